@@ -1,0 +1,63 @@
+/** A method that may be done when it returns: test for a promise on hot paths, `await` it everywhere else. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * What a run of bytes is. All but `data` read as zeros: `zero` says so explicitly (and hides what a backing layer
+ * holds), `hole` has nothing allocated for it.
+ */
+export type ExtentKind = 'data' | 'zero' | 'hole';
+
+/** A run of bytes of one kind; offset and length in bytes, length over 0. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+  readonly kind: ExtentKind;
+}
+
+/** What a device can do, as data: what is false here throws `UNSUPPORTED` or `READ_ONLY` in the checking wrapper. */
+export interface DeviceSupport {
+  /** `write` works, and so does `zero` (by writing zeros where nothing is quicker). */
+  readonly write: boolean;
+  /** `trim` gives space back; where false, `trim` is allowed and does nothing. */
+  readonly trim: boolean;
+  /** `zero` is quicker than writing zeros. */
+  readonly zero: boolean;
+  /** `extents` knows more than "all of it is data". */
+  readonly extents: boolean;
+}
+
+/**
+ * A disk, nothing more: `size` bytes that can be read and perhaps written at any offset.
+ *
+ * Offsets and lengths are bytes, at most 2^53−1. A driver may trust them to be whole, non-negative and inside the
+ * device, lengths to be over 0, and writing methods to be called only where `supports.write`: `checkedDevice` sees
+ * to that once, at the edge.
+ *
+ * Each method may finish synchronously: it returns `undefined` when it is done and a promise otherwise. Several
+ * requests may be in flight at once; those that overlap have no order among themselves. A buffer belongs to the
+ * device from the call until it is done, and to the caller before and after.
+ *
+ * Whoever opened a device disposes of it; disposing does not flush. Disposing twice is fine.
+ */
+export interface BlockDevice extends AsyncDisposable {
+  /** The disk's size in bytes. */
+  readonly size: number;
+  /** The granularity it likes, in bytes, a power of two: requests aligned to it are the fastest. Any are allowed. */
+  readonly blockSize: number;
+  readonly supports: DeviceSupport;
+  /** Fills all of `target` from `offset`, or throws. */
+  read(target: Uint8Array, offset: number): MaybePromise<void>;
+  /** Writes all of `source` at `offset`, or throws; durable after the next `flush`. */
+  write(source: Uint8Array, offset: number): MaybePromise<void>;
+  /** Makes a range read as zeros, giving its space back where that is cheap. */
+  zero(offset: number, length: number): MaybePromise<void>;
+  /** Says that a range's content is not needed any more. It reads as zeros afterwards, or as it did before. */
+  trim(offset: number, length: number): MaybePromise<void>;
+  /** Returns when everything that was written before the call would survive a power cut. */
+  flush(): MaybePromise<void>;
+  /**
+   * The runs of a range, in order, without gaps, cut to the range; neighbours may be of the same kind. `data` is
+   * always a safe answer. Iterate with `for await`; do not write to the range meanwhile.
+   */
+  extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent>;
+}
