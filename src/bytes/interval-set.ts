@@ -70,8 +70,9 @@ export class IntervalSet implements Iterable<Interval> {
   has(offset: number, end: number = offset + 1): boolean {
     check(offset, end);
     if (offset === end) return true;
-    for (const found of this.intersect(offset, end)) return found.offset === offset && found.end === end;
-    return false;
+    const { block: blockIndex, index } = this.#find(offset + 1);
+    const block = this.#blocks[blockIndex];
+    return block !== undefined && block[index]! <= offset && block[index + 1]! >= end;
   }
 
   /** The parts of [offset, end) that are in the set, in order. */
