@@ -1,0 +1,84 @@
+/** The version of the tables below, kept in SQLite's `user_version`. */
+export const catalogVersion = 1;
+
+/**
+ * The catalog's tables. Names are 32-byte blobs, times milliseconds since 1970, lengths and offsets bytes.
+ * `chunks` has a number for each name, so that garbage collection can mark in a bitmap. A pack's number is never used
+ * again: long-lived readers keep them.
+ */
+export const catalogSchema = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE packs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name BLOB NOT NULL UNIQUE,
+  size INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE chunks (
+  id INTEGER PRIMARY KEY,
+  name BLOB NOT NULL UNIQUE,
+  pack INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  stored_length INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  crc32 INTEGER NOT NULL,
+  method INTEGER NOT NULL,
+  kind INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE images (
+  id INTEGER PRIMARY KEY,
+  uuid TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL UNIQUE,
+  created INTEGER NOT NULL,
+  next_number INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE snapshots (
+  image INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  id BLOB NOT NULL UNIQUE,
+  parent BLOB,
+  root BLOB NOT NULL,
+  size INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  author TEXT NOT NULL,
+  described INTEGER NOT NULL,
+  data_length INTEGER NOT NULL,
+  added_length INTEGER NOT NULL,
+  stored_length INTEGER NOT NULL,
+  PRIMARY KEY (image, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tags (
+  image INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (image, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  start_time INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  pid_namespace TEXT NOT NULL,
+  root BLOB,
+  created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sources (
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  modified TEXT NOT NULL,
+  changed TEXT NOT NULL,
+  format TEXT NOT NULL,
+  root BLOB NOT NULL,
+  PRIMARY KEY (device, inode)
+) STRICT, WITHOUT ROWID;
+`;

@@ -1,0 +1,182 @@
+import { VarveError } from '../base/varve-error.ts';
+import type { Catalog, Row } from './catalog.ts';
+import { hexOf } from './chunk.ts';
+import { parseReference, type SnapshotReference } from './image-name.ts';
+import type { SnapshotStatistics } from './manifest.ts';
+
+/** A snapshot as the catalog has it. */
+export interface Snapshot {
+  readonly image: string;
+  readonly number: number;
+  /** The BLAKE3-256 of its manifest. */
+  readonly id: Uint8Array;
+  /** The id of the snapshot it was made from; that one may be gone. */
+  readonly parent: Uint8Array | undefined;
+  /** The name of its content's root record. */
+  readonly root: Uint8Array;
+  /** The disk's size in bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly message: string;
+  readonly author: string;
+  readonly tags: readonly string[];
+  readonly statistics: SnapshotStatistics;
+}
+
+/** An image as the catalog has it. */
+export interface Image {
+  /** The catalog's number for it. */
+  readonly id: number;
+  readonly uuid: string;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly snapshotCount: number;
+}
+
+const snapshotColumns = `s.number, s.id, s.parent, s.root, s.size, s.time, s.message, s.author,
+  s.data_length, s.added_length, s.stored_length, i.name AS image`;
+const imageColumns = `i.id, i.uuid, i.name, i.created,
+  (SELECT count(*) FROM snapshots s WHERE s.image = i.id) AS snapshot_count`;
+
+/** The catalog's images, snapshots and tags: looking them up. What changes them is in `ImageEditor`. */
+export class ImageTable {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  /** All images, by name. */
+  all(): Image[] {
+    return this.#catalog.all(`SELECT ${imageColumns} FROM images i ORDER BY i.name`).map(imageOf);
+  }
+
+  find(name: string): Image | undefined {
+    const row = this.#catalog.get(`SELECT ${imageColumns} FROM images i WHERE i.name = ?`, name);
+    return row === undefined ? undefined : imageOf(row);
+  }
+
+  /** @throws NOT_FOUND */
+  get(name: string): Image {
+    const image = this.find(name);
+    if (image !== undefined) return image;
+    throw new VarveError('NOT_FOUND', `there is no image ${name}; varve list shows what there is`);
+  }
+
+  /** An image's snapshots, oldest first. @throws NOT_FOUND */
+  snapshots(name: string): Snapshot[] {
+    const image = this.get(name);
+    const tags = this.#tags(image.id);
+    const rows = this.#catalog.all(
+      `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image WHERE s.image = ? ORDER BY s.number`,
+      image.id,
+    );
+    return rows.map((row) => snapshotOf(row, tags.get(row.number as number) ?? []));
+  }
+
+  /** The newest snapshot of every image, by the image's name. */
+  newest(): Map<string, Snapshot> {
+    const rows = this.#catalog.all(
+      `SELECT ${snapshotColumns} FROM images i JOIN snapshots s ON s.image = i.id
+       AND s.number = (SELECT max(number) FROM snapshots WHERE image = i.id)`,
+    );
+    return new Map(rows.map((row) => [row.image as string, snapshotOf(row, [])]));
+  }
+
+  /** Every snapshot of the store, with no order and no tags. */
+  *every(): Iterable<Snapshot> {
+    for (const row of this.#catalog.iterate(`SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image`)) {
+      yield snapshotOf(row, []);
+    }
+  }
+
+  /**
+   * The snapshot that `web`, `web@3`, `web@tag` or `web@{hash prefix}` names.
+   * @throws INVALID, NOT_FOUND
+   */
+  resolve(reference: string): Snapshot {
+    const parsed = parseReference(reference);
+    const image = this.get(parsed.image);
+    const row = this.#select(image.id, parsed);
+    if (row !== undefined) return snapshotOf(row, this.#tags(image.id).get(row.number as number) ?? []);
+    throw new VarveError('NOT_FOUND', `there is no snapshot ${reference}; varve log ${image.name} shows what there is`);
+  }
+
+  #select(imageId: number, { image, selector }: SnapshotReference): Row | undefined {
+    const select = `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image WHERE s.image = ?`;
+    switch (selector.kind) {
+      case 'newest':
+        return this.#catalog.get(`${select} ORDER BY s.number DESC LIMIT 1`, imageId);
+      case 'number':
+        return this.#catalog.get(`${select} AND s.number = ?`, imageId, selector.number);
+      case 'tag':
+        return this.#catalog.get(
+          `${select} AND s.number = (SELECT number FROM tags WHERE image = ? AND name = ?)`,
+          imageId,
+          imageId,
+          selector.tag,
+        );
+      case 'id':
+        return this.#byPrefix(select, imageId, image, selector.prefix);
+    }
+  }
+
+  #byPrefix(select: string, imageId: number, image: string, prefix: string): Row | undefined {
+    const low = Buffer.from(prefix.padEnd(64, '0'), 'hex');
+    const high = Buffer.from(prefix.padEnd(64, 'f'), 'hex');
+    const rows = this.#catalog.all(`${select} AND s.id BETWEEN ? AND ? LIMIT 2`, imageId, low, high);
+    if (rows.length < 2) return rows[0];
+    throw new VarveError('INVALID', `${image}@{${prefix}} names more than one snapshot: give more digits`);
+  }
+
+  #tags(imageId: number): Map<number, string[]> {
+    const tags = new Map<number, string[]>();
+    for (const row of this.#catalog.all('SELECT name, number FROM tags WHERE image = ? ORDER BY name', imageId)) {
+      const number = row.number as number;
+      tags.set(number, [...(tags.get(number) ?? []), row.name as string]);
+    }
+    return tags;
+  }
+}
+
+/** `web@3`, as messages write it. */
+export function referenceOf(snapshot: Pick<Snapshot, 'image' | 'number'>): string {
+  return `${snapshot.image}@${snapshot.number}`;
+}
+
+/** Whether two snapshots hold the same content. */
+export function sameContent(a: Snapshot, b: Snapshot): boolean {
+  return hexOf(a.root) === hexOf(b.root);
+}
+
+function imageOf(row: Row): Image {
+  return {
+    id: row.id as number,
+    uuid: row.uuid as string,
+    name: row.name as string,
+    created: row.created as number,
+    snapshotCount: row.snapshot_count as number,
+  };
+}
+
+function snapshotOf(row: Row, tags: readonly string[]): Snapshot {
+  return {
+    image: row.image as string,
+    number: row.number as number,
+    id: row.id as Uint8Array,
+    parent: (row.parent as Uint8Array | null) ?? undefined,
+    root: row.root as Uint8Array,
+    size: row.size as number,
+    time: row.time as number,
+    message: row.message as string,
+    author: row.author as string,
+    tags,
+    statistics: {
+      dataLength: row.data_length as number,
+      addedLength: row.added_length as number,
+      storedLength: row.stored_length as number,
+    },
+  };
+}

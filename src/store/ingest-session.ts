@@ -1,0 +1,161 @@
+import { crc32 } from 'node:zlib';
+import { Mutex } from '../base/mutex.ts';
+import { hexOf, type NameKey } from './chunk.ts';
+import { CompressPool } from './compress-pool.ts';
+import { packedBodies } from './compress-slots.ts';
+import { nameOf } from './hash.ts';
+import { packBody } from './pack-body.ts';
+import { type BodyKind, bodyKinds } from './pack-format.ts';
+import { type NewBody, PackWriter } from './pack-writer.ts';
+import type { StoreParts } from './store-parts.ts';
+
+/** Where a new pack is begun: large enough for few files and requests, small enough to be rewritten. */
+const packTargetBytes = 32 * 1024 * 1024;
+const outboxLimitBytes = 1024 * 1024;
+
+/**
+ * Brings new bodies into a store: each only once, packed in threads, written to packs, and each pack registered in
+ * the catalog as soon as it is durable, so that an import that was cut off is quicker the next time.
+ *
+ * The session holds a lease until it is disposed of, under which garbage collection deletes nothing: hold it until a
+ * snapshot names what was brought in.
+ */
+export class IngestSession implements AsyncDisposable {
+  readonly pool = new CompressPool();
+  readonly #parts: StoreParts;
+  readonly #leaseId: number;
+  readonly #lock = new Mutex();
+  /** Names on their way that the catalog does not have yet. */
+  readonly #pending = new Set<NameKey>();
+  readonly #tasks = new Set<Promise<void>>();
+  #outbox: NewBody[] = [];
+  #outboxBytes = 0;
+  #writer: PackWriter | undefined;
+  #registering: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #storedLength = 0;
+  #addedChunks = 0;
+
+  /** `purpose` says to others what is going on: `import web`. */
+  constructor(parts: StoreParts, purpose: string) {
+    this.#parts = parts;
+    this.#leaseId = parts.catalog.write(() => parts.leases.take('ingest', purpose));
+  }
+
+  /** Bytes that the session's bodies take in packs. */
+  get storedLength(): number {
+    return this.#storedLength;
+  }
+
+  /** Chunks that the store did not have. */
+  get addedChunks(): number {
+    return this.#addedChunks;
+  }
+
+  /**
+   * Whether the caller is to bring this body in: the store does not have it, and nobody claimed it before.
+   * Hot: once for each chunk.
+   */
+  claim(name: Uint8Array): boolean {
+    const key = hexOf(name);
+    if (this.#pending.has(key) || this.#parts.chunks.has(name)) return false;
+    this.#pending.add(key);
+    return true;
+  }
+
+  /** Brings in a small body, packed at once and written soon. Gives its name. */
+  put(bytes: Uint8Array, kind: BodyKind): Uint8Array {
+    const name = nameOf(bytes);
+    if (!this.claim(name)) return name;
+    const body = packBody(bytes);
+    this.#outbox.push({ name, length: bytes.length, crc32: crc32(body.bytes), kind, ...body });
+    this.#outboxBytes += body.bytes.length;
+    if (this.#outboxBytes > outboxLimitBytes) this.#start(this.#writeOutbox());
+    return name;
+  }
+
+  /** Packs the chunks that a slot's results list, in the background, and gives the slot back. */
+  putSlot(slotIndex: number, names: readonly Uint8Array[], chunkLength: number): void {
+    this.#addedChunks += names.length;
+    this.#start(this.#packSlot(slotIndex, names, chunkLength));
+  }
+
+  /** @throws what went wrong in the background since */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Returns when all that was put is durable and in the catalog. */
+  async settle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    await this.#writeOutbox();
+    if (this.#writer !== undefined) this.#register();
+    await this.#registering;
+    this.check();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+    await Promise.all(this.#tasks);
+    await this.#registering;
+    await this.#writer?.[Symbol.asyncDispose]();
+    this.#writer = undefined;
+    this.#parts.leases.release(this.#leaseId);
+  }
+
+  #start(work: Promise<void>): void {
+    const task = work
+      .catch((error) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  async #packSlot(slotIndex: number, names: readonly Uint8Array[], chunkLength: number): Promise<void> {
+    try {
+      await this.pool.pack(slotIndex);
+      const bodies: NewBody[] = [];
+      for (const body of packedBodies(this.pool.views(slotIndex))) {
+        const name = names[bodies.length] as Uint8Array;
+        bodies.push({ ...body, name, length: chunkLength, kind: bodyKinds.chunk });
+      }
+      await this.#write(bodies);
+    } finally {
+      this.pool.release(slotIndex);
+    }
+  }
+
+  async #writeOutbox(): Promise<void> {
+    const bodies = this.#outbox;
+    if (bodies.length === 0) return;
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    await this.#write(bodies);
+  }
+
+  async #write(bodies: readonly NewBody[]): Promise<void> {
+    using _lock = await this.#lock.lock();
+    this.check();
+    this.#writer ??= new PackWriter(this.#parts.packs);
+    await this.#writer.add(bodies);
+    for (const body of bodies) this.#storedLength += body.bytes.length;
+    if (this.#writer.size >= packTargetBytes) this.#register();
+  }
+
+  /** Finishes the pack in the background, one after the other, while the next one is being written. */
+  #register(): void {
+    const writer = this.#writer as PackWriter;
+    this.#writer = undefined;
+    this.#registering = this.#registering
+      .then(async () => {
+        await using _writer = writer;
+        const pack = await writer.finish();
+        this.#parts.catalog.write(() => this.#parts.chunks.addPack(pack.name, pack.size, pack.entries));
+        for (const entry of pack.entries) this.#pending.delete(hexOf(entry.name));
+      })
+      .catch((error) => {
+        this.#failure ??= error;
+      });
+  }
+}

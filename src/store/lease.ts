@@ -1,0 +1,136 @@
+import fs from 'node:fs';
+import type { Catalog, Row } from './catalog.ts';
+import { hexOf } from './chunk.ts';
+
+/**
+ * What a process does to the store that others must know of: `ingest` adds chunks that no snapshot names yet, `read`
+ * reads a content that may be removed meanwhile, `collect` is garbage collection.
+ */
+export type LeaseKind = 'ingest' | 'read' | 'collect';
+
+/** A process's claim, kept in the catalog; it counts as long as the process lives. */
+export interface Lease {
+  readonly id: number;
+  readonly kind: LeaseKind;
+  /** In words, for messages: `import web`. */
+  readonly purpose: string;
+  readonly pid: number;
+  readonly root: Uint8Array | undefined;
+  /** When it was taken, milliseconds since 1970. */
+  readonly created: number;
+}
+
+interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly bootId: string;
+  readonly pidNamespace: string;
+}
+
+/** The leases of one catalog. */
+export class LeaseTable {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  /** Takes a lease for this process; inside a transaction. */
+  take(kind: LeaseKind, purpose: string, root?: Uint8Array): number {
+    const me = thisProcess();
+    return this.#catalog.run(
+      `INSERT INTO leases (kind, purpose, pid, start_time, boot_id, pid_namespace, root, created)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      kind,
+      purpose,
+      me.pid,
+      me.startTime,
+      me.bootId,
+      me.pidNamespace,
+      root ?? null,
+      Date.now(),
+    ).lastId;
+  }
+
+  release(id: number): void {
+    this.#catalog.writeLazily(() => this.#catalog.run('DELETE FROM leases WHERE id = ?', id));
+  }
+
+  /** The leases whose processes live. */
+  living(...kinds: LeaseKind[]): Lease[] {
+    const rows = this.#catalog.all('SELECT * FROM leases ORDER BY id').filter(isAlive);
+    const leases = rows.map(leaseOf);
+    return kinds.length === 0 ? leases : leases.filter((lease) => kinds.includes(lease.kind));
+  }
+
+  /** Forgets the leases of processes that died; inside a transaction. */
+  reap(): void {
+    for (const row of this.#catalog.all('SELECT * FROM leases')) {
+      if (!isAlive(row)) this.#catalog.run('DELETE FROM leases WHERE id = ?', row.id as number);
+    }
+  }
+
+  /** The contents that living readers hold, once each. */
+  heldRoots(): Uint8Array[] {
+    const roots = new Map<string, Uint8Array>();
+    for (const { root } of this.living()) if (root !== undefined) roots.set(hexOf(root), root);
+    return [...roots.values()];
+  }
+}
+
+function leaseOf(row: Row): Lease {
+  return {
+    id: row.id as number,
+    kind: row.kind as LeaseKind,
+    purpose: row.purpose as string,
+    pid: row.pid as number,
+    root: (row.root as Uint8Array | null) ?? undefined,
+    created: row.created as number,
+  };
+}
+
+function isAlive(row: Row): boolean {
+  const me = thisProcess();
+  if (row.boot_id !== me.bootId) return false;
+  // A process in another container cannot be seen from here: better a lease too long than data lost.
+  if (row.pid_namespace !== me.pidNamespace) return true;
+  return startTimeOf(row.pid as number) === row.start_time;
+}
+
+let known: ProcessIdentity | undefined;
+
+function thisProcess(): ProcessIdentity {
+  known ??= {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? 0,
+    bootId: readOr('/proc/sys/kernel/random/boot_id', 'unknown').trim(),
+    pidNamespace: linkOr('/proc/self/ns/pid', 'unknown'),
+  };
+  return known;
+}
+
+/** When a process started, in clock ticks since boot: with its number that names it until the next boot. */
+function startTimeOf(pid: number): number | undefined {
+  const stat = readOr(`/proc/${pid}/stat`, '');
+  // Source: proc(5), field 22; the command's name before it may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const state = fields[0];
+  if (state === undefined || state === '' || state === 'Z' || state === 'X') return undefined;
+  return Number(fields[19]);
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return fs.readFileSync(path, 'latin1');
+  } catch {
+    return fallback;
+  }
+}
+
+function linkOr(path: string, fallback: string): string {
+  try {
+    return fs.readlinkSync(path);
+  } catch {
+    return fallback;
+  }
+}

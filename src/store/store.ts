@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import { join, resolve } from 'node:path';
+import { systemError, VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { checkedDevice } from '../block/checked-device.ts';
+import { Catalog } from './catalog.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { ChunkTable } from './chunk-table.ts';
+import { chunkSize } from './chunk.ts';
+import { ContentMap } from './content-map.ts';
+import { DirectoryPackStore, syncDirectory, temporaryPrefix } from './directory-pack-store.ts';
+import { ImageEditor } from './image-editor.ts';
+import { ImageTable, referenceOf, type Snapshot } from './image-table.ts';
+import { IngestSession } from './ingest-session.ts';
+import { LeaseTable } from './lease.ts';
+import { type ChangedRun, changedRuns } from './map-diff.ts';
+import { snapshotDevice } from './snapshot-device.ts';
+import type { StoreParts } from './store-parts.ts';
+
+const formatVersion = 1;
+export const catalogFile = 'catalog.sqlite';
+const storeFile = 'varve-store.json';
+
+/** How a store is opened. */
+export interface OpenStoreOptions {
+  /** Makes the store where there is none. */
+  readonly create?: boolean;
+}
+
+/** An open store: images to look up (`images`), to change (`edit`), to bring in (`ingest`) and to read. */
+export class Store implements StoreParts, AsyncDisposable {
+  readonly path: string;
+  readonly catalog: Catalog;
+  readonly packs: DirectoryPackStore;
+  readonly chunks: ChunkTable;
+  readonly images: ImageTable;
+  readonly leases: LeaseTable;
+  readonly reader: ChunkReader;
+  readonly edit: ImageEditor;
+
+  /** Use `openStore`. */
+  constructor(path: string, catalog: Catalog) {
+    this.path = path;
+    this.catalog = catalog;
+    this.packs = new DirectoryPackStore(path);
+    this.chunks = new ChunkTable(catalog);
+    this.images = new ImageTable(catalog);
+    this.leases = new LeaseTable(catalog);
+    this.reader = new ChunkReader(this.chunks, this.packs);
+    this.edit = new ImageEditor(this);
+  }
+
+  /** Whether the store's directory cannot be written to. */
+  get readOnly(): boolean {
+    return this.catalog.readOnly;
+  }
+
+  /** @throws READ_ONLY when the store cannot be written to */
+  requireWritable(): void {
+    if (this.readOnly) throw new VarveError('READ_ONLY', `cannot write to the store ${this.path}: it is read-only`);
+  }
+
+  /** Begins to bring content in; `purpose` says to others what for. @throws READ_ONLY */
+  beginIngest(purpose: string): IngestSession {
+    this.requireWritable();
+    return new IngestSession(this, purpose);
+  }
+
+  /**
+   * A snapshot's disk, read-only. It stays readable while the device is open, even when the snapshot is removed.
+   * @throws CORRUPT
+   */
+  async openSnapshot(snapshot: Snapshot): Promise<BlockDevice> {
+    const lease = this.#leaseRoot(snapshot);
+    const release = () => {
+      if (lease !== undefined && this.catalog.isOpen) this.leases.release(lease);
+    };
+    try {
+      const map = await ContentMap.open(this.reader, snapshot.root);
+      return checkedDevice(snapshotDevice(map, this.reader, release));
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The chunks in which two snapshots differ. */
+  async *changes(a: Snapshot, b: Snapshot): AsyncIterable<ChangedRun> {
+    const mapA = await ContentMap.open(this.reader, a.root);
+    const mapB = await ContentMap.open(this.reader, b.root);
+    yield* changedRuns(mapA, mapB);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.packs[Symbol.asyncDispose]();
+    this.catalog[Symbol.dispose]();
+  }
+
+  #leaseRoot(snapshot: Snapshot): number | undefined {
+    if (this.readOnly) return undefined;
+    return this.catalog.writeLazily(() => this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root));
+  }
+}
+
+/**
+ * Opens the store in the directory `path`. A directory that cannot be written to gives a store for reading.
+ * @throws NOT_FOUND, UNSUPPORTED for a newer store, CORRUPT, PERMISSION
+ */
+export async function openStore(path: string, options: OpenStoreOptions = {}): Promise<Store> {
+  const directory = resolve(path);
+  const isThere = fs.existsSync(join(directory, storeFile));
+  if (!isThere && !options.create) {
+    throw new VarveError('NOT_FOUND', `there is no store in ${directory}; varve import makes one`);
+  }
+  if (!isThere) createStore(directory);
+  checkStoreFile(join(directory, storeFile));
+  return new Store(directory, openCatalog(directory));
+}
+
+function openCatalog(directory: string): Catalog {
+  const path = join(directory, catalogFile);
+  if (!fs.existsSync(path)) {
+    throw new VarveError('CORRUPT', `the store ${directory} has lost its catalog; varve verify --rebuild makes a new one`);
+  }
+  return Catalog.open(path, { readOnly: !isWritable(directory) });
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    fs.accessSync(directory, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes a store; two processes at once make one. The file that says what it is comes last. */
+function createStore(directory: string): void {
+  try {
+    fs.mkdirSync(directory, { recursive: true });
+    refuseForeign(directory);
+    for (const name of ['packs', 'snapshots', 'images', temporaryPrefix]) {
+      fs.mkdirSync(join(directory, name), { recursive: true });
+    }
+    Catalog.create(join(directory, catalogFile))[Symbol.dispose]();
+    const description = { varve: 'store', version: formatVersion, chunk_size: chunkSize, hash: 'blake3-256' };
+    const text = `${JSON.stringify({ ...description, uuid: randomUUID(), created: new Date().toISOString() }, null, 2)}\n`;
+    new DirectoryPackStore(directory).createIfAbsent(storeFile, Buffer.from(text));
+    syncDirectory(directory);
+  } catch (cause) {
+    throw systemError(`make a store in ${directory}`, cause);
+  }
+}
+
+const ownNames = new Set(['packs', 'snapshots', 'images', 'overlays', temporaryPrefix, storeFile]);
+
+function refuseForeign(directory: string): void {
+  const foreign = fs.readdirSync(directory).find((name) => !ownNames.has(name) && !name.startsWith(catalogFile));
+  if (foreign === undefined) return;
+  throw new VarveError('INVALID', `cannot make a store in ${directory}: it holds other things, such as ${foreign}`);
+}
+
+function checkStoreFile(path: string): void {
+  const description = parseStoreFile(path);
+  if (description?.varve !== 'store') throw new VarveError('CORRUPT', `${path}: it does not describe a Varve store`);
+  if (description.version !== formatVersion) {
+    throw new VarveError('UNSUPPORTED', `${path}: store version ${description.version} needs a newer Varve`);
+  }
+  if (description.chunk_size !== chunkSize || description.hash !== 'blake3-256') {
+    throw new VarveError('UNSUPPORTED', `${path}: chunks of ${description.chunk_size} bytes named by ${description.hash}`);
+  }
+}
+
+function parseStoreFile(path: string): Record<string, unknown> | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw systemError(`open ${path}`, cause);
+  }
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
