@@ -31,7 +31,9 @@ export async function openFileDevice(path: string, options: FileDeviceOptions = 
     refuseOtherKinds(stats, doing);
     // On a block device, O_EXCL without O_CREAT is refused while it is mounted or part of something else.
     const flags = stats.isBlockDevice() ? constants.O_RDWR | constants.O_EXCL : constants.O_RDWR;
-    const handle = await open(path, readOnly ? constants.O_RDONLY : flags);
+    const handle = await open(path, readOnly ? constants.O_RDONLY : flags).catch((error) => {
+      throw stats.isBlockDevice() && error.code === 'EBUSY' ? busyError(doing, error) : error;
+    });
     return await closingOnFailure(handle, () => fromHandle(handle, readOnly, label, doing));
   } catch (error) {
     throw systemError(doing, error);
@@ -57,6 +59,11 @@ async function fromHandle(handle: FileHandle, readOnly: boolean, label: string, 
   refuseOtherKinds(stats, doing);
   if (stats.isBlockDevice()) return hostDevice({ handle, readOnly, label });
   return regularFileDevice({ handle, size: stats.size, blockSize: stats.blksize, readOnly, label });
+}
+
+function busyError(doing: string, cause: unknown): VarveError {
+  const advice = 'unmount it first, or open it read-only';
+  return new VarveError('BUSY', `cannot ${doing}: it is mounted or otherwise in use; ${advice}`, { cause });
 }
 
 async function closingOnFailure<T>(handle: FileHandle, use: () => Promise<T>): Promise<T> {

@@ -66,6 +66,7 @@ function passes(error: unknown): boolean {
   return code === 'EAGAIN' || code === 'EINTR';
 }
 
-function endedError(kind: 'read' | 'write', label: string, offset: number): VarveError {
-  return new VarveError('IO', `cannot ${kind} ${label}: it ends at byte ${offset}, and was longer when it was opened`);
+/** The error for a file that turned out to have no byte at `offset`, where it had one when it was opened. */
+export function endedError(kind: 'read' | 'write', label: string, offset: number): VarveError {
+  return new VarveError('IO', `cannot ${kind} ${label}: byte ${offset} is gone; it was cut short after it was opened`);
 }

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { systemError, VarveError } from '../base/varve-error.ts';
+import { systemError } from '../base/varve-error.ts';
 import { punchHole, zeroRange } from '../linux/fallocate.ts';
 import { isLinux } from '../linux/libc.ts';
 import { seekData, seekHole } from '../linux/seek-data.ts';
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from './block-device.ts';
 import { inSlices } from './in-slices.ts';
-import { readFully, writeFully, writeZerosFully } from './positional-io.ts';
+import { endedError, readFully, writeFully, writeZerosFully } from './positional-io.ts';
 
 /** How much is done, in bytes, before the event loop gets a turn: some 10 ms of work. */
 const punchingSliceLength = 2 ** 30;
@@ -112,7 +112,7 @@ class RegularFileDevice implements BlockDevice {
     // "No more data" is said of a file that was cut short, too, and that is no hole.
     const { size } = fs.fstatSync(this.#handle.fd);
     if (size >= end) return end;
-    throw new VarveError('IO', `cannot read ${this.#label}: it ends at byte ${size}, and had ${this.size} when opened`);
+    throw endedError('read', this.#label, size);
   }
 
   /** Past `position` even if the data has gone meanwhile, so that the loop ends. */

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testBlockDevice } from '../conformance/block-device.ts';
+import { contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
+import { memoryDevice } from './memory-device.ts';
+
+testBlockDevice('memoryDevice', (content) => memoryDevice(content), { synchronous: true, sparse: true });
+testBlockDevice('memoryDevice, read-only', (content) => memoryDevice(content, { readOnly: true }), { writable: false });
+
+test('memoryDevice: a petabyte takes memory for what is written only', async () => {
+  await using device = memoryDevice(2 ** 50 + 1);
+  const source = pattern(100_000, 1);
+  await device.write(source, 2 ** 49 - 5);
+  assert.deepEqual(await contentOf(device, 2 ** 49 - 5, 100_000), source);
+  const [hole, data, ...rest] = await extentsOf(device);
+  assert.deepEqual(hole, { offset: 0, length: 2 ** 49 - 65536, kind: 'hole' });
+  assert.equal(data?.kind, 'data');
+  assert.deepEqual(rest.at(-1), { offset: 2 ** 49 + 131072, length: 2 ** 49 - 131071, kind: 'hole' });
+  await device.zero(1, 2 ** 50 - 1);
+  assert.deepEqual(await extentsOf(device), [{ offset: 0, length: 2 ** 50 + 1, kind: 'hole' }]);
+});
+
+test('memoryDevice refuses sizes and block sizes that cannot be', () => {
+  for (const size of [-1, 0.5, Number.NaN, 2 ** 53]) assert.throws(() => memoryDevice(size), RangeError);
+  for (const blockSize of [0, 3, -4, 0.5]) assert.throws(() => memoryDevice(1, { blockSize }), RangeError);
+});
