@@ -1,0 +1,76 @@
+import { printableJson } from '../../log/printable.ts';
+import type { OpenStoreOptions, Store } from '../../store/store.ts';
+import { StandardOutput } from './standard-output.ts';
+import { StopSignals } from './stop-signals.ts';
+import { storePath } from './store-path.ts';
+
+/** The options that every command has. */
+export interface GlobalOptions {
+  readonly store?: string;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** What a command gets to do its work with. */
+export class CommandContext {
+  /** Whether results are printed as JSON. */
+  readonly json: boolean;
+  /** Whether everything that happens is told on standard error. */
+  readonly verbose: boolean;
+  readonly storePath: string;
+  readonly #output = new StandardOutput();
+  #stopSignals: StopSignals | undefined;
+  #endLog: (() => void) | undefined;
+
+  constructor(options: GlobalOptions) {
+    this.json = options.json ?? false;
+    this.verbose = options.verbose ?? false;
+    this.storePath = storePath(options.store);
+  }
+
+  /** Opens the user's store; whoever calls disposes of it. @throws what `openStore` throws */
+  async openStore(options: OpenStoreOptions = {}): Promise<Store> {
+    const { openStore } = await import('../../store/store.ts');
+    return await openStore(this.storePath, options);
+  }
+
+  /**
+   * To be called before work that takes longer than a moment: from here on Ctrl-C and SIGTERM abort the signal that
+   * this returns, and progress is shown on a terminal.
+   */
+  async startWork(): Promise<AbortSignal> {
+    this.#stopSignals ??= new StopSignals();
+    await this.startLog();
+    return this.#stopSignals.abortSignal;
+  }
+
+  /** Sends the log to standard error. */
+  async startLog(): Promise<void> {
+    const { startLog } = await import('./start-log.ts');
+    this.#endLog ??= startLog(this.verbose);
+  }
+
+  /** Takes down what the log has drawn. */
+  endLog(): void {
+    this.#endLog?.();
+  }
+
+  /** Prints a result: as JSON when that was asked for, otherwise as `text` says it to people. */
+  show(value: unknown, text: () => string): void {
+    if (this.json) this.#output.print(toJson(value));
+    else {
+      const lines = text();
+      if (lines !== '') this.#output.print(lines);
+    }
+  }
+
+  /** The signal that stopped the work, if one did. */
+  get stoppedBy(): StopSignals | undefined {
+    return this.#stopSignals?.received === undefined ? undefined : this.#stopSignals;
+  }
+}
+
+function toJson(value: unknown): string {
+  const lines = JSON.stringify(value, null, 2).split('\n');
+  return lines.map(printableJson).join('\n');
+}

@@ -1,0 +1,57 @@
+import { Command, CommanderError } from 'commander';
+import { VarveError } from '../../base/varve-error.ts';
+import type { GlobalOptions } from './command-context.ts';
+import type { CatalogueEntry, CommandModule } from './command-module.ts';
+
+/** A command line, taken apart. */
+export interface ParsedCommand {
+  readonly args: string[];
+  readonly options: GlobalOptions;
+}
+
+/** The commander command of a module, with everything that is the same for all. */
+export function buildCommand(entry: CatalogueEntry, module: CommandModule): Command {
+  const command = new Command(`varve ${entry.name}`).description(
+    `${entry.summary[0]?.toUpperCase()}${entry.summary.slice(1)}.`,
+  );
+  module.configure(command);
+  return command
+    .optionsGroup('Options of every command:')
+    .option('--store <path>', 'where the store is')
+    .option('--json', 'print the result as JSON')
+    .option('-v, --verbose', 'tell everything that happens, on standard error')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', examplesText(module))
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride();
+}
+
+/**
+ * Reads a command's arguments and options.
+ * @returns `undefined` when help was asked for, and printed
+ * @throws INVALID
+ */
+export function parseCommand(command: Command, args: readonly string[]): ParsedCommand | undefined {
+  try {
+    command.parse(args, { from: 'user' });
+    return { args: command.args, options: command.opts() };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new VarveError('INVALID', `${oneLine(error.message)}; see ${command.name()} --help`, { cause: error });
+  }
+}
+
+function examplesText(module: CommandModule): string {
+  const lines = module.examples.map(([commandLine, meaning]) => `  ${commandLine}\n      ${meaning}`);
+  return `\nExamples:\n${lines.join('\n')}`;
+}
+
+/** Commander's messages begin with "error: " and put what may have been meant on a second line. */
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (.*)\?\)$/s, '; did you mean $1?')
+    .replace('. Expected', ': expected')
+    .replace(/\.$/, '');
+}
