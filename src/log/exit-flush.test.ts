@@ -61,7 +61,10 @@ test('installExitFlush: SIGINT ends the process without a word', async () => {
 });
 
 test('installExitFlush leaves the end to whoever listens for the signal too', async () => {
-  const orderly = `process.on('SIGTERM', () => { log.fail('closing'); process.exit(143); });`;
+  const orderly = `process.on('SIGTERM', () => {
+    log.fail('closing');
+    setTimeout(() => process.exit(143), 100);
+  });`;
   assert.deepEqual(await run(orderly + working, 'SIGTERM'), {
     code: 143,
     signal: null,

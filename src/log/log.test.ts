@@ -206,6 +206,28 @@ test('log: failures in parallel branches print each under its own scope', async 
   ]);
 });
 
+test('log: output that turns to another branch and back repeats what stands above, and no finished step', async () => {
+  const sink = memorySink();
+  const log = createLog({ sinks: [sink] });
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const first = log.scope('web', async () => {
+    log(1, 'opened');
+    log(1, 'checked');
+    log.fail('slow');
+    await over;
+    log(1, 'copying');
+    log.fail('bad checksum');
+  });
+  log.scope('db', () => log.fail('missing'));
+  end();
+  await first;
+  assert.deepEqual(sink.texts(), [
+    ...['web', 'opened', 'checked', 'error: slow'],
+    ...['db', 'error: missing'],
+    ...['web', 'copying', 'error: bad checksum'],
+  ]);
+});
+
 test('log.error prints the path on which the error was thrown, after its scopes are left', async () => {
   const sink = memorySink();
   const log = createLog({ sinks: [sink] });

@@ -12,6 +12,7 @@ export interface TerminalStream extends TextStream {
   readonly rows?: number | undefined;
 }
 
+/** How a terminal sink writes. */
 export interface TerminalSinkOptions extends PlainSinkOptions {
   /** Where `NO_COLOR` and the locale are looked up; `process.env` by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
