@@ -4,7 +4,7 @@ export const catalogVersion = 1;
 /**
  * The catalog's tables. Names are 32-byte blobs, times milliseconds since 1970, lengths and offsets bytes.
  * `chunks` has a number for each name, so that garbage collection can mark in a bitmap. A pack's number is never used
- * again: long-lived readers keep them.
+ * again: long-lived readers keep them. What `sources` knows of files is decimal text, as 64-bit numbers outgrow doubles.
  */
 export const catalogSchema = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -26,6 +26,8 @@ CREATE TABLE chunks (
   method INTEGER NOT NULL,
   kind INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX chunks_by_pack ON chunks (pack);
 
 CREATE TABLE images (
   id INTEGER PRIMARY KEY,
@@ -72,9 +74,9 @@ CREATE TABLE leases (
 ) STRICT;
 
 CREATE TABLE sources (
-  device INTEGER NOT NULL,
-  inode INTEGER NOT NULL,
-  size INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  inode TEXT NOT NULL,
+  size TEXT NOT NULL,
   modified TEXT NOT NULL,
   changed TEXT NOT NULL,
   format TEXT NOT NULL,

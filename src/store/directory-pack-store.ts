@@ -59,7 +59,9 @@ export class DirectoryPackStore implements PackStore {
     for (const entry of this.#entries(prefix)) {
       const key = `${prefix}/${entry.name}`;
       if (entry.isDirectory()) yield* this.list(key);
-      else if (entry.isFile()) yield { key, size: this.size(key) };
+      // What somebody deletes meanwhile is not there.
+      const found = entry.isFile() && fs.statSync(join(this.#root, key), { throwIfNoEntry: false });
+      if (found) yield { key, size: found.size };
     }
   }
 

@@ -9,8 +9,8 @@ import { type BodyKind, bodyKinds } from './pack-format.ts';
 import { type NewBody, PackWriter } from './pack-writer.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** Where a new pack is begun: large enough for few files and requests, small enough to be rewritten. */
-const packTargetBytes = 32 * 1024 * 1024;
+/** The size at which a pack is closed: large enough for few files and requests, small enough to be rewritten. */
+export const packTargetBytes = 32 * 1024 * 1024;
 const outboxLimitBytes = 1024 * 1024;
 
 /**
