@@ -126,7 +126,10 @@ export class Catalog implements Disposable {
     try {
       const version = this.#version();
       if (version > catalogVersion) {
-        throw new VarveError('UNSUPPORTED', `cannot open ${this.path}: a newer Varve made it (catalog version ${version})`);
+        throw new VarveError(
+          'UNSUPPORTED',
+          `cannot open ${this.path}: a newer Varve made it (catalog version ${version})`,
+        );
       }
       if (version === 0) throw new VarveError('CORRUPT', `${this.path}: empty; rebuild it with varve verify --rebuild`);
       return this;

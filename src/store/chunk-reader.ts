@@ -63,7 +63,10 @@ export class ChunkReader implements BodySource {
   #locate(name: Uint8Array, key: NameKey): ChunkLocation {
     const location = this.#table.find(name);
     if (location !== undefined) return location;
-    throw new VarveError('CORRUPT', `chunk ${key.slice(0, 16)}… is not in the store; run varve verify to see what it hurts`);
+    throw new VarveError(
+      'CORRUPT',
+      `chunk ${key.slice(0, 16)}… is not in the store; run varve verify to see what it hurts`,
+    );
   }
 
   #unpack(stored: Uint8Array, location: ChunkLocation, key: NameKey): Uint8Array {

@@ -124,14 +124,16 @@ function refuseToWait(parts: StoreParts): never {
 
 /** Inside the transaction: marks what came since, then forgets what is still dead. */
 function sweep(parts: StoreParts, marker: ReachableMarker): Swept {
-  for (const root of liveRoots(parts)) for (const _leaf of marker.mark(root)) continue;
+  for (const root of liveRoots(parts)) for (const _leaf of marker.mark(root));
   let deletedChunks = 0;
   const dead: number[] = [];
   for (const row of parts.catalog.iterate('SELECT id FROM chunks')) {
     if (marker.isDead(row.id as number)) dead.push(row.id as number);
   }
   for (const id of dead) deletedChunks += parts.catalog.run('DELETE FROM chunks WHERE id = ?', id).changes;
-  const unused = parts.catalog.all('SELECT id, name, size FROM packs WHERE id NOT IN (SELECT DISTINCT pack FROM chunks)');
+  const unused = parts.catalog.all(
+    'SELECT id, name, size FROM packs WHERE id NOT IN (SELECT DISTINCT pack FROM chunks)',
+  );
   for (const row of unused) parts.catalog.run('DELETE FROM packs WHERE id = ?', row.id as number);
   const packs = unused.map((row) => ({ name: row.name as Uint8Array, size: row.size as number }));
   const leftoverBytes = deleteLeftovers(parts, new Set(packs.map(({ name }) => packKey(name))));
@@ -140,7 +142,8 @@ function sweep(parts: StoreParts, marker: ReachableMarker): Swept {
 
 function estimate(uses: readonly PackUse[], rewritten: readonly PackUse[]): GarbageReport {
   const unused = uses.filter((use) => use.liveCount === 0);
-  const sum = (values: readonly PackUse[], of: (use: PackUse) => number) => values.reduce((all, use) => all + of(use), 0);
+  const sum = (values: readonly PackUse[], of: (use: PackUse) => number) =>
+    values.reduce((all, use) => all + of(use), 0);
   return {
     deletedChunks: sum(uses, (use) => use.deadCount),
     deletedPacks: unused.length,

@@ -87,7 +87,13 @@ export class ContentMap {
     return leaf;
   }
 
-  async *#runsUnder(name: Uint8Array, level: number, first: number, start: number, end: number): AsyncIterable<ChunkRun> {
+  async *#runsUnder(
+    name: Uint8Array,
+    level: number,
+    first: number,
+    start: number,
+    end: number,
+  ): AsyncIterable<ChunkRun> {
     const last = first + chunksUnder(level);
     const from = Math.max(first, start);
     const to = Math.min(last, end);

@@ -34,7 +34,11 @@ export class DamageFinder {
 
   /** The damaged ranges of one snapshot's disk, in order, neighbours joined. */
   damageOf(snapshot: Snapshot): DamagedRange[] {
-    const all: ChunkDamage = { chunkIndex: 0, chunkCount: Math.ceil(snapshot.size / chunkSize), name: hexOf(snapshot.root) };
+    const all: ChunkDamage = {
+      chunkIndex: 0,
+      chunkCount: Math.ceil(snapshot.size / chunkSize),
+      name: hexOf(snapshot.root),
+    };
     const record = this.#read(snapshot.root, (bytes) => decodeRoot(bytes, 'root record'));
     const damage = record === undefined ? [all] : [...this.#under(record.top, record.depth, 0)];
     return joined(damage).map(({ chunkIndex, chunkCount, names }) => {

@@ -45,8 +45,11 @@ export class DirectoryPackStore implements PackStore {
     const file = this.#open(key);
     let done = 0;
     while (done < target.length) {
-      const count = this.#attempt(key, 'read', () => fs.readSync(file, target, done, target.length - done, offset + done));
-      if (count === 0) throw new VarveError('CORRUPT', `${join(this.#root, key)}: ends at byte ${offset + done}, too early`);
+      const count = this.#attempt(key, 'read', () =>
+        fs.readSync(file, target, done, target.length - done, offset + done),
+      );
+      if (count === 0)
+        throw new VarveError('CORRUPT', `${join(this.#root, key)}: ends at byte ${offset + done}, too early`);
       done += count;
     }
   }

@@ -61,7 +61,10 @@ export class ImageEditor {
       const image = this.#parts.images.get(name);
       const newest = this.#parts.images.resolve(name);
       if (expectedNewest !== undefined && !sameName(expectedNewest.id, newest.id)) {
-        throw new VarveError('CONFLICT', `${name} changed meanwhile: ${referenceOf(newest)} is its newest snapshot now`);
+        throw new VarveError(
+          'CONFLICT',
+          `${name} changed meanwhile: ${referenceOf(newest)} is its newest snapshot now`,
+        );
       }
       this.#refuseForgotten(snapshot.parent);
       return this.#append(image, snapshot);
@@ -110,7 +113,11 @@ export class ImageEditor {
   removeTag(imageNameText: string, tag: string): void {
     this.#parts.catalog.write(() => {
       const image = this.#parts.images.get(imageNameText);
-      const { changes } = this.#parts.catalog.run('DELETE FROM tags WHERE image = ? AND name = ?', image.id, tagName(tag));
+      const { changes } = this.#parts.catalog.run(
+        'DELETE FROM tags WHERE image = ? AND name = ?',
+        image.id,
+        tagName(tag),
+      );
       if (changes === 0) throw new VarveError('NOT_FOUND', `${image.name} has no tag ${tag}`);
       this.#record(image.id);
     });
@@ -137,7 +144,10 @@ export class ImageEditor {
     const removed = this.#parts.catalog.write(() => {
       const image = this.#parts.images.get(name);
       if (numbers.length >= image.snapshotCount) {
-        throw new VarveError('INVALID', `cannot remove the last snapshot of ${name}; varve remove ${name} removes the image`);
+        throw new VarveError(
+          'INVALID',
+          `cannot remove the last snapshot of ${name}; varve remove ${name} removes the image`,
+        );
       }
       const snapshots = numbers.map((number) => this.#parts.images.resolve(`${name}@${number}`));
       for (const number of numbers) {

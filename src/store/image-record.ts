@@ -33,10 +33,15 @@ export function decodeImageRecord(bytes: Uint8Array, what: string): ImageRecord 
     throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
   }
   if (json?.varve !== 'image') throw new VarveError('CORRUPT', `${what}: it is no image record`);
-  if (json.version !== 1) throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
+  if (json.version !== 1)
+    throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
   const { uuid, name, next_number: nextNumber, tags, messages } = json;
   const sound = typeof uuid === 'string' && typeof name === 'string' && Number.isSafeInteger(nextNumber);
-  if (!sound || !isRecordOf(tags, Number.isSafeInteger) || !isRecordOf(messages, (value) => typeof value === 'string')) {
+  if (
+    !sound ||
+    !isRecordOf(tags, Number.isSafeInteger) ||
+    !isRecordOf(messages, (value) => typeof value === 'string')
+  ) {
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
   return { uuid, name, nextNumber: nextNumber as number, tags, messages } as ImageRecord;

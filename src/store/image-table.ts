@@ -87,7 +87,9 @@ export class ImageTable {
 
   /** Every snapshot of the store, with no order and no tags. */
   *every(): Iterable<Snapshot> {
-    for (const row of this.#catalog.iterate(`SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image`)) {
+    for (const row of this.#catalog.iterate(
+      `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image`,
+    )) {
       yield snapshotOf(row, []);
     }
   }

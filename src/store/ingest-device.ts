@@ -31,7 +31,11 @@ const piecesPerTurn = 16;
  * not have. All of it is durable when this returns.
  * @throws ABORTED, NO_SPACE, and what reading the disk throws
  */
-export async function ingestDevice(session: IngestSession, device: BlockDevice, options: WorkOptions): Promise<Content> {
+export async function ingestDevice(
+  session: IngestSession,
+  device: BlockDevice,
+  options: WorkOptions,
+): Promise<Content> {
   const builder = new MapBuilder(device.size, (bytes, kind) => session.put(bytes, kind));
   const storedBefore = session.storedLength;
   const addedBefore = session.addedChunks;
@@ -44,7 +48,8 @@ export async function ingestDevice(session: IngestSession, device: BlockDevice, 
     turn += 1;
     if (turn % piecesPerTurn === 0) {
       await setImmediate();
-      if (options.signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
+      if (options.signal?.aborted)
+        throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
       options.onProgress?.(piece.chunkIndex * chunkSize);
     }
   }

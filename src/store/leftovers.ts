@@ -37,4 +37,3 @@ export function deleteLeftovers(parts: StoreParts, spared: ReadonlySet<string>):
   }
   return bytes;
 }
-

@@ -61,7 +61,8 @@ export function decodeManifest(bytes: Uint8Array, id: Uint8Array, what: string):
   const image = object(json.image, 'image', what);
   const statistics = object(json.statistics, 'statistics', what);
   if (json.varve !== 'snapshot') throw corrupt(what, 'it is no snapshot');
-  if (json.version !== 1) throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
+  if (json.version !== 1)
+    throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
   return {
     image: { uuid: text(image.uuid, 'image.uuid', what), name: text(image.name, 'image.name', what) },
     number: count(json.number, 'number', what),

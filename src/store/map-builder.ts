@@ -21,7 +21,10 @@ export class MapBuilder {
   constructor(size: number, put: PutBody) {
     this.#size = size;
     this.#put = put;
-    this.#levels = Array.from({ length: depthFor(size) }, () => ({ names: new Uint8Array(fanout * nameLength), count: 0 }));
+    this.#levels = Array.from({ length: depthFor(size) }, () => ({
+      names: new Uint8Array(fanout * nameLength),
+      count: 0,
+    }));
   }
 
   /** The chunks named so far. */

@@ -87,7 +87,8 @@ export function decodePackIndex(index: Uint8Array, indexOffset: number, what: st
     offset += entry.storedLength;
     entries.push(entry);
   }
-  if (offset !== indexOffset) throw new VarveError('CORRUPT', `${what}: bodies end at ${offset}, not at ${indexOffset}`);
+  if (offset !== indexOffset)
+    throw new VarveError('CORRUPT', `${what}: bodies end at ${offset}, not at ${indexOffset}`);
   return entries;
 }
 

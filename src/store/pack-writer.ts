@@ -1,8 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type { BodyKind, BodyMethod, PackEntry } from './pack-format.ts';
-import { encodePackFooter, encodePackHeader, encodePackIndex, packHeaderLength, packNonceLength } from './pack-format.ts';
 import { packKey } from './chunk-table.ts';
 import { nameOf } from './hash.ts';
+import type { BodyKind, BodyMethod, PackEntry } from './pack-format.ts';
+import {
+  encodePackFooter,
+  encodePackHeader,
+  encodePackIndex,
+  packHeaderLength,
+  packNonceLength,
+} from './pack-format.ts';
 import type { NewObject, PackStore } from './pack-store.ts';
 
 /** A body on its way into a pack. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { Bitmap } from '../bytes/bitmap.ts';
 import { VarveError } from '../base/varve-error.ts';
+import { Bitmap } from '../bytes/bitmap.ts';
 import { hexOf, isZeroName } from './chunk.ts';
 import { checkNode, decodeRoot, fanout, nameIn } from './map-format.ts';
 import type { StoreParts } from './store-parts.ts';
@@ -56,7 +56,10 @@ export class ReachableMarker {
     const id = this.#parts.chunks.idOf(name);
     if (id === undefined) {
       const text = hexOf(name).slice(0, 16);
-      throw new VarveError('CORRUPT', `chunk ${text}… is missing from the store; run varve verify to see what it hurts`);
+      throw new VarveError(
+        'CORRUPT',
+        `chunk ${text}… is missing from the store; run varve verify to see what it hurts`,
+      );
     }
     // What is newer than the marking cannot be marked, and is walked each time.
     if (id >= this.#limit) return true;

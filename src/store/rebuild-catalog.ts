@@ -58,7 +58,8 @@ async function fill(directory: string, fresh: string, options: WorkOptions): Pro
 async function addPacks(store: Store, options: WorkOptions, skipped: string[]): Promise<number> {
   let packCount = 0;
   for (const { key } of store.packs.list('packs')) {
-    if (options.signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
+    if (options.signal?.aborted)
+      throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
     try {
       const { name, size, entries } = await readPackIndex(store.packs, key);
       store.catalog.writeLazily(() => store.chunks.addPack(name, size, entries));
@@ -160,10 +161,16 @@ function addSnapshot(store: Store, imageId: number, manifest: FoundManifest, mes
   );
 }
 
-function addTags(store: Store, imageId: number, snapshots: readonly FoundManifest[], record: ImageRecord | undefined): void {
+function addTags(
+  store: Store,
+  imageId: number,
+  snapshots: readonly FoundManifest[],
+  record: ImageRecord | undefined,
+): void {
   const numbers = new Set(snapshots.map(({ number }) => number));
   for (const [tag, number] of Object.entries(record?.tags ?? {})) {
-    if (numbers.has(number)) store.catalog.run('INSERT INTO tags (image, name, number) VALUES (?, ?, ?)', imageId, tag, number);
+    if (numbers.has(number))
+      store.catalog.run('INSERT INTO tags (image, name, number) VALUES (?, ?, ?)', imageId, tag, number);
   }
 }
 

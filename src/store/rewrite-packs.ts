@@ -1,6 +1,6 @@
 import { VarveError } from '../base/varve-error.ts';
-import { packTargetBytes } from './ingest-session.ts';
 import type { WorkOptions } from './ingest-device.ts';
+import { packTargetBytes } from './ingest-session.ts';
 import { readPackIndex } from './pack-index.ts';
 import type { PackUse } from './pack-use.ts';
 import { PackWriter } from './pack-writer.ts';
@@ -19,7 +19,8 @@ export async function rewritePacks(
   let writer = new PackWriter(parts.packs);
   try {
     for (const use of uses) {
-      if (options.signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
+      if (options.signal?.aborted)
+        throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
       await copyLive(parts, marker, use, writer);
       if (writer.size < packTargetBytes) continue;
       addedBytes += await register(parts, writer);
@@ -40,7 +41,10 @@ async function copyLive(parts: StoreParts, marker: ReachableMarker, use: PackUse
     const bytes = new Uint8Array(entry.storedLength);
     await parts.packs.read(use.key, bytes, entry.offset);
     if (!hasChecksum(bytes, entry)) {
-      throw new VarveError('CORRUPT', `${use.key}: damaged at byte ${entry.offset}; run varve verify to see what it hurts`);
+      throw new VarveError(
+        'CORRUPT',
+        `${use.key}: damaged at byte ${entry.offset}; run varve verify to see what it hurts`,
+      );
     }
     await writer.add([{ ...entry, bytes }]);
   }

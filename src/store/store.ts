@@ -5,9 +5,9 @@ import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { checkedDevice } from '../block/checked-device.ts';
 import { Catalog } from './catalog.ts';
+import { chunkSize } from './chunk.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkTable } from './chunk-table.ts';
-import { chunkSize } from './chunk.ts';
 import { ContentMap } from './content-map.ts';
 import { DirectoryPackStore, syncDirectory, temporaryPrefix } from './directory-pack-store.ts';
 import { ImageEditor } from './image-editor.ts';
@@ -121,7 +121,10 @@ export async function openStore(path: string, options: OpenStoreOptions = {}): P
 function openCatalog(directory: string): Catalog {
   const path = join(directory, catalogFile);
   if (!fs.existsSync(path)) {
-    throw new VarveError('CORRUPT', `the store ${directory} has lost its catalog; varve verify --rebuild makes a new one`);
+    throw new VarveError(
+      'CORRUPT',
+      `the store ${directory} has lost its catalog; varve verify --rebuild makes a new one`,
+    );
   }
   return Catalog.open(path, { readOnly: !isWritable(directory) });
 }
@@ -168,7 +171,10 @@ function checkStoreFile(path: string): void {
     throw new VarveError('UNSUPPORTED', `${path}: store version ${description.version} needs a newer Varve`);
   }
   if (description.chunk_size !== chunkSize || description.hash !== 'blake3-256') {
-    throw new VarveError('UNSUPPORTED', `${path}: chunks of ${description.chunk_size} bytes named by ${description.hash}`);
+    throw new VarveError(
+      'UNSUPPORTED',
+      `${path}: chunks of ${description.chunk_size} bytes named by ${description.hash}`,
+    );
   }
 }
 

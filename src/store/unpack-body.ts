@@ -38,5 +38,7 @@ function inflate(stored: Uint8Array, expected: BodyExpectation, where: string): 
 
 function damaged(expected: BodyExpectation, where: string, cause?: unknown): VarveError {
   const name = hexOf(expected.name).slice(0, 16);
-  return new VarveError('CORRUPT', `${where}: chunk ${name}… is damaged; run varve verify to see what it hurts`, { cause });
+  return new VarveError('CORRUPT', `${where}: chunk ${name}… is damaged; run varve verify to see what it hurts`, {
+    cause,
+  });
 }

@@ -42,7 +42,10 @@ export async function verifyPack(
   const findings = await verifyBodies(parts, pack, entries, options);
   const unknown = unlisted(parts, pack, entries);
   if (unknown.size > 0) {
-    findings.push({ message: `${pack.key}: ${unknown.size} bodies are not where the catalog has them`, names: unknown });
+    findings.push({
+      message: `${pack.key}: ${unknown.size} bodies are not where the catalog has them`,
+      names: unknown,
+    });
   }
   return { findings, chunkCount: entries.length };
 }
@@ -90,7 +93,10 @@ async function bodyProblem(parts: StoreParts, pack: KnownPack, entry: PackEntry)
 function unlisted(parts: StoreParts, pack: KnownPack, entries: readonly PackEntry[]): Set<NameKey> {
   const names = new Set<NameKey>();
   const byName = new Map(entries.map((entry) => [hexOf(entry.name), entry]));
-  for (const row of parts.catalog.all('SELECT name, offset, stored_length, length, method FROM chunks WHERE pack = ?', pack.id)) {
+  for (const row of parts.catalog.all(
+    'SELECT name, offset, stored_length, length, method FROM chunks WHERE pack = ?',
+    pack.id,
+  )) {
     const key = hexOf(row.name as Uint8Array);
     const entry = byName.get(key);
     const same = entry?.offset === row.offset && entry?.storedLength === row.stored_length;

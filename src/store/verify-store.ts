@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { isVarveError, VarveError } from '../base/varve-error.ts';
 import { type NameKey, sameName } from './chunk.ts';
-import { DamageFinder, type DamagedRange } from './damage.ts';
+import { packKey } from './chunk-table.ts';
+import { type DamagedRange, DamageFinder } from './damage.ts';
 import { referenceOf, type Snapshot } from './image-table.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { leftovers } from './leftovers.ts';
 import { decodeManifest, manifestKey } from './manifest.ts';
 import type { StoreParts } from './store-parts.ts';
 import { verifyPack } from './verify-pack.ts';
-import { packKey } from './chunk-table.ts';
 
 /** Something that is wrong, and what of which snapshot it hurts; nothing, when no snapshot needs it. */
 export interface Problem {
@@ -95,7 +95,9 @@ function manifestProblem(parts: StoreParts, snapshot: Snapshot): string | undefi
     parts.packs.read(key, bytes, 0);
     const manifest = decodeManifest(bytes, snapshot.id, key);
     const same = sameName(manifest.root, snapshot.root) && manifest.number === snapshot.number;
-    return same && manifest.size === snapshot.size ? undefined : `${key}: the catalog says otherwise of ${referenceOf(snapshot)}`;
+    return same && manifest.size === snapshot.size
+      ? undefined
+      : `${key}: the catalog says otherwise of ${referenceOf(snapshot)}`;
   } catch (error) {
     if (isVarveError(error, 'NOT_FOUND')) return `${key}: missing, the manifest of ${referenceOf(snapshot)}`;
     if (isVarveError(error)) return error.message;
