@@ -3,7 +3,7 @@
  * so it is quick and silent the second time. Plain JavaScript, because it runs before anything is installed, on
  * whatever Node the machine has (18 is enough).
  *
- *     node scripts/setup.mjs start | test | bench | check | build
+ *     node scripts/setup.mjs start | test | bench | check | build | package
  *
  * Nothing is built for a test or a check: what the compiler finds is then one result among the others.
  */

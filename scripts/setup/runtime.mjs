@@ -31,7 +31,12 @@ function fetchRuntime() {
   spawnSync(systemNode(), [script], {
     cwd: packageDirectory,
     // The script runs npm itself. It must not take this project's settings for its own.
-    env: { ...systemEnvironment(), npm_config_loglevel: 'error', npm_config_ignore_scripts: 'false' },
+    env: {
+      ...systemEnvironment(),
+      npm_config_loglevel: 'error',
+      npm_config_ignore_scripts: 'false',
+      npm_config_update_notifier: 'false',
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   link('../node/bin/node');
