@@ -28,6 +28,12 @@ test('imports point up the map of the code', () => {
   );
 });
 
+test('the map in ARCHITECTURE.md lists the folders of src/ and no other', () => {
+  const rows = readFileSync(join(project, 'ARCHITECTURE.md'), 'utf8').matchAll(/^\| `(\w+)\/` \|/gm);
+  const folders = readdirSync(join(project, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.deepEqual([...rows].map(([, folder]) => folder).sort(), folders.map(({ name }) => name).sort());
+});
+
 test('the source keeps the habits that Biome does not know', () => {
   const found = ['src', 'test', 'bench', 'scripts'].flatMap((directory) =>
     sourcesIn(directory).flatMap(({ path, source }) => habitProblems(`${directory}/${path}`, source)),
