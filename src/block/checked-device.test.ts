@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { testBlockDevice } from '../conformance/block-device.ts';
-import { contentOf, pattern } from '../conformance/device-content.ts';
+import { assertEqualBytes, contentOf, pattern } from '../conformance/device-content.ts';
 import { faultFilter } from '../filter/fault.ts';
 import type { BlockDevice } from './block-device.ts';
 import { checkedDevice } from './checked-device.ts';
@@ -41,7 +41,7 @@ describe('checkedDevice', () => {
     }
     const message = 'cannot read web: 2 bytes at offset 9999 go past its end at 10000';
     assert.throws(() => device.read(new Uint8Array(2), size - 1), { message });
-    assert.deepEqual(await contentOf(device), content);
+    assertEqualBytes(await contentOf(device), content, 'content');
   });
 
   test('an offset or length that is no byte count is a RangeError', async () => {

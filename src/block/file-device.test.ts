@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { testBlockDevice } from '../conformance/block-device.ts';
-import { contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
+import { assertEqualBytes, contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
 import { isLinux } from '../linux/libc.ts';
 import type { BlockDevice } from './block-device.ts';
 import { openFileDevice } from './file-device.ts';
@@ -71,7 +71,7 @@ describe('openFileDevice', () => {
     }
     await using _ = device;
     await device.write(pattern(10, 3), size - 10);
-    assert.deepEqual(await contentOf(device, size - 10, 10), pattern(10, 3));
+    assertEqualBytes(await contentOf(device, size - 10, 10), pattern(10, 3), 'content');
     const extents = await extentsOf(device);
     assert.deepEqual(
       extents.map(({ kind }) => kind),
@@ -79,7 +79,7 @@ describe('openFileDevice', () => {
     );
     assert.equal(extents[1]!.offset + extents[1]!.length, size);
     await device.zero(0, size);
-    assert.deepEqual(await contentOf(device, size - 10, 10), new Uint8Array(10));
+    assertEqualBytes(await contentOf(device, size - 10, 10), new Uint8Array(10), 'content');
   });
 
   test('createSize makes a file of that size, and never replaces one', async () => {
@@ -106,7 +106,7 @@ describe('openFileDevice', () => {
     const path = newPath();
     await symlink(await fileWith(pattern(5000, 4)), path);
     await using device = await openFileDevice(path);
-    assert.deepEqual(await contentOf(device), pattern(5000, 4));
+    assertEqualBytes(await contentOf(device), pattern(5000, 4), 'content');
   });
 
   test('what is no disk is refused with its kind, before it is opened', async () => {
@@ -146,7 +146,7 @@ describe('a file that is cut short after it was opened', () => {
   const message = 'cannot read disk.raw: byte 5000 is gone; it was cut short after it was opened';
 
   test('reads up to its end', async () => {
-    assert.deepEqual(await contentOf(device, 0, 5000), pattern(100_000, 6).subarray(0, 5000));
+    assertEqualBytes(await contentOf(device, 0, 5000), pattern(100_000, 6).subarray(0, 5000), 'content');
   });
 
   test('fails a read past its end, and does not make zeros up', () => {
@@ -174,10 +174,10 @@ describe('calls that the kernel does in part, or not now', () => {
         call(fd, bytes, start, Math.min(length, 999), at);
     t.mock.method(fs, 'readSync', short(read));
     t.mock.method(fs, 'writeSync', short(write as typeof fs.readSync));
-    assert.deepEqual(await contentOf(device), content);
+    assertEqualBytes(await contentOf(device), content, 'content');
     await device.write(pattern(5000, 8), 77);
     content.set(pattern(5000, 8), 77);
-    assert.deepEqual(await contentOf(device), content);
+    assertEqualBytes(await contentOf(device), content, 'content');
   });
 
   for (const code of ['EINTR', 'EAGAIN']) {
@@ -191,7 +191,7 @@ describe('calls that the kernel does in part, or not now', () => {
         if (failures >= 0) throw Object.assign(new Error(code), { code });
         return read(...parameters);
       });
-      assert.deepEqual(await contentOf(device), content);
+      assertEqualBytes(await contentOf(device), content, 'content');
     });
   }
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { BlockDevice } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { testBlockDevice } from '../conformance/block-device.ts';
-import { contentOf, pattern } from '../conformance/device-content.ts';
+import { assertEqualBytes, contentOf, pattern } from '../conformance/device-content.ts';
 import { delayFilter } from './delay.ts';
 import { type FaultRule, faultFilter } from './fault.ts';
 
@@ -66,7 +66,7 @@ describe('faultFilter', () => {
   test('a write that fails changes nothing, a torn one a prefix in whole sectors', async () => {
     const whole = failing({ operations: ['write'] });
     assert.throws(() => whole.write(new Uint8Array(size), 0));
-    assert.deepEqual(await contentOf(whole), pattern(size, 1));
+    assertEqualBytes(await contentOf(whole), pattern(size, 1), 'content');
 
     const lengths = new Set<number>();
     const torn = failing({ operations: ['write', 'zero'], torn: true }, { operations: ['read'], after: 1000 });
@@ -76,7 +76,7 @@ describe('faultFilter', () => {
       const content = await contentOf(torn);
       const length = content.findIndex((byte, index) => byte !== source[index]);
       const sectors = Math.floor(length / 512);
-      assert.deepEqual(content.subarray(0, sectors * 512), source.subarray(0, sectors * 512));
+      assertEqualBytes(content.subarray(0, sectors * 512), source.subarray(0, sectors * 512), 'content');
       lengths.add(sectors);
     }
     assert.ok(lengths.size > 5 && lengths.has(0), `${[...lengths]}`);

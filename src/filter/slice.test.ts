@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { BlockDevice } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { testBlockDevice } from '../conformance/block-device.ts';
-import { contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
+import { assertEqualBytes, contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
 import { delayFilter } from './delay.ts';
 import { readOnlyFilter } from './read-only.ts';
 import { sliceFilter } from './slice.ts';
@@ -32,8 +32,8 @@ describe('sliceFilter', () => {
     await slice.trim(2000, 3000);
     const content = await contentOf(whole);
     const expected = pattern(content.length, 1);
-    assert.deepEqual(content.subarray(0, 777), expected.subarray(0, 777));
-    assert.deepEqual(content.subarray(5777), expected.subarray(5777));
+    assertEqualBytes(content.subarray(0, 777), expected.subarray(0, 777), 'content');
+    assertEqualBytes(content.subarray(5777), expected.subarray(5777), 'content');
   });
 
   test('goes to the end where no length is given, and may be empty', () => {
@@ -83,6 +83,6 @@ describe('readOnlyFilter', () => {
     assert.throws(() => device.write(new Uint8Array(1), 0), { code: 'READ_ONLY' });
     assert.throws(() => device.zero(0, 1), { code: 'READ_ONLY' });
     assert.throws(() => device.trim(0, 1), { code: 'READ_ONLY' });
-    assert.deepEqual(await contentOf(inner), pattern(1000, 5));
+    assertEqualBytes(await contentOf(inner), pattern(1000, 5), 'content');
   });
 });
