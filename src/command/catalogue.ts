@@ -1,6 +1,5 @@
 import type { CatalogueEntry } from './framework/command-module.ts';
 
-const bringing = 'Bring disks in and out';
 const working = 'Work with images and snapshots';
 const looking = 'Look';
 const keeping = 'Keep the store';
@@ -14,9 +13,87 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./clone.ts')).cloneCommand,
   },
   {
+    name: 'snapshot',
+    group: working,
+    summary: "record an image's present state as its next snapshot",
+    load: async () => (await import('./snapshot.ts')).snapshotCommand,
+  },
+  {
+    name: 'restore',
+    group: working,
+    summary: 'make an older snapshot the newest again, or a new image; the others stay',
+    load: async () => (await import('./restore.ts')).restoreCommand,
+  },
+  {
+    name: 'tag',
+    group: working,
+    summary: 'give snapshots names, take them away, list them',
+    load: async () => (await import('./tag.ts')).tagCommand,
+  },
+  {
+    name: 'describe',
+    group: working,
+    summary: "change a snapshot's message",
+    load: async () => (await import('./describe.ts')).describeCommand,
+  },
+  {
+    name: 'rename',
+    group: working,
+    summary: 'give an image another name',
+    load: async () => (await import('./rename.ts')).renameCommand,
+  },
+  {
+    name: 'remove',
+    group: working,
+    summary: 'remove images or snapshots, any of them, in any order',
+    load: async () => (await import('./remove.ts')).removeCommand,
+  },
+  {
+    name: 'prune',
+    group: working,
+    summary: 'remove old snapshots by a rule: keep so many days, weeks, ...',
+    load: async () => (await import('./prune.ts')).pruneCommand,
+  },
+  {
     name: 'list',
     group: looking,
     summary: 'list the images of the store',
     load: async () => (await import('./list.ts')).listCommand,
+  },
+  {
+    name: 'log',
+    group: looking,
+    summary: "list an image's snapshots, the newest first",
+    load: async () => (await import('./log.ts')).logCommand,
+  },
+  {
+    name: 'info',
+    group: looking,
+    summary: 'tell all about one disk: a snapshot, a file, a device',
+    load: async () => (await import('./info.ts')).infoCommand,
+  },
+  {
+    name: 'diff',
+    group: looking,
+    summary: 'show where two snapshots differ',
+    load: async () => (await import('./diff.ts')).diffCommand,
+  },
+  {
+    name: 'status',
+    group: keeping,
+    summary: 'tell what the store holds and takes, and who is at work in it',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'gc',
+    group: keeping,
+    summary: 'give back the space that nothing needs any more',
+    load: async () => (await import('./gc.ts')).gcCommand,
+  },
+  {
+    name: 'verify',
+    group: keeping,
+    summary: 'read and check everything; rebuild a lost catalog',
+    load: async () => (await import('./verify.ts')).verifyCommand,
   },
 ];

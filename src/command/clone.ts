@@ -2,20 +2,23 @@ import type { Command } from 'commander';
 import { cloneImage } from '../image/clone-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { author } from './input/author.ts';
+import { addNoteOptions, type NoteOptions, readNote } from './input/note.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
 /** `varve clone IMAGE[@S] NEW` */
-export const cloneCommand: CommandModule<[string, string]> = {
+export const cloneCommand: CommandModule<[string, string], NoteOptions> = {
   examples: [
     ['varve clone web test', 'make the image test from the newest snapshot of web'],
     ['varve clone web@before-upgrade retry', 'make the image retry from a tagged snapshot'],
   ],
   configure: (command: Command) =>
-    command.argument('<snapshot>', 'what to clone: web, web@3, web@TAG').argument('<new>', "the new image's name"),
-  async run(context, [reference, name]) {
+    addNoteOptions(
+      command.argument('<snapshot>', 'what to clone: web, web@3, web@TAG').argument('<new>', "the new image's name"),
+    ),
+  async run(context, [reference, name], options) {
+    const note = await readNote(options);
     await using store = await context.openStore();
-    const snapshot = cloneImage(store, reference, name, { author: author(), time: Date.now() });
+    const snapshot = cloneImage(store, reference, name, note);
     context.show(snapshotJson(snapshot), () => `${referenceOf(snapshot)} cloned from ${reference}`);
   },
 };

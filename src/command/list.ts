@@ -1,11 +1,77 @@
+import { type Command, Option } from 'commander';
+import { formatSize } from '../base/size.ts';
+import type { Snapshot } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { type Column, formatTable } from './output/format-table.ts';
+import { localTime } from './output/local-time.ts';
+import { firstLine } from './output/message-lines.ts';
+import { naturalOrder } from './output/natural-order.ts';
+import { snapshotJson } from './output/snapshot-json.ts';
 
-/** `varve list` */
-export const listCommand: CommandModule = {
-  examples: [['varve list', 'list images']],
-  configure() {},
-  async run(context) {
+interface Options {
+  readonly sort: 'name' | 'time' | 'size';
+  readonly reverse?: boolean;
+}
+
+interface Row {
+  readonly name: string;
+  readonly snapshotCount: number;
+  readonly newest: Snapshot;
+}
+
+const columns: readonly Column[] = [
+  { title: 'NAME' },
+  { title: 'SNAPSHOTS', align: 'right' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'TIME' },
+  { title: 'MESSAGE' },
+];
+
+const orders = {
+  name: (a: Row, b: Row) => naturalOrder(a.name, b.name),
+  time: (a: Row, b: Row) => b.newest.time - a.newest.time || naturalOrder(a.name, b.name),
+  size: (a: Row, b: Row) => b.newest.size - a.newest.size || naturalOrder(a.name, b.name),
+};
+
+/** `varve list`: every image, with the size of its disk and the time and message of its newest snapshot. */
+export const listCommand: CommandModule<[], Options> = {
+  examples: [
+    ['varve list', 'every image, by name: web9 before web10'],
+    ['varve list --sort time', 'the one that changed last comes first'],
+    ['varve list --json | jq -r .[].name', 'names for a script'],
+  ],
+  configure: (command: Command) =>
+    command
+      .addOption(
+        new Option('--sort <order>', 'name, time (newest first) or size (largest first)')
+          .choices(['name', 'time', 'size'])
+          .default('name'),
+      )
+      .option('-r, --reverse', 'the other way round'),
+  async run(context, _args, options) {
     await using store = await context.openStore();
-    context.show(store.images.all(), () => '');
+    const { images, newest } = store.catalog.read(() => ({
+      images: store.images.all(),
+      newest: store.images.newest(),
+    }));
+    const rows = images.map(({ name, snapshotCount }) => ({
+      name,
+      snapshotCount,
+      newest: newest.get(name) as Snapshot,
+    }));
+    rows.sort(orders[options.sort]);
+    if (options.reverse) rows.reverse();
+    context.show(rows.map(rowJson), () => (rows.length === 0 ? hint : formatTable(columns, rows.map(cells))));
   },
 };
+
+const hint = 'The store holds no images yet; varve import DISK brings one in.';
+
+function cells({ name, snapshotCount, newest }: Row): string[] {
+  const { size, time, message } = newest;
+  return [name, String(snapshotCount), formatSize(size), localTime(time), firstLine(message)];
+}
+
+function rowJson({ name, snapshotCount, newest }: Row): object {
+  return { name, snapshotCount, size: newest.size, newest: snapshotJson(newest) };
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { diskArgument } from '../image/disk-argument.ts';
+import { findSnapshot } from '../image/find-snapshot.ts';
+import { hexOf } from '../store/chunk.ts';
+import { referenceOf, type Snapshot } from '../store/image-table.ts';
+import type { CommandContext } from './framework/command-context.ts';
+import type { CommandModule } from './framework/command-module.ts';
+import { exactSize } from './output/exact-size.ts';
+import { formatFields } from './output/format-fields.ts';
+import { localTime } from './output/local-time.ts';
+import { messageBlock } from './output/message-lines.ts';
+import { snapshotJson } from './output/snapshot-json.ts';
+
+/** `varve info DISK` */
+export const infoCommand: CommandModule<[string]> = {
+  examples: [
+    ['varve info web@3', 'what is known of a snapshot: ids, sizes, what it was made from'],
+    ['varve info ./disk.qcow2', 'what a disk file says of itself'],
+  ],
+  configure: (command: Command) => command.argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb'),
+  async run(context, [argument]) {
+    const disk = diskArgument(argument);
+    if (disk.kind === 'snapshot') await showSnapshot(context, disk.reference);
+    else {
+      const { showFile } = await import('./info-file.ts');
+      await showFile(context, disk.path);
+    }
+  },
+};
+
+async function showSnapshot(context: CommandContext, reference: string): Promise<void> {
+  await using store = await context.openStore();
+  const snapshot = store.images.resolve(reference);
+  const { snapshotCount } = store.images.get(snapshot.image);
+  const parent = snapshot.parent === undefined ? undefined : findSnapshot(store, snapshot.parent);
+  const madeFrom = parent === undefined ? null : referenceOf(parent);
+  context.show({ kind: 'snapshot', ...snapshotJson(snapshot), madeFrom, imageSnapshotCount: snapshotCount }, () =>
+    [formatFields(fieldsOf(snapshot, parent, snapshotCount)), ...messageBlock(snapshot.message)].join('\n'),
+  );
+}
+
+function fieldsOf(snapshot: Snapshot, parent: Snapshot | undefined, count: number): [string, string | undefined][] {
+  const { image, number, tags, id, root, size, time, author, statistics } = snapshot;
+  return [
+    ['Snapshot', `${image}@${number} (of ${count})`],
+    ['Tags', tags.length === 0 ? undefined : tags.join(', ')],
+    ['Made from', parentText(snapshot, parent)],
+    ['Time', localTime(time)],
+    ['Author', author],
+    ['Disk size', exactSize(size)],
+    ['Data', exactSize(statistics.dataLength)],
+    ['New data', `${exactSize(statistics.addedLength)}, which the store did not have`],
+    ['Stored in', exactSize(statistics.storedLength)],
+    ['Id', hexOf(id)],
+    ['Content', hexOf(root)],
+  ];
+}
+
+function parentText(snapshot: Snapshot, parent: Snapshot | undefined): string | undefined {
+  if (parent !== undefined) return referenceOf(parent);
+  return snapshot.parent === undefined ? undefined : `${hexOf(snapshot.parent).slice(0, 16)}…, which was removed`;
+}

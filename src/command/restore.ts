@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { cloneImage } from '../image/clone-image.ts';
+import { restoreSnapshot } from '../image/restore-snapshot.ts';
+import { referenceOf } from '../store/image-table.ts';
+import type { CommandModule } from './framework/command-module.ts';
+import { addNoteOptions, type NoteOptions, readNote } from './input/note.ts';
+import { snapshotJson } from './output/snapshot-json.ts';
+
+/** `varve restore IMAGE@S [NEW]` */
+export const restoreCommand: CommandModule<[string, string | undefined], NoteOptions> = {
+  examples: [
+    ['varve restore web@3', "make web's third snapshot its newest again; those in between stay"],
+    ['varve restore web@before-upgrade web-old', 'leave web alone and make a new image of that snapshot'],
+  ],
+  configure: (command: Command) =>
+    addNoteOptions(
+      command
+        .argument('<snapshot>', 'the snapshot to go back to: web@3, web@TAG')
+        .argument('[new]', 'a new image to restore into'),
+    ),
+  async run(context, [reference, name], options) {
+    const note = await readNote(options);
+    await using store = await context.openStore();
+    const { snapshot, changed } =
+      name === undefined
+        ? restoreSnapshot(store, reference, note)
+        : {
+            snapshot: cloneImage(store, reference, name, {
+              ...note,
+              message: note.message ?? `Restored from ${reference}`,
+            }),
+            changed: true,
+          };
+    context.show({ restored: changed, ...snapshotJson(snapshot) }, () =>
+      changed
+        ? `${referenceOf(snapshot)} restored from ${reference}`
+        : `${referenceOf(snapshot)} has the content of ${reference} already; nothing to restore`,
+    );
+  },
+};
