@@ -33,7 +33,8 @@ async function* walk(
   level: number,
   first: number,
 ): AsyncIterable<ChangedRun> {
-  const comparable = level > a.depth === level > b.depth;
+  // Above its own top a map repeats the top's name, which then says nothing; the zero name says the same at any level.
+  const comparable = level > a.depth === level > b.depth || isZeroName(nameA);
   if (comparable && sameName(nameA, nameB)) return;
   if (level === 0) {
     yield { chunkIndex: first, chunkCount: 1 };
