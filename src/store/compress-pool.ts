@@ -1,87 +1,72 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { allocateSlots, compressSlot, type SlotViews, slotViews } from './compress-slots.ts';
+import { constants, createZstdCompress } from 'node:zlib';
+import type { MaybePromise } from '../block/block-device.ts';
+import { bestBody, compressionLevel, type StoredBody } from './pack-body.ts';
 
-// Few chunks are packed sooner here than a thread starts (30 ms).
-const slotsBeforeThreads = 4;
-const maximumThreads = 8;
+// Node's thread pool has four threads; the rest are at hand when one is done while the main thread is busy.
+const laneCount = 16;
 
 /**
- * Packs chunks in threads, a slot of up to 16 at a time. A slot is acquired, filled, packed, read and released; there
- * are few of them, so who reads a disk faster than it packs waits.
+ * Packs bodies in Node's thread pool, a few at a time. Each of its lanes is a compressing stream that turns every
+ * write into one whole frame: so the codec's memory is allocated once, and no thread has to be started.
  */
-export class CompressPool implements AsyncDisposable {
-  readonly #memory: SharedArrayBuffer;
-  readonly #threadCount: number;
-  readonly #free: number[];
-  readonly #waiting: Array<(slotIndex: number) => void> = [];
-  readonly #packing = new Map<number, PromiseWithResolvers<void>>();
-  readonly #threads: Worker[] = [];
-  #packedInline = 0;
-  #nextThread = 0;
-  #failure: Error | undefined;
+export class CompressPool implements Disposable {
+  readonly #idle: Lane[] = [];
+  readonly #waiting: Array<(lane: Lane) => void> = [];
+  #started = 0;
 
-  constructor(threadCount = Math.min(availableParallelism(), maximumThreads)) {
-    const slotCount = threadCount * 3;
-    this.#threadCount = threadCount;
-    this.#memory = allocateSlots(slotCount);
-    this.#free = Array.from({ length: slotCount }, (_, index) => slotCount - 1 - index);
-  }
-
-  acquire(): number | Promise<number> {
-    return this.#free.pop() ?? new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  views(slotIndex: number): SlotViews {
-    return slotViews(this.#memory, slotIndex);
-  }
-
-  /** Packs the chunks that the slot's results list. */
-  pack(slotIndex: number): Promise<void> {
-    if (this.#packedInline < slotsBeforeThreads) {
-      this.#packedInline += 1;
-      compressSlot(this.#memory, slotIndex);
-      return Promise.resolve();
-    }
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#threads.length === 0) this.#startThreads();
-    const done = Promise.withResolvers<void>();
-    this.#packing.set(slotIndex, done);
-    this.#threads[this.#nextThread]?.postMessage(slotIndex);
-    this.#nextThread = (this.#nextThread + 1) % this.#threads.length;
-    return done.promise;
-  }
-
-  release(slotIndex: number): void {
+  /** Packs a body of up to 64 KiB, whose bytes are not to change until that is done. */
+  async pack(bytes: Uint8Array): Promise<StoredBody> {
+    const acquired = this.#acquire();
+    const lane = acquired instanceof Promise ? await acquired : acquired;
+    const frame = await lane.compress(bytes);
     const next = this.#waiting.shift();
-    if (next === undefined) this.#free.push(slotIndex);
-    else next(slotIndex);
+    if (next === undefined) this.#idle.push(lane);
+    else next(lane);
+    return bestBody(bytes, frame);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#threads.splice(0).map((thread) => thread.terminate()));
+  /** To be called when nothing is being packed. */
+  [Symbol.dispose](): void {
+    for (const lane of this.#idle.splice(0)) lane[Symbol.dispose]();
   }
 
-  #startThreads(): void {
-    // Source runs as .ts and the package as .js.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const program = new URL(`./compress-worker.${extension}`, import.meta.url);
-    for (let index = 0; index < this.#threadCount; index += 1) {
-      const thread = new Worker(program, { workerData: { memory: this.#memory } });
-      thread.on('message', (slotIndex: number) => this.#finish(slotIndex));
-      thread.on('error', (error) => this.#fail(error));
-      this.#threads.push(thread);
-    }
+  #acquire(): MaybePromise<Lane> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#started === laneCount) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#started += 1;
+    return new Lane();
+  }
+}
+
+class Lane implements Disposable {
+  readonly #stream = createZstdCompress({
+    flush: constants.ZSTD_e_end,
+    // The memory of one output buffer, which several frames share.
+    chunkSize: 256 * 1024,
+    params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
+  });
+  #parts: Uint8Array[] = [];
+  #done: PromiseWithResolvers<Uint8Array> | undefined;
+
+  constructor() {
+    this.#stream.on('data', (part: Uint8Array) => this.#parts.push(part));
+    this.#stream.on('error', (error) => this.#done?.reject(error));
   }
 
-  #finish(slotIndex: number): void {
-    this.#packing.get(slotIndex)?.resolve();
-    this.#packing.delete(slotIndex);
+  compress(bytes: Uint8Array): Promise<Uint8Array> {
+    this.#done = Promise.withResolvers();
+    this.#stream.write(bytes, () => this.#finish());
+    return this.#done.promise;
   }
 
-  #fail(error: Error): void {
-    this.#failure = error;
-    for (const done of this.#packing.values()) done.reject(error);
-    this.#packing.clear();
+  [Symbol.dispose](): void {
+    this.#stream.destroy();
+  }
+
+  #finish(): void {
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#done?.resolve(parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts));
   }
 }

@@ -3,9 +3,8 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { isZero } from '../bytes/is-zero.ts';
 import { chunkSize, zeroName } from './chunk.ts';
-import { resultFields, slotChunks } from './compress-slots.ts';
 import { nameOf } from './hash.ts';
-import type { IngestSession } from './ingest-session.ts';
+import { type IngestSession, type NewChunk, pieceChunks } from './ingest-session.ts';
 import type { SnapshotStatistics } from './manifest.ts';
 import { MapBuilder } from './map-builder.ts';
 
@@ -81,7 +80,7 @@ async function* dataPieces(device: BlockDevice): AsyncIterable<Piece> {
     const end = Math.ceil((extent.offset + extent.length) / chunkSize);
     let chunkIndex = Math.max(next, Math.floor(extent.offset / chunkSize));
     while (chunkIndex < end) {
-      const chunkCount = Math.min(slotChunks, end - chunkIndex);
+      const chunkCount = Math.min(pieceChunks, end - chunkIndex);
       yield { chunkIndex, chunkCount };
       chunkIndex += chunkCount;
     }
@@ -96,30 +95,26 @@ async function ingestPiece(
   builder: MapBuilder,
   piece: Piece,
 ): Promise<number> {
-  const acquired = session.pool.acquire();
-  const slotIndex = typeof acquired === 'number' ? acquired : await acquired;
-  const { input, results } = session.pool.views(slotIndex);
-  const names: Uint8Array[] = [];
+  const acquired = session.acquirePiece();
+  const input = acquired instanceof Promise ? await acquired : acquired;
+  const newChunks: NewChunk[] = [];
   let dataChunks = 0;
   try {
     await readPiece(device, piece, input);
     for (let index = 0; index < piece.chunkCount; index += 1) {
-      const chunk = input.subarray(index * chunkSize, (index + 1) * chunkSize);
-      const name = isZero(chunk) ? zeroName : nameOf(chunk);
+      const bytes = input.subarray(index * chunkSize, (index + 1) * chunkSize);
+      const name = isZero(bytes) ? zeroName : nameOf(bytes);
       builder.append(name);
       if (name === zeroName) continue;
       dataChunks += 1;
-      if (!session.claim(name)) continue;
-      results[1 + names.length * resultFields] = index;
-      names.push(name);
+      if (session.claim(name)) newChunks.push({ name, bytes });
     }
   } catch (error) {
-    session.pool.release(slotIndex);
+    session.releasePiece(input);
     throw error;
   }
-  results[0] = names.length;
-  if (names.length > 0) session.putSlot(slotIndex, names, chunkSize);
-  else session.pool.release(slotIndex);
+  if (newChunks.length > 0) session.putPiece(input, newChunks);
+  else session.releasePiece(input);
   return dataChunks;
 }
 

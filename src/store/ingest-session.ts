@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { Mutex } from '../base/mutex.ts';
-import { hexOf, type NameKey } from './chunk.ts';
+import type { MaybePromise } from '../block/block-device.ts';
+import { chunkSize, hexOf, type NameKey } from './chunk.ts';
 import { CompressPool } from './compress-pool.ts';
-import { packedBodies } from './compress-slots.ts';
 import { nameOf } from './hash.ts';
 import { packBody } from './pack-body.ts';
 import { type BodyKind, bodyKinds } from './pack-format.ts';
@@ -13,6 +13,17 @@ import type { StoreParts } from './store-parts.ts';
 export const packTargetBytes = 32 * 1024 * 1024;
 const outboxLimitBytes = 1024 * 1024;
 
+/** Chunks of a piece: a disk is read 1 MiB at a time. */
+export const pieceChunks = 16;
+/** One is read, one or two are packed, one is written; who reads a disk faster than it packs waits. */
+const pieceLimit = 4;
+
+/** A chunk of a piece that the store does not have. */
+export interface NewChunk {
+  readonly name: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Brings new bodies into a store: each only once, packed in threads, written to packs, and each pack registered in
  * the catalog as soon as it is durable, so that an import that was cut off is quicker the next time.
@@ -21,7 +32,10 @@ const outboxLimitBytes = 1024 * 1024;
  * snapshot names what was brought in.
  */
 export class IngestSession implements AsyncDisposable {
-  readonly pool = new CompressPool();
+  readonly #pool = new CompressPool();
+  readonly #freePieces: Uint8Array[] = [];
+  readonly #waitingForPiece: Array<(piece: Uint8Array) => void> = [];
+  #pieceCount = 0;
   readonly #parts: StoreParts;
   readonly #leaseId: number;
   readonly #lock = new Mutex();
@@ -74,10 +88,25 @@ export class IngestSession implements AsyncDisposable {
     return name;
   }
 
-  /** Packs the chunks that a slot's results list, in the background, and gives the slot back. */
-  putSlot(slotIndex: number, names: readonly Uint8Array[], chunkLength: number): void {
-    this.#addedChunks += names.length;
-    this.#start(this.#packSlot(slotIndex, names, chunkLength));
+  /** Memory to read a piece into; the caller's until it is put or released. */
+  acquirePiece(): MaybePromise<Uint8Array> {
+    const free = this.#freePieces.pop();
+    if (free !== undefined) return free;
+    if (this.#pieceCount === pieceLimit) return new Promise((resolve) => this.#waitingForPiece.push(resolve));
+    this.#pieceCount += 1;
+    return new Uint8Array(pieceChunks * chunkSize);
+  }
+
+  releasePiece(piece: Uint8Array): void {
+    const next = this.#waitingForPiece.shift();
+    if (next === undefined) this.#freePieces.push(piece);
+    else next(piece);
+  }
+
+  /** Packs and writes chunks of a piece in the background, and then releases it. */
+  putPiece(piece: Uint8Array, chunks: readonly NewChunk[]): void {
+    this.#addedChunks += chunks.length;
+    this.#start(this.#packPiece(piece, chunks));
   }
 
   /** @throws what went wrong in the background since */
@@ -95,8 +124,8 @@ export class IngestSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.pool[Symbol.asyncDispose]();
-    await Promise.all(this.#tasks);
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    this.#pool[Symbol.dispose]();
     await this.#registering;
     await this.#writer?.[Symbol.asyncDispose]();
     this.#writer = undefined;
@@ -112,18 +141,17 @@ export class IngestSession implements AsyncDisposable {
     this.#tasks.add(task);
   }
 
-  async #packSlot(slotIndex: number, names: readonly Uint8Array[], chunkLength: number): Promise<void> {
+  async #packPiece(piece: Uint8Array, chunks: readonly NewChunk[]): Promise<void> {
     try {
-      await this.pool.pack(slotIndex);
-      const bodies: NewBody[] = [];
-      for (const body of packedBodies(this.pool.views(slotIndex))) {
-        const name = names[bodies.length] as Uint8Array;
-        bodies.push({ ...body, name, length: chunkLength, kind: bodyKinds.chunk });
-      }
-      await this.#write(bodies);
+      await this.#write(await Promise.all(chunks.map((chunk) => this.#packChunk(chunk))));
     } finally {
-      this.pool.release(slotIndex);
+      this.releasePiece(piece);
     }
+  }
+
+  async #packChunk({ name, bytes }: NewChunk): Promise<NewBody> {
+    const body = await this.#pool.pack(bytes);
+    return { ...body, name, length: bytes.length, crc32: crc32(body.bytes), kind: bodyKinds.chunk };
   }
 
   async #writeOutbox(): Promise<void> {

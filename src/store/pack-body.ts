@@ -7,17 +7,22 @@ export interface StoredBody {
   readonly method: BodyMethod;
 }
 
-// Level 2 is a tenth quicker than zstd's default of 3 on 64 KiB chunks and 1 % larger (bench/import.ts).
-const compressionLevel = 2;
+/** Level 2 is a tenth quicker than zstd's default of 3 on 64 KiB chunks and 1 % larger (bench/import.ts). */
+export const compressionLevel = 2;
 
-/** zstd where that saves at least a sixteenth, else plain. */
+/** Packs a small body at once. */
 export function packBody(bytes: Uint8Array): StoredBody {
-  const packed = zstdCompressSync(bytes, {
+  const frame = zstdCompressSync(bytes, {
     // One output chunk and a known size spare the codec a second pass and a larger window.
     chunkSize: bytes.length + 1024,
     pledgedSrcSize: bytes.length,
     params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
   });
-  if (packed.length > bytes.length - bytes.length / 16) return { bytes, method: bodyMethods.plain };
-  return { bytes: packed, method: bodyMethods.zstd };
+  return bestBody(bytes, frame);
+}
+
+/** The zstd frame where that saves at least a sixteenth, else the plain bytes. */
+export function bestBody(bytes: Uint8Array, frame: Uint8Array): StoredBody {
+  if (frame.length > bytes.length - bytes.length / 16) return { bytes, method: bodyMethods.plain };
+  return { bytes: frame, method: bodyMethods.zstd };
 }
