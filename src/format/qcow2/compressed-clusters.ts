@@ -1,0 +1,75 @@
+import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import type { Compression } from '../image-format.ts';
+import type { ClusterRun } from './cluster-map.ts';
+import { decompressCluster } from './decompress.ts';
+import { corruptImage } from './errors.ts';
+
+/** Where compressed clusters come from. */
+export interface CompressedClustersOptions {
+  readonly file: BlockDevice;
+  /** The image's name in errors. */
+  readonly name: string;
+  readonly compression: Compression;
+  /** In bytes. */
+  readonly clusterSize: number;
+}
+
+const maximumCacheLength = 2 * 2 ** 20;
+const minimumCachedClusters = 4;
+
+/** Reads compressed clusters, and keeps the last few that were read in parts. */
+export class CompressedClusters {
+  readonly #options: CompressedClustersOptions;
+  /** Content by host offset, the oldest first. */
+  readonly #kept = new Map<number, Uint8Array>();
+  readonly #capacity: number;
+
+  constructor(options: CompressedClustersOptions) {
+    this.#options = options;
+    this.#capacity = Math.max(minimumCachedClusters, Math.floor(maximumCacheLength / options.clusterSize));
+  }
+
+  /**
+   * Fills `target` from guest byte `offset`, which `run` begins with; `target` is as long as the run.
+   *
+   * @throws VarveError `CORRUPT`
+   */
+  read(target: Uint8Array, offset: number, run: ClusterRun): MaybePromise<void> {
+    const kept = this.#kept.get(run.hostOffset);
+    if (kept !== undefined) return this.#copy(target, kept, offset);
+    const bytes = new Uint8Array(run.compressedLength);
+    const reading = this.#options.file.read(bytes, run.hostOffset);
+    if (reading === undefined) return this.#decompress(target, bytes, offset, run);
+    return reading.then(() => this.#decompress(target, bytes, offset, run));
+  }
+
+  #decompress(target: Uint8Array, bytes: Uint8Array, offset: number, run: ClusterRun): void {
+    const { compression, clusterSize } = this.#options;
+    let cluster: Uint8Array;
+    try {
+      cluster = decompressCluster(compression, bytes, clusterSize);
+    } catch (cause) {
+      throw this.#undecodable(offset, cause instanceof Error ? cause.message : String(cause));
+    }
+    if (target.length < clusterSize) this.#keep(run.hostOffset, cluster);
+    this.#copy(target, cluster, offset);
+  }
+
+  #copy(target: Uint8Array, cluster: Uint8Array, offset: number): void {
+    const skipped = offset % cluster.length;
+    target.set(target.length === cluster.length ? cluster : cluster.subarray(skipped, skipped + target.length));
+  }
+
+  #keep(hostOffset: number, cluster: Uint8Array): void {
+    if (this.#kept.size >= this.#capacity) this.#kept.delete(this.#kept.keys().next().value!);
+    this.#kept.set(hostOffset, cluster);
+  }
+
+  #undecodable(offset: number, reason: string): Error {
+    const { compression, name } = this.#options;
+    return corruptImage(
+      name,
+      `the compressed cluster of disk byte ${offset} does not decode as ${compression}: ${reason}`,
+    );
+  }
+}
