@@ -1,0 +1,78 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { systemError, VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { openImage } from './formats.ts';
+import type { OpenBacking } from './image-format.ts';
+
+/** How the files that an image builds on are followed. */
+export interface BackingFilesOptions {
+  /** The path of the image that is being opened; relative names start from where it is. */
+  readonly path: string;
+  /** Directories that backing files may be in, or below. */
+  readonly allowed: readonly string[];
+  /** Opens a file to be read. */
+  readonly openFile: (path: string) => Promise<BlockDevice>;
+}
+
+/** A chain deeper than this is refused; nobody's is, and each file of it stays open. */
+const maximumDepth = 1000;
+
+/**
+ * Follows backing files that lie in the directories allowed, where they really are after all symbolic links; theirs
+ * too. A file that builds on itself, over whatever detour, is refused.
+ */
+export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
+  const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));
+  return hookFor(await realPath(options.path), { allowed, openFile: options.openFile, above: new Set() });
+}
+
+interface Chain {
+  readonly allowed: readonly string[];
+  readonly openFile: (path: string) => Promise<BlockDevice>;
+  /** The files above this one. */
+  readonly above: ReadonlySet<string>;
+}
+
+function hookFor(image: string, chain: Chain): OpenBacking {
+  const above = new Set(chain.above).add(image);
+  return async (name, format) => {
+    const path = await realPath(resolve(dirname(image), fileNameOf(name, image)));
+    refuse(path, image, { ...chain, above });
+    const file = await chain.openFile(path);
+    return openImage(file, { name: path, format, openBacking: hookFor(path, { ...chain, above }) });
+  };
+}
+
+/** What is no plain file name is a protocol, which nobody allowed: `json:{…}`, `nbd://…`. */
+function fileNameOf(name: string, image: string): string {
+  if (name.startsWith('file:')) return name.slice('file:'.length);
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(name)) return name;
+  throw new VarveError(
+    'UNSUPPORTED',
+    `cannot open ${image}: it builds on ${JSON.stringify(name)}, which is no file name`,
+  );
+}
+
+function refuse(path: string, image: string, { above, allowed }: Chain): void {
+  const doing = `cannot open ${image}: it builds on ${path}`;
+  if (above.has(path))
+    throw new VarveError('CORRUPT', `${doing}, which builds on it; a chain of images cannot be a ring`);
+  if (above.size > maximumDepth)
+    throw new VarveError('UNSUPPORTED', `${doing}, the chain's file number ${above.size + 1}`);
+  if (allowed.some((directory) => contains(directory, path))) return;
+  throw new VarveError('PERMISSION', `${doing}, which is in no directory that backing files are allowed in`);
+}
+
+function contains(directory: string, path: string): boolean {
+  const way = relative(directory, path);
+  return way !== '' && way !== '..' && !way.startsWith('../') && !isAbsolute(way);
+}
+
+async function realPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    throw systemError(`open ${path}`, error);
+  }
+}

@@ -1,0 +1,38 @@
+/** What other files start with that are no raw disks, so that nobody takes one for a disk by mistake. */
+interface ForeignFormat {
+  /** With an article: `a VMDK image`. */
+  readonly description: string;
+  readonly magic: string;
+  /** Where the magic is, in bytes from the start. */
+  readonly offset: number;
+}
+
+const foreignFormats: readonly ForeignFormat[] = [
+  { description: 'a VMDK image', magic: 'KDMV', offset: 0 },
+  { description: 'a VMDK descriptor', magic: '# Disk DescriptorFile', offset: 0 },
+  { description: 'a VMDK image', magic: 'COWD', offset: 0 },
+  { description: 'a VHDX image', magic: 'vhdxfile', offset: 0 },
+  { description: 'a VHD image', magic: 'conectix', offset: 0 },
+  { description: 'a VDI image', magic: '\x7f\x10\xda\xbe', offset: 64 },
+  { description: 'a QED image', magic: 'QED\0', offset: 0 },
+  { description: 'a Parallels image', magic: 'WithoutFreeSpace', offset: 0 },
+  { description: 'a Parallels image', magic: 'WithouFreSpacExt', offset: 0 },
+  { description: 'a qcow image of version 1', magic: 'QFI\xfb\0\0\0\x01', offset: 0 },
+  { description: 'a gzip-compressed file', magic: '\x1f\x8b\x08', offset: 0 },
+  { description: 'an xz-compressed file', magic: '\xfd7zXZ\0', offset: 0 },
+  { description: 'a zstd-compressed file', magic: '\x28\xb5\x2f\xfd', offset: 0 },
+  { description: 'a bzip2-compressed file', magic: 'BZh', offset: 0 },
+];
+
+/** What a file that starts with `head` is, as far as that is known and cannot be opened here: `a VMDK image`. */
+export function foreignFormat(head: Uint8Array): string | undefined {
+  return foreignFormats.find(({ magic, offset }) => startsWith(head.subarray(offset), magic))?.description;
+}
+
+function startsWith(bytes: Uint8Array, magic: string): boolean {
+  if (bytes.length < magic.length) return false;
+  for (let index = 0; index < magic.length; index += 1) {
+    if (bytes[index] !== magic.charCodeAt(index)) return false;
+  }
+  return true;
+}

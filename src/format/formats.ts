@@ -1,0 +1,71 @@
+import { VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { foreignFormat } from './foreign-formats.ts';
+import type { FormatDevice, ImageFormat, OpenImageOptions } from './image-format.ts';
+import { qcow2Format } from './qcow2/qcow2.ts';
+import { rawFormat } from './raw.ts';
+
+/** Every disk file format that can be read and written. */
+export const imageFormats: readonly ImageFormat[] = [qcow2Format, rawFormat];
+
+/** How `openImage` opens. */
+export interface OpenImageFileOptions extends OpenImageOptions {
+  /** The name of the format; looked for in the content where it is not given. */
+  readonly format?: string | undefined;
+}
+
+const headLength = 65536;
+
+/**
+ * The format of that name.
+ *
+ * @throws VarveError `INVALID` where there is none
+ */
+export function formatNamed(name: string): ImageFormat {
+  const found = imageFormats.find((format) => format.name === name);
+  if (found !== undefined) return found;
+  const names = imageFormats.map((format) => format.name).join(', ');
+  throw new VarveError('INVALID', `there is no disk format ${JSON.stringify(name)} here; there are ${names}`);
+}
+
+/** The format that files with the ending of `path` usually have; undefined where nobody claims it. */
+export function formatForPath(path: string): ImageFormat | undefined {
+  const ending = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase();
+  return imageFormats.find((format) => ending !== undefined && format.extensions.includes(ending));
+}
+
+/**
+ * The format that a file's content has; what no other format claims is raw. `name` is the file's in errors.
+ *
+ * @throws VarveError `UNSUPPORTED` where it is known to be what cannot be read here: a VMDK image, a compressed file
+ */
+export async function probeFormat(file: BlockDevice, name: string): Promise<ImageFormat> {
+  const head = new Uint8Array(Math.min(headLength, file.size));
+  if (head.length > 0) await file.read(head, 0);
+  const sure = imageFormats.map((format) => ({ format, confidence: format.probe(head, file.size) }));
+  const best = sure.reduce((first, second) => (second.confidence > first.confidence ? second : first));
+  const foreign = best.format === rawFormat ? foreignFormat(head) : undefined;
+  if (foreign === undefined) return best.format;
+  throw new VarveError(
+    'UNSUPPORTED',
+    `cannot open ${name}: it is ${foreign}, which cannot be read here; name the format raw to take its bytes as they are`,
+  );
+}
+
+/**
+ * The disk in an image file. From the call on the file belongs to it: it is disposed of with the disk, or at once
+ * where opening fails.
+ *
+ * @throws VarveError `INVALID` for an unknown format, `CORRUPT`, `UNSUPPORTED`, and `PERMISSION` for a backing file
+ *   that nobody allowed
+ */
+export async function openImage(file: BlockDevice, options: OpenImageFileOptions): Promise<FormatDevice> {
+  try {
+    const { format, name } = options;
+    const chosen = format === undefined ? await probeFormat(file, name) : formatNamed(format);
+    return await chosen.open(file, options);
+  } catch (error) {
+    await file[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,18 @@
+import type { ImageFormat } from '../image-format.ts';
+import { qcow2Magic } from './header.ts';
+import { openQcow2 } from './open-qcow2.ts';
+import { writeQcow2 } from './write-qcow2.ts';
+
+/** QEMU's copy-on-write format, versions 2 and 3. */
+export const qcow2Format: ImageFormat = {
+  name: 'qcow2',
+  extensions: ['qcow2', 'qcow'],
+  probe(head) {
+    if (head.length < 8) return 0;
+    const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+    // Version 1 is the older format qcow, which shares the magic.
+    return view.getUint32(0) === qcow2Magic && view.getUint32(4) >= 2 ? 100 : 0;
+  },
+  open: openQcow2,
+  write: writeQcow2,
+};

@@ -1,0 +1,42 @@
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemError } from '../base/varve-error.ts';
+import { readFully } from '../block/positional-io.ts';
+import { fileTarget } from './file-target.ts';
+import type { ImageTarget } from './image-target.ts';
+
+const copyLength = 2 ** 20;
+
+/**
+ * Lets `write` write to a file of no name in the system's temporary directory, and then hands its bytes to `target`
+ * in order. The file is gone when that is done, or when the process is.
+ */
+export async function throughTemporaryFile(
+  target: ImageTarget,
+  write: (file: ImageTarget) => Promise<void>,
+): Promise<void> {
+  await using file = await openNameless();
+  await write(fileTarget(file.fd, 'the temporary file'));
+  const { size } = await file.stat();
+  const buffer = new Uint8Array(copyLength);
+  for (let offset = 0; offset < size; offset += copyLength) {
+    const piece = buffer.subarray(0, Math.min(copyLength, size - offset));
+    readFully(file.fd, piece, offset, 'the temporary file');
+    await target.write(piece, offset);
+  }
+  await target.finish(size);
+}
+
+async function openNameless() {
+  const directory = await mkdtemp(join(tmpdir(), 'varve-')).catch((error: unknown) => {
+    throw systemError('make a temporary directory', error);
+  });
+  try {
+    return await open(join(directory, 'image'), 'wx+');
+  } catch (error) {
+    throw systemError('make a temporary file', error);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
