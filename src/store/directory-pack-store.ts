@@ -7,6 +7,8 @@ import type { NewObject, ObjectEntry, PackStore } from './pack-store.ts';
 
 const datasync = promisify(fs.fdatasync);
 const openFilesLimit = 64;
+/** Packs never change and are read often: their files stay open. All else may be replaced by another process. */
+const keptPrefix = 'packs/';
 /** Where objects grow before they have their key; what a crash leaves there is nobody's. */
 export const temporaryPrefix = 'tmp';
 
@@ -32,7 +34,8 @@ export class DirectoryPackStore implements PackStore {
       this.#writeWhole(key, bytes, fs.linkSync);
       return true;
     } catch (error) {
-      if (isVarveError(error, 'EXISTS')) return false;
+      // The same is said of a file where a folder should be.
+      if (isVarveError(error, 'EXISTS') && fs.existsSync(join(this.#root, key))) return false;
       throw error;
     }
   }
@@ -43,6 +46,14 @@ export class DirectoryPackStore implements PackStore {
 
   read(key: string, target: Uint8Array, offset: number): void {
     const file = this.#open(key);
+    try {
+      this.#readAll(file, key, target, offset);
+    } finally {
+      if (!key.startsWith(keptPrefix)) fs.closeSync(file);
+    }
+  }
+
+  #readAll(file: number, key: string, target: Uint8Array, offset: number): void {
     let done = 0;
     while (done < target.length) {
       const count = this.#attempt(key, 'read', () =>
@@ -94,6 +105,7 @@ export class DirectoryPackStore implements PackStore {
       return known;
     }
     const file = this.#attempt(key, 'open', () => fs.openSync(join(this.#root, key), 'r'));
+    if (!key.startsWith(keptPrefix)) return file;
     this.#files.set(key, file);
     if (this.#files.size > openFilesLimit) this.#close(this.#files.keys().next().value as string);
     return file;
@@ -107,14 +119,14 @@ export class DirectoryPackStore implements PackStore {
   }
 
   #writeWhole(key: string, bytes: Uint8Array, place: (from: string, to: string) => void): void {
-    const temporary = temporaryPath(this.#root);
+    const { path, file } = createTemporary(this.#root);
     try {
-      fs.writeFileSync(temporary, bytes, { flag: 'wx', flush: true });
-      placeFile(this.#root, temporary, key, place);
+      writeAndClose(file, bytes);
+      placeFile(this.#root, path, key, place);
     } catch (cause) {
       throw systemError(`write ${join(this.#root, key)}`, cause);
     } finally {
-      fs.rmSync(temporary, { force: true });
+      fs.rmSync(path, { force: true });
     }
   }
 
@@ -135,12 +147,9 @@ class NewFile implements NewObject {
 
   constructor(root: string) {
     this.#root = root;
-    this.#path = temporaryPath(root);
-    try {
-      this.#file = fs.openSync(this.#path, 'wx', 0o644);
-    } catch (cause) {
-      throw systemError(`write ${this.#path}`, cause);
-    }
+    const { path, file } = createTemporary(root);
+    this.#path = path;
+    this.#file = file;
   }
 
   get size(): number {
@@ -183,17 +192,38 @@ class NewFile implements NewObject {
   }
 }
 
-function temporaryPath(root: string): string {
-  return join(root, temporaryPrefix, `${process.pid}-${randomBytes(8).toString('hex')}`);
+/** A new file under `tmp/`, open to be written; the folder is made again where a copy of the store has lost it. */
+function createTemporary(root: string): { path: string; file: number } {
+  const folder = join(root, temporaryPrefix);
+  const path = join(folder, `${process.pid}-${randomBytes(8).toString('hex')}`);
+  try {
+    if (!fs.existsSync(folder)) fs.mkdirSync(folder, { recursive: true });
+    return { path, file: fs.openSync(path, 'wx', 0o644) };
+  } catch (cause) {
+    throw systemError(`write ${path}`, cause);
+  }
 }
 
-/** Gives a synced file its name, for good: its directory, and a directory made for it, are synced too. */
+function writeAndClose(file: number, bytes: Uint8Array): void {
+  try {
+    fs.writeFileSync(file, bytes);
+    fs.fsyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/** Gives a synced file its name, for good: the directories on the way that may be new are synced too. */
 function placeFile(root: string, from: string, key: string, place: (from: string, to: string) => void): void {
   const to = join(root, key);
-  const made = fs.mkdirSync(dirname(to), { recursive: true });
+  const folder = dirname(to);
+  const made = fs.mkdirSync(folder, { recursive: true });
   place(from, to);
-  syncDirectory(dirname(to));
-  if (made !== undefined) syncDirectory(dirname(made));
+  const unsynced = new Set([folder]);
+  if (made !== undefined) unsynced.add(dirname(made));
+  // Whoever made a folder inside another may have died before it was durable. Those of the root came with the store.
+  if (dirname(folder) !== root) unsynced.add(dirname(folder));
+  for (const path of unsynced) syncDirectory(path);
 }
 
 /** Makes the names in a directory durable. */
