@@ -29,6 +29,8 @@ export async function writePlainClusters(
 const maximumThreads = 16;
 /** One that a thread works on, and one that waits. */
 const batchesPerThread = 2;
+/** So many batches are not worth a thread. */
+const batchesBeforeThreads = 4;
 /** How many more may wait for their turn to be written, so that this thread need not wait for another. */
 const batchesAhead = 4;
 
@@ -58,12 +60,15 @@ export async function writeCompressedClusters(
     await writeBatch(builder, offset, await compressed, clusterSize);
     onProgress?.(offset + length);
   };
+  let batchCount = 0;
   const ranges = dataRanges(source, clusterSize);
   for await (const { bytes, length, offset } of diskPieces(source, ranges, { alignment: clusterSize, signal })) {
+    batchCount += 1;
     const threadsAreBusy = pool.pendingCount >= threadCount * batchesPerThread;
-    const compressed = threadsAreBusy
-      ? Promise.resolve(compressClusters(bytes, clusterSize, compression))
-      : pool.run(bytes, [bytes.buffer]);
+    const compressed =
+      threadsAreBusy || batchCount <= batchesBeforeThreads
+        ? Promise.resolve(compressClusters(bytes, clusterSize, compression))
+        : pool.run(bytes, [bytes.buffer]);
     // Whoever waits for it sees the failure; until then it must not count as nobody's.
     compressed.catch(() => undefined);
     waiting.push({ offset, length, compressed });

@@ -1,0 +1,4 @@
+import { testImageFormat } from '../conformance/image-format.ts';
+import { rawFormat } from './raw.ts';
+
+testImageFormat(rawFormat, { detectsTruncation: false, sparse: false });
