@@ -7,7 +7,7 @@ import { delayFilter } from './delay.ts';
 testBlockDevice('delayFilter', (content) => delayFilter(memoryDevice(content)), { sparse: true });
 testBlockDevice(
   'delayFilter with jitter',
-  (content) => delayFilter(memoryDevice(content), { delayMs: { write: 0, read: 0 }, jitterMs: 2, seed: 1 }),
+  (content) => delayFilter(memoryDevice(content), { delayMs: { write: 0, read: 0 }, jitterMs: 0.1, seed: 1 }),
   { sizes: [20_000], runs: 2 },
 );
 

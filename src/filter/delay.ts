@@ -7,7 +7,7 @@ import { seededRandom } from './seeded-random.ts';
 /** How slow `delayFilter` is. */
 export interface DelayOptions {
   /**
-   * How long each request waits before it is made, in milliseconds: one number for all, or one for each kind, where
+   * How long each request takes longer, in milliseconds: one number for all, or one for each kind, where
    * a kind left out does not wait at all. 0, which is what nothing means, waits for a turn of the event loop.
    */
   readonly delayMs?: number | Readonly<Partial<Record<DeviceOperation, number>>>;
@@ -19,6 +19,7 @@ export interface DelayOptions {
 
 /**
  * A device like a disk far away: every request that waits is asynchronous, and many of them wait at the same time.
+ * A request is made half way through its delay, so that others may come between it and its answer.
  *
  * @throws RangeError for a delay that is negative or no number
  */
@@ -43,44 +44,56 @@ class DelayDevice extends ForwardingDevice {
   }
 
   override read(target: Uint8Array, offset: number): MaybePromise<void> {
-    const waiting = this.#wait('read');
-    return waiting === undefined ? super.read(target, offset) : waiting.then(() => super.read(target, offset));
+    const totalMs = this.#delay('read');
+    return totalMs === undefined ? super.read(target, offset) : this.#late(totalMs, () => super.read(target, offset));
   }
 
   override write(source: Uint8Array, offset: number): MaybePromise<void> {
-    const waiting = this.#wait('write');
-    return waiting === undefined ? super.write(source, offset) : waiting.then(() => super.write(source, offset));
+    const totalMs = this.#delay('write');
+    return totalMs === undefined ? super.write(source, offset) : this.#late(totalMs, () => super.write(source, offset));
   }
 
   override zero(offset: number, length: number): MaybePromise<void> {
-    const waiting = this.#wait('zero');
-    return waiting === undefined ? super.zero(offset, length) : waiting.then(() => super.zero(offset, length));
+    const totalMs = this.#delay('zero');
+    return totalMs === undefined ? super.zero(offset, length) : this.#late(totalMs, () => super.zero(offset, length));
   }
 
   override trim(offset: number, length: number): MaybePromise<void> {
-    const waiting = this.#wait('trim');
-    return waiting === undefined ? super.trim(offset, length) : waiting.then(() => super.trim(offset, length));
+    const totalMs = this.#delay('trim');
+    return totalMs === undefined ? super.trim(offset, length) : this.#late(totalMs, () => super.trim(offset, length));
   }
 
   override flush(): MaybePromise<void> {
-    const waiting = this.#wait('flush');
-    return waiting === undefined ? super.flush() : waiting.then(() => super.flush());
+    const totalMs = this.#delay('flush');
+    return totalMs === undefined ? super.flush() : this.#late(totalMs, () => super.flush());
   }
 
   override extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent> {
-    const waiting = this.#wait('extents');
-    return waiting === undefined ? super.extents(offset, length) : this.#extentsAfter(waiting, offset, length);
+    const totalMs = this.#delay('extents');
+    return totalMs === undefined ? super.extents(offset, length) : this.#lateExtents(totalMs, offset, length);
   }
 
-  async *#extentsAfter(waiting: Promise<void>, offset: number, length: number): AsyncGenerator<Extent, undefined> {
-    await waiting;
+  async #late(totalMs: number, request: () => MaybePromise<void>): Promise<void> {
+    await pause(totalMs / 2);
+    await request();
+    await pause(totalMs / 2);
+  }
+
+  async *#lateExtents(totalMs: number, offset: number, length: number): AsyncGenerator<Extent, undefined> {
+    await pause(totalMs);
     yield* this.device.extents(offset, length);
   }
 
-  #wait(operation: DeviceOperation): Promise<void> | undefined {
+  #delay(operation: DeviceOperation): number | undefined {
     const delayMs = typeof this.#delayMs === 'number' ? this.#delayMs : this.#delayMs[operation];
-    if (delayMs === undefined) return undefined;
-    const totalMs = delayMs + this.#jitterMs * this.#random();
-    return totalMs === 0 ? turn() : sleep(totalMs);
+    return delayMs === undefined ? undefined : delayMs + this.#jitterMs * this.#random();
   }
+}
+
+/** Timers know whole milliseconds only; less is waited for turn by turn. */
+async function pause(milliseconds: number): Promise<void> {
+  const end = performance.now() + milliseconds;
+  if (milliseconds >= 1) return sleep(milliseconds);
+  do await turn();
+  while (performance.now() < end);
 }

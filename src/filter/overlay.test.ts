@@ -25,7 +25,7 @@ testBlockDevice('overlayFilter in blocks of 64 KiB', (content) => overlayOf(cont
 testBlockDevice(
   'overlayFilter between devices that are slow by chance',
   (content) => {
-    const jitter = { delayMs: 0, jitterMs: 0.5 };
+    const jitter = { delayMs: 0, jitterMs: 0.1 };
     return overlayFilter(
       delayFilter(memoryDevice(content), { ...jitter, seed: 1 }),
       delayFilter(dirtyTop(content.length), { ...jitter, seed: 2 }),
@@ -155,8 +155,8 @@ describe('overlayFilter', () => {
         seeds,
         async (lengths, [a, b]) => {
           const expected = pattern(size, 12);
-          const base = delayFilter(memoryDevice(expected), { jitterMs: 0.2, seed: a });
-          const overlay = overlayFilter(base, delayFilter(dirtyTop(size), { jitterMs: 0.2, seed: b }));
+          const base = delayFilter(memoryDevice(expected), { jitterMs: 0.1, seed: a });
+          const overlay = overlayFilter(base, delayFilter(dirtyTop(size), { jitterMs: 0.1, seed: b }));
           let offset = 0;
           const requests: unknown[] = [];
           for (const [index, length] of lengths.entries()) {
