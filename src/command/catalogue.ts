@@ -96,4 +96,15 @@ export const catalogue: readonly CatalogueEntry[] = [
     summary: 'read and check everything; rebuild a lost catalog',
     load: async () => (await import('./verify.ts')).verifyCommand,
   },
+  {
+    name: 'completion',
+    group: keeping,
+    summary: 'print a completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completionCommand,
+  },
+  {
+    name: 'complete',
+    summary: 'propose how a command line may go on; completion scripts call this',
+    load: async () => (await import('./complete.ts')).completeCommand,
+  },
 ];

@@ -11,6 +11,7 @@ export const cloneCommand: CommandModule<[string, string], NoteOptions> = {
     ['varve clone web test', 'make the image test from the newest snapshot of web'],
     ['varve clone web@before-upgrade retry', 'make the image retry from a tagged snapshot'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) =>
     addNoteOptions(
       command.argument('<snapshot>', 'what to clone: web, web@3, web@TAG').argument('<new>', "the new image's name"),

@@ -11,6 +11,7 @@ export const describeCommand: CommandModule<[string], MessageOptions> = {
     ['varve describe web@3 -m "With the new kernel"', 'give a snapshot another message'],
     ['varve describe web@3 -F notes.txt', 'a message of several lines from a file'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) =>
     addMessageOptions(command.argument('<snapshot>', 'the snapshot to describe: web@3, web@TAG')),
   async run(context, [reference], options) {

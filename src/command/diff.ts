@@ -16,6 +16,7 @@ export const diffCommand: CommandModule<[string, string], Options> = {
     ['varve diff web@3 web', 'what changed in web since its third snapshot'],
     ['varve diff --exit-code web test', 'ends with status 1 when they differ'],
   ],
+  completes: ['snapshot', 'snapshot'],
   configure: (command: Command) =>
     command
       .argument('<a>', 'a snapshot: web@3, web@TAG, or web for its newest')

@@ -17,6 +17,7 @@ export const infoCommand: CommandModule<[string]> = {
     ['varve info web@3', 'what is known of a snapshot: ids, sizes, what it was made from'],
     ['varve info ./disk.qcow2', 'what a disk file says of itself'],
   ],
+  completes: ['disk'],
   configure: (command: Command) => command.argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb'),
   async run(context, [argument]) {
     const disk = diskArgument(argument);

@@ -19,6 +19,7 @@ export const logCommand: CommandModule<[string], Options> = {
     ['varve log web --oneline -n 10', 'the last ten, one line each'],
     ['varve log web@before-upgrade', 'that one and those before it'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) =>
     command
       .argument('<image>', 'an image, or the snapshot to begin with')

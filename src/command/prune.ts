@@ -33,6 +33,7 @@ export const pruneCommand: CommandModule<[string], Options> = {
     ['varve prune web --keep-last 3 --keep-daily 7 --keep-weekly 4 --dry-run', 'show what would stay and why'],
     ['varve prune web --keep-monthly 12 && varve gc', 'do it, and give the space back'],
   ],
+  completes: ['image'],
   configure: (command: Command) =>
     command
       .argument('<image>', 'the image')

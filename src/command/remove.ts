@@ -9,6 +9,7 @@ export const removeCommand: CommandModule<[string, ...string[]]> = {
     ['varve remove test', 'remove an image with all its snapshots'],
     ['varve gc', 'give back the space that only they needed'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) => command.argument('<what...>', 'images (web) and snapshots (web@3, web@TAG)'),
   async run(context, references) {
     await using store = await context.openStore();

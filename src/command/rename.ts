@@ -5,6 +5,7 @@ import type { CommandModule } from './framework/command-module.ts';
 /** `varve rename IMAGE NEW` */
 export const renameCommand: CommandModule<[string, string]> = {
   examples: [['varve rename web web-2025', 'give an image another name; its snapshots and tags stay']],
+  completes: ['image'],
   configure: (command: Command) => command.argument('<image>', 'the image').argument('<new>', 'its new name'),
   async run(context, [image, name]) {
     await using store = await context.openStore();

@@ -12,6 +12,7 @@ export const restoreCommand: CommandModule<[string, string | undefined], NoteOpt
     ['varve restore web@3', "make web's third snapshot its newest again; those in between stay"],
     ['varve restore web@before-upgrade web-old', 'leave web alone and make a new image of that snapshot'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) =>
     addNoteOptions(
       command

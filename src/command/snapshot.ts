@@ -15,6 +15,7 @@ export const snapshotCommand: CommandModule<[string], Options> = {
     ['varve snapshot web -m "Before the upgrade" --tag before-upgrade', 'record web as it is, with a name'],
     ['git log -1 --format=%B | varve snapshot web -F -', 'with a message of several lines from a program'],
   ],
+  completes: ['image'],
   configure: (command: Command) =>
     addNoteOptions(command.argument('<image>', 'the image to record')).option(
       '-t, --tag <name>',

@@ -23,6 +23,7 @@ export const tagCommand: CommandModule<[string | undefined, string | undefined],
     ['varve tag --delete web@stable', 'take a name away; the snapshot stays'],
     ['varve tag web', 'list the tags of web'],
   ],
+  completes: ['snapshot'],
   configure: (command: Command) =>
     command
       .argument('[snapshot]', 'the snapshot to name, or the image whose tags to list; all images otherwise')

@@ -1,5 +1,6 @@
 import { printableJson } from '../../log/printable.ts';
 import type { OpenStoreOptions, Store } from '../../store/store.ts';
+import type { CatalogueEntry } from './command-module.ts';
 import { StandardOutput } from './standard-output.ts';
 import { StopSignals } from './stop-signals.ts';
 import { storePath } from './store-path.ts';
@@ -18,11 +19,14 @@ export class CommandContext {
   /** Whether everything that happens is told on standard error. */
   readonly verbose: boolean;
   readonly storePath: string;
+  /** All commands. */
+  readonly catalogue: readonly CatalogueEntry[];
   readonly #output = new StandardOutput();
   #stopSignals: StopSignals | undefined;
   #endLog: (() => void) | undefined;
 
-  constructor(options: GlobalOptions) {
+  constructor(options: GlobalOptions, catalogue: readonly CatalogueEntry[]) {
+    this.catalogue = catalogue;
     this.json = options.json ?? false;
     this.verbose = options.verbose ?? false;
     this.storePath = storePath(options.store);
@@ -57,11 +61,12 @@ export class CommandContext {
 
   /** Prints a result: as JSON when that was asked for, otherwise as `text` says it to people. */
   show(value: unknown, text: () => string): void {
-    if (this.json) this.#output.print(toJson(value));
-    else {
-      const lines = text();
-      if (lines !== '') this.#output.print(lines);
-    }
+    this.print(this.json ? toJson(value) : text());
+  }
+
+  /** Prints what is the same with and without `--json`, such as a script. */
+  print(text: string): void {
+    if (text !== '') this.#output.print(text);
   }
 
   /** The signal that stopped the work, if one did. */

@@ -4,6 +4,9 @@ import type { CommandContext } from './command-context.ts';
 /** A line of `--help` that shows how a command is used: the command line, and what it does. */
 export type Example = readonly [commandLine: string, meaning: string];
 
+/** What an argument names, for completion: an image, a snapshot, either that or a file, or a file. */
+export type CompletionKind = 'image' | 'snapshot' | 'disk' | 'file';
+
 /**
  * One command. `Arguments` are what stands on the command line besides options, in order, those that may be left out
  * `undefined`; `Options` what commander makes of the options that `configure` declares.
@@ -13,6 +16,8 @@ export interface CommandModule<
   Options = object,
 > {
   readonly examples: readonly Example[];
+  /** What its arguments name, in order; `undefined` for what cannot be completed, such as a new name. */
+  readonly completes?: readonly (CompletionKind | undefined)[];
   /** Declares arguments and options; those of every command are there already. */
   configure(command: Command): void;
   /**
@@ -25,7 +30,8 @@ export interface CommandModule<
 /** A command in the catalogue: enough to list it, and how to get the rest. */
 export interface CatalogueEntry {
   readonly name: string;
-  readonly group: string;
+  /** The heading under which `varve --help` lists it; without one, it is for programs and not listed. */
+  readonly group?: string;
   /** What it does, in half a line without a full stop. */
   readonly summary: string;
   load(): Promise<CommandModule>;

@@ -2,8 +2,9 @@ import { catalogue } from '../catalogue.ts';
 
 /** What `varve --help` prints: all commands, in groups. */
 export function overview(): string {
-  const nameLength = Math.max(...catalogue.map((entry) => entry.name.length));
-  const groups = Map.groupBy(catalogue, (entry) => entry.group);
+  const listed = catalogue.filter((entry) => entry.group !== undefined);
+  const nameLength = Math.max(...listed.map((entry) => entry.name.length));
+  const groups = Map.groupBy(listed, (entry) => entry.group);
   const sections = [...groups].map(([group, entries]) => {
     const lines = entries.map(({ name, summary }) => `  ${name.padEnd(nameLength)}  ${summary}`);
     return `${group}:\n${lines.join('\n')}`;

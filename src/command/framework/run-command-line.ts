@@ -25,7 +25,7 @@ async function runCommand(entry: CatalogueEntry, args: readonly string[]): Promi
   const [{ buildCommand, parseCommand }, module] = await Promise.all([import('./parse-command.ts'), entry.load()]);
   const parsed = parseCommand(buildCommand(entry, module), args);
   if (parsed === undefined) return 0;
-  const context = new CommandContext(parsed.options);
+  const context = new CommandContext(parsed.options, catalogue);
   try {
     if (context.verbose) await context.startLog();
     const status = (await module.run(context, parsed.args, parsed.options)) ?? 0;
@@ -68,7 +68,7 @@ async function findEntry(name: string): Promise<CatalogueEntry> {
   const { closestWord } = await import('./closest-word.ts');
   const meant = closestWord(
     name,
-    catalogue.map((each) => each.name),
+    catalogue.filter((each) => each.group !== undefined).map((each) => each.name),
   );
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   throw new VarveError('INVALID', `there is no command ${JSON.stringify(name)}${hint}; varve --help lists all`);
