@@ -3,32 +3,32 @@ import { cloneImage } from '../image/clone-image.ts';
 import { restoreSnapshot } from '../image/restore-snapshot.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { addNoteOptions, type NoteOptions, readNote } from './input/note.ts';
+import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
 /** `varve restore IMAGE@S [NEW]` */
-export const restoreCommand: CommandModule<[string, string | undefined], NoteOptions> = {
+export const restoreCommand: CommandModule<[string, string | undefined], DetailsOptions> = {
   examples: [
     ['varve restore web@3', "make web's third snapshot its newest again; those in between stay"],
     ['varve restore web@before-upgrade web-old', 'leave web alone and make a new image of that snapshot'],
   ],
   completes: ['snapshot'],
   configure: (command: Command) =>
-    addNoteOptions(
+    addDetailsOptions(
       command
         .argument('<snapshot>', 'the snapshot to go back to: web@3, web@TAG')
         .argument('[new]', 'a new image to restore into'),
     ),
   async run(context, [reference, name], options) {
-    const note = await readNote(options);
+    const details = await readDetails(options);
     await using store = await context.openStore();
     const { snapshot, changed } =
       name === undefined
-        ? restoreSnapshot(store, reference, note)
+        ? restoreSnapshot(store, reference, details)
         : {
             snapshot: cloneImage(store, reference, name, {
-              ...note,
-              message: note.message ?? `Restored from ${reference}`,
+              ...details,
+              message: details.message ?? `Restored from ${reference}`,
             }),
             changed: true,
           };

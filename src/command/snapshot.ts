@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { snapshotImage } from '../image/snapshot-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { addNoteOptions, type NoteOptions, readNote } from './input/note.ts';
+import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
-interface Options extends NoteOptions {
+interface Options extends DetailsOptions {
   readonly tag?: string;
 }
 
@@ -17,14 +17,14 @@ export const snapshotCommand: CommandModule<[string], Options> = {
   ],
   completes: ['image'],
   configure: (command: Command) =>
-    addNoteOptions(command.argument('<image>', 'the image to record')).option(
+    addDetailsOptions(command.argument('<image>', 'the image to record')).option(
       '-t, --tag <name>',
       'also give the snapshot this name',
     ),
   async run(context, [image], options) {
-    const note = await readNote(options);
+    const details = await readDetails(options);
     await using store = await context.openStore();
-    const snapshot = snapshotImage(store, image, { ...note, message: note.message ?? '' }, options.tag);
+    const snapshot = snapshotImage(store, image, { ...details, tag: options.tag });
     context.show(snapshotJson(snapshot), () => `${referenceOf(snapshot)} made`);
   },
 };

@@ -3,7 +3,7 @@ import { sameContentAs } from '../store/image-editor.ts';
 import { parseReference } from '../store/image-name.ts';
 import { referenceOf, type Snapshot, sameContent } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
-import type { OptionalNote } from './clone-image.ts';
+import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 
 /** What became of a restore. */
 export interface Restored {
@@ -17,7 +17,7 @@ export interface Restored {
  * Makes an older snapshot's content an image's newest again, as one more snapshot; those in between stay.
  * @throws NOT_FOUND, INVALID when `reference` names no particular snapshot, READ_ONLY
  */
-export function restoreSnapshot(store: Store, reference: string, note: OptionalNote): Restored {
+export function restoreSnapshot(store: Store, reference: string, details: SnapshotDetails = {}): Restored {
   store.requireWritable();
   const { image, selector } = parseReference(reference);
   if (selector.kind === 'newest') {
@@ -26,7 +26,7 @@ export function restoreSnapshot(store: Store, reference: string, note: OptionalN
   const parent = store.images.resolve(reference);
   const newest = store.images.resolve(image);
   if (sameContent(parent, newest)) return { snapshot: newest, changed: false };
-  const message = note.message ?? `Restored from ${referenceOf(parent)}`;
-  const snapshot = store.edit.addSnapshot(image, { ...note, message, parent, content: sameContentAs(parent) });
+  const note = completeNote(details, `Restored from ${referenceOf(parent)}`);
+  const snapshot = store.edit.addSnapshot(image, { ...note, parent, content: sameContentAs(parent) });
   return { snapshot, changed: true };
 }

@@ -1,19 +1,25 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { SnapshotNote } from '../store/image-editor.ts';
 import { tagName } from '../store/image-name.ts';
-import type { Snapshot } from '../store/image-table.ts';
+import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
+import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
+
+/** What is said of a snapshot that `snapshotImage` makes. */
+export interface SnapshotImageOptions extends SnapshotDetails {
+  /** A name for it. */
+  readonly tag?: string | undefined;
+}
 
 /**
- * Records the present state of an image as its next snapshot, with `tag` as its name where one is given.
+ * Records the present state of an image as its next snapshot.
  * @throws NOT_FOUND, EXISTS for a tag that is taken, INVALID, READ_ONLY
  */
-export function snapshotImage(store: Store, image: string, note: SnapshotNote, tag?: string): Snapshot {
+export function snapshotImage(store: Store, image: string, options: SnapshotImageOptions = {}): Snapshot {
   store.requireWritable();
-  if (tag === undefined) return store.edit.repeatNewest(image, note);
-  refuseTakenTag(store, image, tag);
-  const { number } = store.edit.repeatNewest(image, note);
-  return store.edit.tag(`${image}@${number}`, tag, { move: false });
+  const { tag } = options;
+  if (tag !== undefined) refuseTakenTag(store, image, tag);
+  const snapshot = store.edit.repeatNewest(image, completeNote(options, ''));
+  return tag === undefined ? snapshot : store.edit.tag(referenceOf(snapshot), tag, { move: false });
 }
 
 /** Before the snapshot is made, so that a tag that cannot be given leaves nothing behind. */

@@ -20,7 +20,7 @@ export const bashScript = [
   '    line=${line#"$word"}',
   '  done',
   '  current=${words[count - 1]}',
-  '  reply=$("${COMP_WORDS[0]/#~\//$HOME/}" complete -- "${words[@]}" 2>/dev/null) || return',
+  '  reply=$("${COMP_WORDS[0]/#~//$HOME/}" complete -- "${words[@]}" 2>/dev/null) || return',
   '  for cut in @ = :; do',
   '    [[ $COMP_WORDBREAKS == *"$cut"* && $current == *"$cut"* ]] || continue',
   '    value=${current%"${current##*"$cut"}"}',
