@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { type ErrorCode, systemError, VarveError } from '../base/varve-error.ts';
+import { type ErrorCode, isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import { catalogSchema, catalogVersion } from './catalog-schema.ts';
 
 export type Row = Record<string, SQLInputValue>;
@@ -32,7 +32,7 @@ export class Catalog implements Disposable {
   /** Makes an empty catalog, or leaves the one that another process has just made. */
   static create(path: string): Catalog {
     const catalog = new Catalog(path, openDatabase(path, path, false), false);
-    catalog.#database.exec('PRAGMA journal_mode = WAL');
+    catalog.#startLog();
     catalog.write(() => {
       if (catalog.#version() === 0) catalog.#database.exec(`${catalogSchema}; PRAGMA user_version = ${catalogVersion}`);
     });
@@ -69,8 +69,10 @@ export class Catalog implements Disposable {
     return { changes: Number(changes), lastId: Number(lastInsertRowid) };
   }
 
-  /** One durable transaction: `action` and all it writes, or nothing. */
+  /** One durable transaction: `action` and all it writes, or nothing. @throws READ_ONLY, BUSY, NO_SPACE */
   write<T>(action: () => T): T {
+    // What is open for reading may be a private copy, which would take the change and forget it.
+    if (this.readOnly) throw new VarveError('READ_ONLY', `cannot change ${this.path}: it is open for reading only`);
     this.#run(() => this.#database.exec('BEGIN IMMEDIATE'));
     let result: T;
     try {
@@ -116,6 +118,20 @@ export class Catalog implements Disposable {
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
     if (this.#scratch !== undefined) fs.rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  /** Others who do the same at this moment are not waited for by SQLite, unlike elsewhere. */
+  #startLog(): void {
+    const deadline = Date.now() + busyTimeoutMs;
+    for (;;) {
+      try {
+        this.#run(() => this.#database.exec('PRAGMA journal_mode = WAL'));
+        return;
+      } catch (error) {
+        if (!isVarveError(error, 'BUSY') || Date.now() > deadline) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      }
+    }
   }
 
   #version(): number {

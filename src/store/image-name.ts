@@ -18,10 +18,15 @@ export function imageName(text: string): string {
   throw new VarveError('INVALID', `${quoted(text)} cannot name an image: ${nameRule}`);
 }
 
-/** @throws INVALID when `text` cannot be a tag: a name that is not a number. */
+/** Whether `text` can be a tag: a name that is not a number. */
+export function isTagName(text: string): boolean {
+  return isImageName(text) && !/^\d+$/.test(text);
+}
+
+/** A tag in its one spelling. @throws INVALID when `text` cannot be one */
 export function tagName(text: string): string {
   const name = text.normalize('NFC');
-  if (isImageName(name) && !/^\d+$/.test(name)) return name;
+  if (isTagName(name)) return name;
   throw new VarveError('INVALID', `${quoted(text)} cannot be a tag: ${nameRule}, and not a number`);
 }
 
@@ -55,7 +60,8 @@ function parseSelector(text: string, whole: string): SnapshotSelector {
   if (/^[1-9]\d{0,14}$/.test(text)) return { kind: 'number', number: Number(text) };
   const prefix = /^\{([0-9a-f]{4,64})\}$/i.exec(text)?.[1];
   if (prefix !== undefined) return { kind: 'id', prefix: prefix.toLowerCase() };
-  if (isImageName(text.normalize('NFC')) && !/^\d+$/.test(text)) return { kind: 'tag', tag: text.normalize('NFC') };
+  const tag = text.normalize('NFC');
+  if (isTagName(tag)) return { kind: 'tag', tag };
   throw new VarveError(
     'INVALID',
     `${quoted(whole)} names no snapshot: write IMAGE@3, IMAGE@TAG or IMAGE@{hash prefix of 4 digits or more}`,

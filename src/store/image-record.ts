@@ -1,4 +1,5 @@
 import { VarveError } from '../base/varve-error.ts';
+import { isImageName, isTagName } from './image-name.ts';
 
 /**
  * What the manifests of an image cannot say, because it changes: kept beside them in `images/<uuid>.json`, replaced
@@ -14,7 +15,16 @@ export interface ImageRecord {
   readonly messages: Readonly<Record<string, string>>;
 }
 
+const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether `text` can identify an image; it becomes part of a path. */
+export function isUuid(text: unknown): text is string {
+  return typeof text === 'string' && uuidShape.test(text);
+}
+
+/** The key of an image's record among the store's objects. @throws CORRUPT when `uuid` is none */
 export function imageRecordKey(uuid: string): string {
+  if (!isUuid(uuid)) throw new VarveError('CORRUPT', `the catalog has an image with the impossible uuid ${uuid}`);
   return `images/${uuid}.json`;
 }
 
@@ -28,7 +38,7 @@ export function encodeImageRecord(record: ImageRecord): Uint8Array {
 export function decodeImageRecord(bytes: Uint8Array, what: string): ImageRecord {
   let json: Record<string, unknown>;
   try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Record<string, unknown>;
   } catch (cause) {
     throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
   }
@@ -36,17 +46,26 @@ export function decodeImageRecord(bytes: Uint8Array, what: string): ImageRecord 
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
   const { uuid, name, next_number: nextNumber, tags, messages } = json;
-  const sound = typeof uuid === 'string' && typeof name === 'string' && Number.isSafeInteger(nextNumber);
-  if (
-    !sound ||
-    !isRecordOf(tags, Number.isSafeInteger) ||
-    !isRecordOf(messages, (value) => typeof value === 'string')
-  ) {
+  const sound = isUuid(uuid) && typeof name === 'string' && isImageName(name) && isNumber(nextNumber);
+  if (!sound || !isRecordOf(tags, isTagName, isNumber) || !isRecordOf(messages, isDecimal, isText)) {
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
   return { uuid, name, nextNumber: nextNumber as number, tags, messages } as ImageRecord;
 }
 
-function isRecordOf(value: unknown, isValue: (value: unknown) => boolean): boolean {
-  return typeof value === 'object' && value !== null && Object.values(value).every(isValue);
+function isRecordOf(value: unknown, isKey: (key: string) => boolean, isValue: (value: unknown) => boolean): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([key, each]) => isKey(key) && isValue(each));
+}
+
+function isNumber(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isDecimal(key: string): boolean {
+  return /^[1-9]\d*$/.test(key);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }

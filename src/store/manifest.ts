@@ -1,6 +1,8 @@
 import { VarveError } from '../base/varve-error.ts';
 import { hexOf, nameFromHex } from './chunk.ts';
 import { nameOf } from './hash.ts';
+import { isImageName } from './image-name.ts';
+import { isUuid } from './image-record.ts';
 
 /** What making a snapshot cost: bytes of content that is not zero, of it new to the store, and what that took on disk. */
 export interface SnapshotStatistics {
@@ -64,8 +66,8 @@ export function decodeManifest(bytes: Uint8Array, id: Uint8Array, what: string):
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
   return {
-    image: { uuid: text(image.uuid, 'image.uuid', what), name: text(image.name, 'image.name', what) },
-    number: count(json.number, 'number', what),
+    image: { uuid: uuid(image.uuid, what), name: nameOfImage(image.name, what) },
+    number: number(json.number, what),
     root: name(json.root, 'root', what),
     size: count(json.size, 'size', what),
     parent: json.parent === null ? undefined : name(json.parent, 'parent', what),
@@ -97,6 +99,22 @@ function object(value: unknown, field: string, what: string): Record<string, unk
 function text(value: unknown, field: string, what: string): string {
   if (typeof value === 'string') return value;
   throw corrupt(what, `${field} is no text`);
+}
+
+function uuid(value: unknown, what: string): string {
+  if (isUuid(value)) return value;
+  throw corrupt(what, 'image.uuid is no UUID');
+}
+
+function nameOfImage(value: unknown, what: string): string {
+  const name = text(value, 'image.name', what);
+  if (isImageName(name)) return name;
+  throw corrupt(what, 'image.name cannot name an image');
+}
+
+function number(value: unknown, what: string): number {
+  if (count(value, 'number', what) > 0) return value as number;
+  throw corrupt(what, 'snapshots are numbered from 1');
 }
 
 function count(value: unknown, field: string, what: string): number {

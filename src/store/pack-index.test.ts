@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { newBody, writePack } from '../../test/store/small-pack.ts';
 import { temporaryFolder } from '../../test/store/temporary-store.ts';
-import { pattern } from '../conformance/device-content.ts';
+import { assertEqualBytes, pattern } from '../conformance/device-content.ts';
 import { hexOf } from './chunk.ts';
 import { packKey } from './chunk-table.ts';
 import { DirectoryPackStore } from './directory-pack-store.ts';
@@ -58,7 +58,7 @@ describe('PackWriter', () => {
     for (const [place, entry] of index.entries.entries()) {
       const stored = new Uint8Array(entry.storedLength);
       packs.read(key, stored, entry.offset);
-      assert.deepEqual(unpackBody(stored, entry, key), Uint8Array.from(contents[place] as Buffer));
+      assertEqualBytes(unpackBody(stored, entry, key), contents[place] as Buffer, `body ${place}`);
     }
   });
 

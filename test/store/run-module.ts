@@ -1,0 +1,36 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+/** How a program runs in a process of its own. */
+export interface RunOptions {
+  /** The user whom it runs as; needs root. */
+  readonly uid?: number;
+}
+
+/** What came of a program: its exit status (undefined after a signal) and all it printed. */
+export interface RunResult {
+  readonly status: number | undefined;
+  readonly output: string;
+}
+
+/**
+ * Starts `source`, the text of a module, in a process of its own. Its imports are as from this folder, and it finds
+ * `args` in `process.argv` from index 1 on.
+ */
+export function startModule(source: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  return spawn(process.execPath, ['--input-type=module-typescript', '--eval', source, '--', ...args], {
+    cwd: here,
+    stdio: ['pipe', 'pipe', 'inherit'],
+    ...options,
+  });
+}
+
+/** Runs `source` as `startModule` does, to its end. */
+export async function runModule(source: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const child = startModule(source, args, options);
+  const [[status], output] = await Promise.all([once(child, 'close'), text(child.stdout!)]);
+  return { status: status ?? undefined, output };
+}
