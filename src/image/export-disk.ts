@@ -1,0 +1,159 @@
+import fs from 'node:fs';
+import { dirname, extname } from 'node:path';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { formatSize } from '../base/size.ts';
+import { systemError, VarveError } from '../base/varve-error.ts';
+import { openFileDevice } from '../block/file-device.ts';
+import { deviceTarget } from '../format/device-target.ts';
+import { fileTarget } from '../format/file-target.ts';
+import type { Compression, ImageFormat, WriteImageOptions } from '../format/image-format.ts';
+import type { ImageTarget } from '../format/image-target.ts';
+import { streamTarget } from '../format/stream-target.ts';
+import { freeSpace } from '../linux/free-space.ts';
+import { log } from '../log/log.ts';
+import { foreignFormatNames } from './foreign-formats.ts';
+import { formatNamed, imageFormats } from './image-formats.ts';
+import { existsError, writeNewFile } from './new-file.ts';
+import type { Disk } from './open-disk.ts';
+import { readInOrder } from './read-in-order.ts';
+
+/** How a disk is exported. */
+export interface ExportOptions {
+  /** The name of the format; the target's extension tells it where nothing is given. */
+  readonly format?: string | undefined;
+  readonly compression?: Compression | undefined;
+  /** Replaces a file that exists, and overwrites a block device. */
+  readonly force?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of an export. */
+export interface ExportResult {
+  /** The name of the format it was written in. */
+  readonly format: string;
+  /** The disk's size in bytes. */
+  readonly size: number;
+}
+
+/** An export under way. */
+interface Job {
+  readonly disk: Disk;
+  readonly format: ImageFormat;
+  readonly options: ExportOptions;
+}
+
+/**
+ * Writes a disk to a file, a block device or a stream. A file is there whole and durable, or not at all, and what is
+ * zero takes no space in it; a block device is flushed. A stream is left open.
+ *
+ * @throws VarveError `EXISTS`, `NO_SPACE` beforehand where the need is known, `INVALID` for options that do not go
+ *   together, `UNSUPPORTED` for a format that cannot be written, `ABORTED`, and what the disk throws
+ */
+export async function exportDisk(
+  disk: Disk,
+  target: string | Writable,
+  options: ExportOptions = {},
+): Promise<ExportResult> {
+  const format = exportFormat(typeof target === 'string' ? target : '', options.format);
+  if (options.compression !== undefined && format.name === 'raw') {
+    throw new VarveError('INVALID', 'a raw file cannot be compressed; give --format qcow2, or name the file so');
+  }
+  return await log.scope(`export ${disk.label}`, async () => {
+    const job: Job = { disk, format, options };
+    if (typeof target === 'string') await exportToPath(job, target);
+    else await writeImage(job, streamTarget(target, 'standard output'));
+    return { format: format.name, size: disk.device.size };
+  });
+}
+
+/**
+ * The format to write: the one that is named, else the one of the target's extension, else raw.
+ * @throws UNSUPPORTED, INVALID
+ */
+export function exportFormat(target: string, name: string | undefined): ImageFormat {
+  if (name !== undefined) return formatNamed(name);
+  const extension = extname(target).slice(1).toLowerCase();
+  if (foreignFormatNames.has(extension)) return formatNamed(extension);
+  return imageFormats.find((format) => format.extensions.includes(extension)) ?? formatNamed('raw');
+}
+
+async function writeImage({ disk, format, options }: Job, target: ImageTarget): Promise<void> {
+  const { device, label } = disk;
+  const { compression, signal } = options;
+  log(1, 'writing %s', format.name);
+  using progress = log.progress({ label: `exporting ${label}`, totalBytes: device.size });
+  const onProgress = (position: number) => progress.advance(position - progress.bytes);
+  const writeOptions: WriteImageOptions = {
+    onProgress,
+    ...(compression === undefined ? {} : { compression }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  await readInOrder(disk, (inOrder) => format.write(inOrder, target, writeOptions));
+}
+
+async function exportToPath(job: Job, path: string): Promise<void> {
+  const stats = statOf(path);
+  if (stats === undefined || stats.isFile()) return await exportToFile(job, path, stats !== undefined);
+  if (stats.isBlockDevice()) return await exportToBlockDevice(job, path);
+  if (stats.isFIFO() || stats.isCharacterDevice()) return await exportToPipe(job, path);
+  const kind = stats.isDirectory() ? 'a directory' : 'a socket';
+  throw new VarveError('INVALID', `cannot write ${path}: it is ${kind}; name a file`);
+}
+
+async function exportToFile(job: Job, path: string, exists: boolean): Promise<void> {
+  const { force = false } = job.options;
+  if (exists && !force) throw existsError(path);
+  await requireSpace(job, path);
+  await writeNewFile(path, { force }, (file) => writeImage(job, fileTarget(file.fd, path)));
+}
+
+/** @throws VarveError `NO_SPACE` when more is to be written than fits; what compression leaves of it is not known */
+async function requireSpace({ disk: { device, label }, options }: Job, path: string): Promise<void> {
+  if (options.compression !== undefined || device.size === 0) return;
+  let need = 0;
+  for await (const extent of device.extents(0, device.size)) if (extent.kind === 'data') need += extent.length;
+  // Whatever keeps this from being answered, the writing itself will say.
+  const free = await freeSpace(dirname(path)).catch(() => Number.POSITIVE_INFINITY);
+  if (need <= free) return;
+  const sizes = `it takes ${formatSize(need)}, and ${formatSize(free)} are free there`;
+  throw new VarveError('NO_SPACE', `cannot export ${label} to ${path}: ${sizes}`);
+}
+
+async function exportToBlockDevice(job: Job, path: string): Promise<void> {
+  const { disk, format, options } = job;
+  if (!options.force) {
+    throw new VarveError(
+      'EXISTS',
+      `cannot write ${path}: all that is on this block device would be lost; give --force`,
+    );
+  }
+  await using device = await openFileDevice(path);
+  const { size } = disk.device;
+  if (format.name === 'raw' && device.size < size) {
+    const sizes = `it has ${formatSize(device.size)}, and the disk ${formatSize(size)}`;
+    throw new VarveError('NO_SPACE', `cannot export ${disk.label} to ${path}: ${sizes}`);
+  }
+  await writeImage(job, deviceTarget(device));
+  await device.flush();
+}
+
+/** A named pipe, or a character device such as /dev/null. */
+async function exportToPipe(job: Job, path: string): Promise<void> {
+  const stream = fs.createWriteStream(path);
+  try {
+    await writeImage(job, streamTarget(stream, path));
+    stream.end();
+    await finished(stream);
+  } finally {
+    stream.destroy();
+  }
+}
+
+function statOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw systemError(`write ${path}`, error);
+  }
+}

@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { VarveError } from '../base/varve-error.ts';
+import { log } from '../log/log.ts';
+import { sameName } from '../store/chunk.ts';
+import { temporaryPrefix } from '../store/directory-pack-store.ts';
+import type { SnapshotNote } from '../store/image-editor.ts';
+import { imageName } from '../store/image-name.ts';
+import type { Snapshot } from '../store/image-table.ts';
+import { type Content, ingestDevice } from '../store/ingest-device.ts';
+import type { IngestSession } from '../store/ingest-session.ts';
+import { isSettled, SourceTable } from '../store/source-table.ts';
+import type { Store } from '../store/store.ts';
+import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
+import { spoolStream } from './spool-stream.ts';
+
+/** How a disk is imported. */
+export interface ImportOptions extends OpenFileDiskOptions, SnapshotNote {
+  /** The image's name. */
+  readonly name: string;
+  /** Makes the next snapshot of an image that exists, instead of an image that does not. */
+  readonly update?: boolean | undefined;
+  /** With `update`: makes a snapshot even where nothing changed. */
+  readonly always?: boolean | undefined;
+  /** Takes a file that changes while it is read as it comes. */
+  readonly live?: boolean | undefined;
+  /** Reads the file even where it has not changed since it was imported before. */
+  readonly reread?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of an import. */
+export interface ImportResult {
+  /** The new snapshot, or the newest one where nothing changed. */
+  readonly snapshot: Snapshot;
+  /** Whether an update found nothing new, and made no snapshot. */
+  readonly unchanged: boolean;
+}
+
+/**
+ * Brings a disk into the store, as a new image or as the next snapshot of one: the file or block device `source`, or
+ * what a stream gives, which is written to the store's directory first, as its size is not known. Nothing of it shows
+ * before all of it is there and durable.
+ *
+ * @throws VarveError `EXISTS` or `NOT_FOUND` by the image's name, before anything is read; `CONFLICT` when the image
+ *   or the file changed meanwhile; `READ_ONLY`, `NO_SPACE`, `ABORTED`, and what `openFileDisk` throws
+ */
+export async function importDisk(
+  store: Store,
+  source: string | Readable,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const name = imageName(options.name);
+  const parent = parentOf(store, name, options.update ?? false);
+  return await log.scope(`import ${name}`, async () => {
+    await using session = store.beginIngest(`import ${name}`);
+    await using disk = await openSource(store, source, options);
+    const content = await bringIn(store, session, disk, { ...options, name });
+    const isSame = parent !== undefined && sameName(parent.root, content.root);
+    if (isSame && !options.always) return { snapshot: parent, unchanged: true };
+    const { message, author, time } = options;
+    const next = { content, parent, message, author, time };
+    const snapshot =
+      parent === undefined ? store.edit.createImage(name, next) : store.edit.addSnapshot(name, next, parent);
+    return { snapshot, unchanged: false };
+  });
+}
+
+/** The snapshot that an update follows. Asked first: nobody wants to wait for an hour to hear this. */
+function parentOf(store: Store, name: string, update: boolean): Snapshot | undefined {
+  store.requireWritable();
+  const exists = store.images.find(name) !== undefined;
+  if (exists === update) return update ? store.images.resolve(name) : undefined;
+  if (update) throw new VarveError('NOT_FOUND', `there is no image ${name} to update; leave out --update to make it`);
+  const advice = 'choose another name, or give --update to make this its next snapshot';
+  throw new VarveError('EXISTS', `an image ${name} exists already; ${advice}`);
+}
+
+async function openSource(store: Store, source: string | Readable, options: ImportOptions): Promise<FileDisk> {
+  if (typeof source === 'string') return await openFileDisk(source, options);
+  const label = 'standard input';
+  using progress = log.progress({ label: `reading ${label}` });
+  const onBytes = (count: number) => progress.advance(count);
+  const directory = join(store.path, temporaryPrefix);
+  const file = await spoolStream(source, { directory, label, signal: options.signal, onBytes });
+  return await openStreamDisk(file, label, options);
+}
+
+async function bringIn(store: Store, session: IngestSession, disk: FileDisk, options: ImportOptions): Promise<Content> {
+  const sources = new SourceTable(store.catalog);
+  const { format } = disk.information;
+  // What a chain of files holds does not show in the uppermost one.
+  const identity = disk.files.length === 1 ? disk.files[0]?.identity : undefined;
+  const known = identity === undefined || options.reread ? undefined : sources.find(identity, format);
+  if (known !== undefined) {
+    log(1, '%s has not changed since it was imported before', disk.label);
+    return known;
+  }
+  const openedAt = Date.now();
+  const content = await ingest(session, disk, options);
+  const changed = await changedFile(disk);
+  if (changed === undefined) {
+    if (identity !== undefined && isSettled(identity, openedAt)) sources.remember(identity, format, content.root);
+  } else if (!options.live) refuseChanged(changed, options.name);
+  return content;
+}
+
+async function ingest(session: IngestSession, { device, label }: FileDisk, options: ImportOptions): Promise<Content> {
+  log(1, 'reading %s', label);
+  using progress = log.progress({ label: `importing ${options.name}`, totalBytes: device.size });
+  const onProgress = (position: number) => progress.advance(position - progress.bytes);
+  return await ingestDevice(session, device, { signal: options.signal, onProgress });
+}
+
+function refuseChanged(path: string, name: string): never {
+  const advice = 'stop what writes to it, or give --live to take it as it comes';
+  throw new VarveError('CONFLICT', `cannot import ${name}: ${path} changed while it was read; ${advice}`);
+}

@@ -1,0 +1,67 @@
+import fs from 'node:fs';
+import { isVarveError, VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { referenceOf, type Snapshot } from '../store/image-table.ts';
+import type { Store } from '../store/store.ts';
+import { diskArgument } from './disk-argument.ts';
+import { type FileDisk, type OpenFileDiskOptions, openFileDisk } from './file-disk.ts';
+
+/** A snapshot of a store, open for reading. Disposing of it closes the device and leaves the store open. */
+export interface SnapshotDisk extends AsyncDisposable {
+  readonly kind: 'snapshot';
+  /** `web@3` */
+  readonly label: string;
+  readonly device: BlockDevice;
+  readonly snapshot: Snapshot;
+  readonly store: Store;
+}
+
+/** An open disk, and what it is. */
+export type Disk = SnapshotDisk | FileDisk;
+
+/** Where and how `openDisk` looks. */
+export interface OpenDiskOptions extends OpenFileDiskOptions {
+  /** The store, or what opens it: called only for an argument that names a snapshot. It stays the caller's. */
+  readonly store?: Store | (() => Promise<Store>) | undefined;
+}
+
+/**
+ * Opens the disk that an argument names, for reading: `web` or `web@3` in the store, `./disk.qcow2`, `/dev/sdb`.
+ *
+ * @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED`, `CORRUPT`, `INVALID`, `IO`; the message names the disk
+ */
+export async function openDisk(argument: string, options: OpenDiskOptions = {}): Promise<Disk> {
+  const parsed = diskArgument(argument);
+  if (parsed.kind === 'file') return await openFileDisk(parsed.path, options);
+  try {
+    return await openSnapshotDisk(parsed.reference, options);
+  } catch (error) {
+    throw withFileHint(argument, error);
+  }
+}
+
+async function openSnapshotDisk(reference: string, { store: given, format }: OpenDiskOptions): Promise<SnapshotDisk> {
+  if (given === undefined) throw new TypeError(`${reference} names a snapshot, and no store is given`);
+  const store = typeof given === 'function' ? await given() : given;
+  const snapshot = store.images.resolve(reference);
+  if (format !== undefined) {
+    throw new VarveError('INVALID', `${referenceOf(snapshot)} is in the store and has no format to choose`);
+  }
+  const device = await store.openSnapshot(snapshot);
+  return {
+    ...{ kind: 'snapshot', label: referenceOf(snapshot), device, snapshot, store },
+    [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
+  };
+}
+
+/** Whoever names a file without saying so learns how to. */
+function withFileHint(argument: string, error: unknown): unknown {
+  if (!isVarveError(error, 'NOT_FOUND', 'INVALID')) return error;
+  if (fs.existsSync(argument)) {
+    return new VarveError(error.code, `${error.message}; for the file of that name write ./${argument}`, {
+      cause: error,
+    });
+  }
+  if (!/\.(raw|img|qcow2?|vmdk|vhdx?|vdi|iso)$/i.test(argument)) return error;
+  return new VarveError('NOT_FOUND', `there is neither a file nor an image ${argument}`, { cause: error });
+}

@@ -1,0 +1,19 @@
+import { basename } from 'node:path';
+import { VarveError } from '../base/varve-error.ts';
+import { imageName, isImageName } from '../store/image-name.ts';
+
+/** Endings that say what kind of file a disk is in, and nothing of the machine. */
+const diskExtension = /\.(raw|img|bin|dd|iso|qcow2?|vmdk|vhdx?|vdi)$/i;
+
+/**
+ * The name for the image of a source that was given none: the file's, without its endings; `debian-12.5.qcow2` gives
+ * `debian-12.5`.
+ *
+ * @throws VarveError `INVALID` where that cannot name an image
+ */
+export function sourceName(path: string): string {
+  let name = basename(path);
+  while (diskExtension.test(name)) name = name.replace(diskExtension, '');
+  if (isImageName(name.normalize('NFC'))) return imageName(name);
+  throw new VarveError('INVALID', `cannot make a name for the image from ${JSON.stringify(path)}; give one after it`);
+}
