@@ -10,17 +10,27 @@ export interface MemoryDeviceOptions {
   readonly blockSize?: number;
 }
 
+/** A device whose every request is done when it returns. */
+export interface MemoryDevice extends BlockDevice {
+  read(target: Uint8Array, offset: number): void;
+  write(source: Uint8Array, offset: number): void;
+  zero(offset: number, length: number): void;
+  trim(offset: number, length: number): void;
+  flush(): void;
+  extents(offset: number, length: number): Iterable<Extent>;
+}
+
 /**
  * A disk in memory: of `content.length` bytes with a copy of `content`, or of `content` zero bytes. Pages of 64 KiB
  * take memory once they are written, so that a device of a terabyte is fine; what was never written, whole pages that
- * were zeroed or trimmed, and zero pages of `content` are holes. Everything finishes synchronously.
+ * were zeroed or trimmed, and zero pages of `content` are holes.
  *
  * @throws RangeError for a size or block size that cannot be
  */
-export function memoryDevice(content: number | Uint8Array, options: MemoryDeviceOptions = {}): BlockDevice {
+export function memoryDevice(content: number | Uint8Array, options: MemoryDeviceOptions = {}): MemoryDevice {
   const size = typeof content === 'number' ? content : content.length;
   if (!(Number.isSafeInteger(size) && size >= 0)) throw new RangeError(`a device of ${size} bytes`);
-  const device = new MemoryDevice(size, options);
+  const device = new PagedDevice(size, options);
   if (typeof content !== 'number') fill(device, content);
   return device;
 }
@@ -32,7 +42,7 @@ function fill(device: MemoryDevice, content: Uint8Array): void {
   }
 }
 
-class MemoryDevice implements BlockDevice {
+class PagedDevice implements MemoryDevice {
   readonly size: number;
   readonly blockSize: number;
   readonly supports: DeviceSupport;

@@ -113,7 +113,7 @@ describe('cacheFilter', () => {
       write: async (source: Uint8Array, offset: number) => {
         const { promise } = answers[writeCount]!;
         writeCount += 1;
-        await memory.write(source, offset);
+        memory.write(source, offset);
         await promise;
       },
     });
@@ -143,7 +143,7 @@ describe('cacheFilter', () => {
     const memory = memoryDevice(pattern(3 * blockSize, 9));
     const cache = cacheFilter(memory, { blockSize });
     const before = await contentOf(cache);
-    await memory.write(pattern(3 * blockSize, 10), 0);
+    memory.write(pattern(3 * blockSize, 10), 0);
     cache.invalidate(blockSize, 1);
     before.set(pattern(3 * blockSize, 10).subarray(blockSize, 2 * blockSize), blockSize);
     assertEqualBytes(await contentOf(cache), before, 'one block');
