@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { runModule } from '../../test/store/run-module.ts';
+import { runTogether } from '../../test/store/run-module.ts';
 import { temporaryFolder } from '../../test/store/temporary-store.ts';
 import { Catalog } from './catalog.ts';
 import { catalogVersion } from './catalog-schema.ts';
@@ -52,13 +52,12 @@ describe('Catalog', () => {
     await using place = await catalogPlace();
     const source = `
       const { Catalog } = await import('../../src/store/catalog.ts');
-      while (Date.now() < Number(process.argv[2]));
+      await start();
       using catalog = Catalog.create(process.argv[1]);
       catalog.write(() => catalog.run('INSERT INTO meta (key, value) VALUES (?, ?)', String(process.pid), ''));
       console.log('made');
     `;
-    const startAt = String(Date.now() + 1500);
-    const results = await Promise.all(Array.from({ length: 4 }, () => runModule(source, [place.path, startAt])));
+    const results = await runTogether(source, Array(4).fill([place.path]));
     assert.deepEqual(results, Array(4).fill({ status: 0, output: 'made\n' }));
     using catalog = Catalog.open(place.path);
     assert.equal(keysOf(catalog).length, 4);
@@ -149,6 +148,7 @@ describe('Catalog', () => {
     const source = `
       const { Catalog } = await import('../../src/store/catalog.ts');
       using catalog = Catalog.open(process.argv[1]);
+      await start();
       for (let turn = 0; turn < 50; turn += 1) {
         catalog[turn % 2 === 0 ? 'write' : 'writeLazily'](() => {
           const count = Number(catalog.get("SELECT value FROM meta WHERE key = 'count'").value);
@@ -156,7 +156,7 @@ describe('Catalog', () => {
         });
       }
     `;
-    const results = await Promise.all(Array.from({ length: 3 }, () => runModule(source, [place.path])));
+    const results = await runTogether(source, Array(3).fill([place.path]));
     assert.deepEqual(
       results.map(({ status }) => status),
       [0, 0, 0],

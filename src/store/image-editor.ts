@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { VarveError } from '../base/varve-error.ts';
 import type { Row } from './catalog.ts';
-import { sameName } from './chunk.ts';
+import { hexOf, sameName } from './chunk.ts';
 import { nameOf } from './hash.ts';
 import { imageName, tagName } from './image-name.ts';
 import { encodeImageRecord, imageRecordKey } from './image-record.ts';
@@ -140,7 +140,8 @@ export class ImageEditor {
   }
 
   /** Removes snapshots of one image, all or none; their space comes back with garbage collection. @throws NOT_FOUND, INVALID */
-  removeSnapshots(name: string, numbers: readonly number[]): void {
+  removeSnapshots(name: string, snapshotNumbers: readonly number[]): void {
+    const numbers = [...new Set(snapshotNumbers)];
     const removed = this.#parts.catalog.write(() => {
       const image = this.#parts.images.get(name);
       if (numbers.length >= image.snapshotCount) {
@@ -149,7 +150,7 @@ export class ImageEditor {
           `cannot remove the last snapshot of ${name}; varve remove ${name} removes the image`,
         );
       }
-      const snapshots = numbers.map((number) => this.#parts.images.resolve(`${name}@${number}`));
+      const snapshots = numbers.map((number) => this.#parts.images.resolve(`${image.name}@${number}`));
       for (const number of numbers) {
         this.#parts.catalog.run('DELETE FROM snapshots WHERE image = ? AND number = ?', image.id, number);
         this.#parts.catalog.run('DELETE FROM tags WHERE image = ? AND number = ?', image.id, number);
@@ -179,6 +180,7 @@ export class ImageEditor {
     const { catalog, packs } = this.#parts;
     const number = catalog.get('SELECT next_number FROM images WHERE id = ?', image.id)?.next_number as number;
     const { root, size, statistics } = snapshot.content;
+    this.#refuseCollected(root);
     const { message, author, time } = snapshot;
     const parent = snapshot.parent?.id;
     const manifest: Manifest = {
@@ -208,6 +210,12 @@ export class ImageEditor {
     if (snapshot === undefined) return;
     if (this.#parts.catalog.get('SELECT 1 FROM snapshots WHERE id = ?', snapshot.id) !== undefined) return;
     throw new VarveError('NOT_FOUND', `${referenceOf(snapshot)} was removed meanwhile`);
+  }
+
+  /** Garbage collection takes a content that nobody named or held whole, with its root record. */
+  #refuseCollected(root: Uint8Array): void {
+    if (this.#parts.chunks.has(root)) return;
+    throw new VarveError('NOT_FOUND', `content ${hexOf(root).slice(0, 16)}… is not in the store; import it again`);
   }
 
   /** Writes down what changed of an image, for the rebuilding of a lost catalog. */

@@ -54,7 +54,7 @@ export class ImageTable {
   }
 
   find(name: string): Image | undefined {
-    const row = this.#catalog.get(`SELECT ${imageColumns} FROM images i WHERE i.name = ?`, name);
+    const row = this.#catalog.get(`SELECT ${imageColumns} FROM images i WHERE i.name = ?`, name.normalize('NFC'));
     return row === undefined ? undefined : imageOf(row);
   }
 

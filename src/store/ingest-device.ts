@@ -41,14 +41,13 @@ export async function ingestDevice(
   let dataChunks = 0;
   let turn = 0;
   for await (const piece of dataPieces(device)) {
+    throwIfAborted(options.signal);
     builder.appendZerosUntil(piece.chunkIndex);
     dataChunks += await ingestPiece(session, device, builder, piece);
     session.check();
     turn += 1;
     if (turn % piecesPerTurn === 0) {
       await setImmediate();
-      if (options.signal?.aborted)
-        throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
       options.onProgress?.(piece.chunkIndex * chunkSize);
     }
   }
@@ -64,6 +63,10 @@ export async function ingestDevice(
       storedLength: session.storedLength - storedBefore,
     },
   };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: signal.reason });
 }
 
 interface Piece {

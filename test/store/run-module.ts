@@ -31,6 +31,32 @@ export function startModule(source: string, args: readonly string[], options: Ru
 /** Runs `source` as `startModule` does, to its end. */
 export async function runModule(source: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const child = startModule(source, args, options);
+  return await resultOf(child);
+}
+
+/** Runs `source` once for each list of arguments, all at once: `await start()` in it waits until all are there. */
+export async function runTogether(source: string, argsLists: readonly (readonly string[])[]): Promise<RunResult[]> {
+  const prelude = `async function start() {
+    process.stderr.write('ready');
+    for await (const _ of process.stdin);
+  }`;
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  const children = argsLists.map((args) =>
+    spawn(process.execPath, ['--input-type=module-typescript', '--eval', `${prelude}\n${source}`, '--', ...args], {
+      cwd: here,
+      stdio: 'pipe',
+    }),
+  );
+  const results = children.map((child) => resultOf(child));
+  await Promise.all(children.map((child) => Promise.race([once(child.stderr, 'data'), once(child, 'close')])));
+  for (const child of children) {
+    child.stderr.pipe(process.stderr, { end: false });
+    child.stdin.end();
+  }
+  return await Promise.all(results);
+}
+
+async function resultOf(child: ChildProcess): Promise<RunResult> {
   const [[status], output] = await Promise.all([once(child, 'close'), text(child.stdout!)]);
   return { status: status ?? undefined, output };
 }
