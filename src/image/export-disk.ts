@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { dirname, extname } from 'node:path';
+import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { formatSize } from '../base/size.ts';
@@ -7,13 +7,12 @@ import { systemError, VarveError } from '../base/varve-error.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { deviceTarget } from '../format/device-target.ts';
 import { fileTarget } from '../format/file-target.ts';
+import { formatForPath, formatNamed } from '../format/formats.ts';
 import type { Compression, ImageFormat, WriteImageOptions } from '../format/image-format.ts';
 import type { ImageTarget } from '../format/image-target.ts';
 import { streamTarget } from '../format/stream-target.ts';
 import { freeSpace } from '../linux/free-space.ts';
 import { log } from '../log/log.ts';
-import { foreignFormatNames } from './foreign-formats.ts';
-import { formatNamed, imageFormats } from './image-formats.ts';
 import { existsError, writeNewFile } from './new-file.ts';
 import type { Disk } from './open-disk.ts';
 import { readInOrder } from './read-in-order.ts';
@@ -67,15 +66,18 @@ export async function exportDisk(
   });
 }
 
-/**
- * The format to write: the one that is named, else the one of the target's extension, else raw.
- * @throws UNSUPPORTED, INVALID
- */
-export function exportFormat(target: string, name: string | undefined): ImageFormat {
+/** Endings of formats that can be read by others only: a raw file of such a name would mislead. */
+const foreignExtension = /\.(vmdk|vhdx?|vdi|qed|ova|dmg)$/i;
+
+/** The format to write: the one that is named, else the one that such files have, else raw. @throws INVALID */
+function exportFormat(target: string, name: string | undefined): ImageFormat {
   if (name !== undefined) return formatNamed(name);
-  const extension = extname(target).slice(1).toLowerCase();
-  if (foreignFormatNames.has(extension)) return formatNamed(extension);
-  return imageFormats.find((format) => format.extensions.includes(extension)) ?? formatNamed('raw');
+  const extension = foreignExtension.exec(target)?.[1];
+  if (extension === undefined) return formatForPath(target) ?? formatNamed('raw');
+  throw new VarveError(
+    'UNSUPPORTED',
+    `cannot write ${target}: ${extension} is not supported yet; give --format raw or qcow2`,
+  );
 }
 
 async function writeImage({ disk, format, options }: Job, target: ImageTarget): Promise<void> {

@@ -1,27 +1,31 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { VarveError } from '../base/varve-error.ts';
 import { log } from '../log/log.ts';
 import { sameName } from '../store/chunk.ts';
 import { temporaryPrefix } from '../store/directory-pack-store.ts';
 import type { SnapshotNote } from '../store/image-editor.ts';
-import { imageName } from '../store/image-name.ts';
-import type { Snapshot } from '../store/image-table.ts';
+import { imageName, tagName } from '../store/image-name.ts';
+import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import { type Content, ingestDevice } from '../store/ingest-device.ts';
 import type { IngestSession } from '../store/ingest-session.ts';
 import { isSettled, SourceTable } from '../store/source-table.ts';
 import type { Store } from '../store/store.ts';
 import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
+import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
+import { refuseTakenTag } from './snapshot-image.ts';
 import { spoolStream } from './spool-stream.ts';
 
 /** How a disk is imported. */
-export interface ImportOptions extends OpenFileDiskOptions, SnapshotNote {
-  /** The image's name. */
+export interface ImportOptions extends OpenFileDiskOptions, SnapshotDetails {
+  /** The image's name; `sourceName` makes one from a path. */
   readonly name: string;
   /** Makes the next snapshot of an image that exists, instead of an image that does not. */
   readonly update?: boolean | undefined;
   /** With `update`: makes a snapshot even where nothing changed. */
   readonly always?: boolean | undefined;
+  /** A name for the snapshot. */
+  readonly tag?: string | undefined;
   /** Takes a file that changes while it is read as it comes. */
   readonly live?: boolean | undefined;
   /** Reads the file even where it has not changed since it was imported before. */
@@ -51,25 +55,44 @@ export async function importDisk(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const name = imageName(options.name);
-  const parent = parentOf(store, name, options.update ?? false);
+  const parent = parentOf(store, name, options);
   return await log.scope(`import ${name}`, async () => {
     await using session = store.beginIngest(`import ${name}`);
     await using disk = await openSource(store, source, options);
     const content = await bringIn(store, session, disk, { ...options, name });
-    const isSame = parent !== undefined && sameName(parent.root, content.root);
-    if (isSame && !options.always) return { snapshot: parent, unchanged: true };
-    const { message, author, time } = options;
-    const next = { content, parent, message, author, time };
-    const snapshot =
-      parent === undefined ? store.edit.createImage(name, next) : store.edit.addSnapshot(name, next, parent);
-    return { snapshot, unchanged: false };
+    const unchanged = parent !== undefined && sameName(parent.root, content.root) && !options.always;
+    const snapshot = unchanged
+      ? parent
+      : addSnapshot(store, name, content, parent, completeNote(options, messageFor(disk)));
+    const { tag } = options;
+    return {
+      snapshot: tag === undefined ? snapshot : store.edit.tag(referenceOf(snapshot), tag, { move: false }),
+      unchanged,
+    };
   });
 }
 
+function messageFor(disk: FileDisk): string {
+  return `Imported from ${disk.kind === 'file' ? basename(disk.label) : disk.label}`;
+}
+
+function addSnapshot(
+  store: Store,
+  name: string,
+  content: Content,
+  parent: Snapshot | undefined,
+  note: SnapshotNote,
+): Snapshot {
+  const snapshot = { content, parent, ...note };
+  return parent === undefined ? store.edit.createImage(name, snapshot) : store.edit.addSnapshot(name, snapshot, parent);
+}
+
 /** The snapshot that an update follows. Asked first: nobody wants to wait for an hour to hear this. */
-function parentOf(store: Store, name: string, update: boolean): Snapshot | undefined {
+function parentOf(store: Store, name: string, { update = false, tag }: ImportOptions): Snapshot | undefined {
   store.requireWritable();
+  if (tag !== undefined) tagName(tag);
   const exists = store.images.find(name) !== undefined;
+  if (exists && update && tag !== undefined) refuseTakenTag(store, name, tag);
   if (exists === update) return update ? store.images.resolve(name) : undefined;
   if (update) throw new VarveError('NOT_FOUND', `there is no image ${name} to update; leave out --update to make it`);
   const advice = 'choose another name, or give --update to make this its next snapshot';
@@ -83,7 +106,7 @@ async function openSource(store: Store, source: string | Readable, options: Impo
   const onBytes = (count: number) => progress.advance(count);
   const directory = join(store.path, temporaryPrefix);
   const file = await spoolStream(source, { directory, label, signal: options.signal, onBytes });
-  return await openStreamDisk(file, label, options);
+  return await openStreamDisk(file, label, options.format);
 }
 
 async function bringIn(store: Store, session: IngestSession, disk: FileDisk, options: ImportOptions): Promise<Content> {

@@ -22,8 +22,8 @@ export function snapshotImage(store: Store, image: string, options: SnapshotImag
   return tag === undefined ? snapshot : store.edit.tag(referenceOf(snapshot), tag, { move: false });
 }
 
-/** Before the snapshot is made, so that a tag that cannot be given leaves nothing behind. */
-function refuseTakenTag(store: Store, image: string, tag: string): void {
+/** Before a snapshot is made, so that a tag that cannot be given leaves nothing behind. @throws EXISTS, INVALID, NOT_FOUND */
+export function refuseTakenTag(store: Store, image: string, tag: string): void {
   const proper = tagName(tag);
   if (!store.images.snapshots(image).some((snapshot) => snapshot.tags.includes(proper))) return;
   throw new VarveError('EXISTS', `${image}@${proper} exists already; move it with varve tag --move`);
