@@ -6,7 +6,8 @@ import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import type { NewObject, ObjectEntry, PackStore } from './pack-store.ts';
 
 const datasync = promisify(fs.fdatasync);
-const openFilesLimit = 64;
+// A head over a thousand snapshots is spread over as many packs; opening one takes a tenth of a read (bench/read.ts).
+const openFilesLimit = 512;
 /** Packs never change and are read often: their files stay open. All else may be replaced by another process. */
 const keptPrefix = 'packs/';
 /** Where objects grow before they have their key; what a crash leaves there is nobody's. */
