@@ -13,7 +13,7 @@ export const runtimePath = join(projectDirectory, 'node_modules/.bin/node');
  * directories for administrators, which Debian leaves out for everybody else and where mke2fs lives.
  * @returns {string[]} directories
  */
-export function systemPath() {
+function systemPath() {
   const own = join(projectDirectory, 'node_modules') + sep;
   const directories = (process.env.PATH ?? '').split(delimiter).filter((directory) => !directory.startsWith(own));
   return [...new Set([...directories, '/usr/sbin', '/sbin'])];
