@@ -1,11 +1,24 @@
 import type { CatalogueEntry } from './framework/command-module.ts';
 
+const bringing = 'Bring disks in and out';
 const working = 'Work with images and snapshots';
 const looking = 'Look';
 const keeping = 'Keep the store';
 
 /** All commands, in the order of `varve --help`. Only the one that runs is loaded. */
 export const catalogue: readonly CatalogueEntry[] = [
+  {
+    name: 'import',
+    group: bringing,
+    summary: 'bring a disk into the store, as a new image or as the next snapshot of one',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
+    name: 'export',
+    group: bringing,
+    summary: 'write a disk to a file, a block device or another program',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
   {
     name: 'clone',
     group: working,
@@ -77,6 +90,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     group: looking,
     summary: 'show where two snapshots differ',
     load: async () => (await import('./diff.ts')).diffCommand,
+  },
+  {
+    name: 'compare',
+    group: looking,
+    summary: 'tell whether two disks hold the same, and where they differ first',
+    load: async () => (await import('./compare.ts')).compareCommand,
   },
   {
     name: 'status',

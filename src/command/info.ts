@@ -11,20 +11,27 @@ import { localTime } from './output/local-time.ts';
 import { messageBlock } from './output/message-lines.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
+interface Options {
+  readonly format?: string;
+}
+
 /** `varve info DISK` */
-export const infoCommand: CommandModule<[string]> = {
+export const infoCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve info web@3', 'what is known of a snapshot: ids, sizes, what it was made from'],
     ['varve info ./disk.qcow2', 'what a disk file says of itself'],
   ],
   completes: ['disk'],
-  configure: (command: Command) => command.argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb'),
-  async run(context, [argument]) {
+  configure: (command: Command) =>
+    command
+      .argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+      .option('--format <name>', 'read a disk file as raw or qcow2, whatever its content looks like'),
+  async run(context, [argument], { format }) {
     const disk = diskArgument(argument);
     if (disk.kind === 'snapshot') await showSnapshot(context, disk.reference);
     else {
       const { showFile } = await import('./info-file.ts');
-      await showFile(context, disk.path);
+      await showFile(context, disk.path, format);
     }
   },
 };

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { formatSize } from '../base/size.ts';
+import { isVarveError } from '../base/varve-error.ts';
 import type { Snapshot } from '../store/image-table.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { type Column, formatTable } from './output/format-table.ts';
 import { localTime } from './output/local-time.ts';
@@ -49,23 +51,26 @@ export const listCommand: CommandModule<[], Options> = {
       )
       .option('-r, --reverse', 'the other way round'),
   async run(context, _args, options) {
-    await using store = await context.openStore();
-    const { images, newest } = store.catalog.read(() => ({
-      images: store.images.all(),
-      newest: store.images.newest(),
-    }));
-    const rows = images.map(({ name, snapshotCount }) => ({
-      name,
-      snapshotCount,
-      newest: newest.get(name) as Snapshot,
-    }));
+    const rows = await readRows(context);
     rows.sort(orders[options.sort]);
     if (options.reverse) rows.reverse();
-    context.show(rows.map(rowJson), () => (rows.length === 0 ? hint : formatTable(columns, rows.map(cells))));
+    context.show(rows.map(rowJson), () => (rows.length === 0 ? '' : formatTable(columns, rows.map(cells))));
+    if (rows.length === 0)
+      context.remark(`the store ${context.storePath} holds no images; varve import DISK brings one in`);
   },
 };
 
-const hint = 'The store holds no images yet; varve import DISK brings one in.';
+/** Where there is no store yet there are no images: whoever looks for the first time is told how to begin. */
+async function readRows(context: CommandContext): Promise<Row[]> {
+  try {
+    await using store = await context.openStore();
+    const [images, newest] = store.catalog.read(() => [store.images.all(), store.images.newest()]);
+    return images.map(({ name, snapshotCount }) => ({ name, snapshotCount, newest: newest.get(name) as Snapshot }));
+  } catch (error) {
+    if (isVarveError(error, 'NOT_FOUND')) return [];
+    throw error;
+  }
+}
 
 function cells({ name, snapshotCount, newest }: Row): string[] {
   const { size, time, message } = newest;

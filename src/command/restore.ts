@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { cloneImage } from '../image/clone-image.ts';
-import { restoreSnapshot } from '../image/restore-snapshot.ts';
+import { type Restored, restoreSnapshot } from '../image/restore-snapshot.ts';
+import type { SnapshotDetails } from '../image/snapshot-details.ts';
 import { referenceOf } from '../store/image-table.ts';
+import type { Store } from '../store/store.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
@@ -22,16 +24,7 @@ export const restoreCommand: CommandModule<[string, string | undefined], Details
   async run(context, [reference, name], options) {
     const details = await readDetails(options);
     await using store = await context.openStore();
-    const { snapshot, changed } =
-      name === undefined
-        ? restoreSnapshot(store, reference, details)
-        : {
-            snapshot: cloneImage(store, reference, name, {
-              ...details,
-              message: details.message ?? `Restored from ${reference}`,
-            }),
-            changed: true,
-          };
+    const { snapshot, changed } = restore(store, reference, name, details);
     context.show({ restored: changed, ...snapshotJson(snapshot) }, () =>
       changed
         ? `${referenceOf(snapshot)} restored from ${reference}`
@@ -39,3 +32,9 @@ export const restoreCommand: CommandModule<[string, string | undefined], Details
     );
   },
 };
+
+function restore(store: Store, reference: string, name: string | undefined, details: SnapshotDetails): Restored {
+  if (name === undefined) return restoreSnapshot(store, reference, details);
+  const message = details.message ?? `Restored from ${reference}`;
+  return { snapshot: cloneImage(store, reference, name, { ...details, message }), changed: true };
+}

@@ -1,4 +1,4 @@
-import { printableJson } from '../../log/printable.ts';
+import { printable, printableJson } from '../../log/printable.ts';
 import type { OpenStoreOptions, Store } from '../../store/store.ts';
 import type { CatalogueEntry } from './command-module.ts';
 import { StandardOutput } from './standard-output.ts';
@@ -67,6 +67,11 @@ export class CommandContext {
   /** Prints what is the same with and without `--json`, such as a script. */
   print(text: string): void {
     if (text !== '') this.#output.print(text);
+  }
+
+  /** Says something about the result on standard error. */
+  remark(text: string): void {
+    process.stderr.write(`varve: ${printable(text)}\n`);
   }
 
   /** The signal that stopped the work, if one did. */
