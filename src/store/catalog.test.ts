@@ -53,14 +53,18 @@ describe('Catalog', () => {
     const source = `
       const { Catalog } = await import('../../src/store/catalog.ts');
       await start();
-      using catalog = Catalog.create(process.argv[1]);
-      catalog.write(() => catalog.run('INSERT INTO meta (key, value) VALUES (?, ?)', String(process.pid), ''));
+      for (let turn = 0; turn < 20; turn += 1) {
+        using catalog = Catalog.create(process.argv[1] + turn);
+        catalog.write(() => catalog.run('INSERT INTO meta (key, value) VALUES (?, ?)', String(process.pid), ''));
+      }
       console.log('made');
     `;
     const results = await runTogether(source, Array(4).fill([place.path]));
     assert.deepEqual(results, Array(4).fill({ status: 0, output: 'made\n' }));
-    using catalog = Catalog.open(place.path);
-    assert.equal(keysOf(catalog).length, 4);
+    for (let turn = 0; turn < 20; turn += 1) {
+      using catalog = Catalog.open(place.path + turn);
+      assert.equal(keysOf(catalog).length, 4);
+    }
   });
 
   test('that is missing, empty, no database or from a newer version is refused with a line that says so', async () => {

@@ -234,7 +234,10 @@ describe('ingestDevice', () => {
       await importDisk(store, name, content);
     `;
     const names = ['a', 'b', 'c'];
-    const results = await Promise.all(names.map((name) => runModule(source, [path, name])));
+    const results = await runTogether(
+      source,
+      names.map((name) => [path, name]),
+    );
     assert.deepEqual(
       results.map(({ status }) => status),
       [0, 0, 0],
