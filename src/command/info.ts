@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { diskArgument } from '../image/disk-argument.ts';
 import { findSnapshot } from '../image/find-snapshot.ts';
+import { withFileHint } from '../image/open-disk.ts';
 import { hexOf } from '../store/chunk.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { CommandContext } from './framework/command-context.ts';
@@ -28,8 +29,11 @@ export const infoCommand: CommandModule<[string], Options> = {
       .option('--format <name>', 'read a disk file as raw or qcow2, whatever its content looks like'),
   async run(context, [argument], { format }) {
     const disk = diskArgument(argument);
-    if (disk.kind === 'snapshot') await showSnapshot(context, disk.reference);
-    else {
+    if (disk.kind === 'snapshot') {
+      await showSnapshot(context, disk.reference).catch((error) => {
+        throw withFileHint(argument, error);
+      });
+    } else {
       const { showFile } = await import('./info-file.ts');
       await showFile(context, disk.path, format);
     }

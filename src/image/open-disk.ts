@@ -54,8 +54,8 @@ async function openSnapshotDisk(reference: string, { store: given, format }: Ope
   };
 }
 
-/** Whoever names a file without saying so learns how to. */
-function withFileHint(argument: string, error: unknown): unknown {
+/** The error for an argument that named no snapshot: whoever meant a file learns how to say so. */
+export function withFileHint(argument: string, error: unknown): unknown {
   if (!isVarveError(error, 'NOT_FOUND', 'INVALID')) return error;
   if (fs.existsSync(argument)) {
     return new VarveError(error.code, `${error.message}; for the file of that name write ./${argument}`, {

@@ -1,6 +1,8 @@
+import fs from 'node:fs/promises';
 import { basename } from 'node:path';
-import { VarveError } from '../base/varve-error.ts';
+import { systemError, VarveError } from '../base/varve-error.ts';
 import { imageName, isImageName } from '../store/image-name.ts';
+import { refuseAddress } from './disk-argument.ts';
 
 /** Endings that say what kind of file a disk is in, and nothing of the machine. */
 const diskExtension = /\.(raw|img|bin|dd|iso|qcow2?|vmdk|vhdx?|vdi)$/i;
@@ -16,4 +18,17 @@ export function sourceName(path: string): string {
   while (diskExtension.test(name)) name = name.replace(diskExtension, '');
   if (isImageName(name.normalize('NFC'))) return imageName(name);
   throw new VarveError('INVALID', `cannot make a name for the image from ${JSON.stringify(path)}; give one after it`);
+}
+
+/**
+ * Whether there is something to import, before anything is begun.
+ * @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED` for an address
+ */
+export async function requireSource(path: string): Promise<void> {
+  refuseAddress(path);
+  try {
+    await fs.access(path, fs.constants.R_OK);
+  } catch (error) {
+    throw systemError(`import ${path}`, error);
+  }
 }
