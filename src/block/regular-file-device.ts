@@ -8,9 +8,9 @@ import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from './block-d
 import { inSlices } from './in-slices.ts';
 import { endedError, readFully, writeFully, writeZerosFully } from './positional-io.ts';
 
-/** How much is done, in bytes, before the event loop gets a turn: some 10 ms of work. */
+/** How much is zeroed, in bytes, before the event loop gets a turn: some 10 ms of work. */
+const writingSliceLength = 2 ** 25;
 const punchingSliceLength = 2 ** 30;
-const writingSliceLength = 2 ** 24;
 
 /** A regular file that is open already, and what `fstat` said of it. */
 export interface RegularFile {
@@ -58,8 +58,12 @@ class RegularFileDevice implements BlockDevice {
   }
 
   zero(offset: number, length: number): MaybePromise<void> {
-    const sliceLength = this.#zeroing === 'write' ? writingSliceLength : punchingSliceLength;
-    return inSlices(offset, length, sliceLength, (start, part) => this.#zeroSlice(start, part));
+    // The first slice shows what the file system can.
+    const first = Math.min(length, writingSliceLength);
+    this.#zeroSlice(offset, first);
+    if (length === first) return;
+    const sliceLength = this.#zeroing === 'punch' ? punchingSliceLength : writingSliceLength;
+    return inSlices(offset + first, length - first, sliceLength, (start, part) => this.#zeroSlice(start, part));
   }
 
   trim(offset: number, length: number): MaybePromise<void> {
