@@ -94,6 +94,8 @@ const layeringCases: [path: string, specifier: string, allowed: boolean][] = [
   ['block/file-device.test.ts', '../../test/interop/require-tool.ts', true],
   ['block/file-device.ts', '../../test/interop/require-tool.ts', false],
   ['block/file-device.ts', '../index.ts', false],
+  ['block/file-device.ts', '../../src/store/store.ts', false],
+  ['block/file-device.ts', '../../src/base/mutex.ts', true],
   ['index.ts', './store/store.ts', true],
   ['helpers.ts', './base/mutex.ts', false],
   ['utils/strings.ts', './more-strings.ts', false],

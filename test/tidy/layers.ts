@@ -45,7 +45,8 @@ export function layeringProblems(path: string, source: string): string[] {
   if (!allowed) return [`${path}: src/${folder}/ is not on the map of the code`];
   const targets = importsOf(source).filter((specifier) => specifier.startsWith('.'));
   return targets.flatMap((specifier) => {
-    const target = posix.join(posix.dirname(path), specifier);
+    // Relative to src/, also where the way there leads over the project's directory.
+    const target = posix.join(posix.dirname(path), specifier).replace(/^\.\.\/src\//, '');
     const targetFolder = folderOf(target);
     if (allowed.has(targetFolder) || (isTest && isForTests(target, targetFolder))) return [];
     return [
