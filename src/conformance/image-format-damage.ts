@@ -37,7 +37,7 @@ export function testDamage(expected: ImageFormatExpectations): void {
     const property = fc.asyncProperty(damages(image.length), async (damage) => {
       await readAll(expected, damaged(image, damage));
     });
-    await fc.assert(property, { numRuns: 300 });
+    await fc.assert(property, { numRuns: 150 });
   });
 }
 

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { BlockDevice } from '../block/block-device.ts';
+import { openFileDevice } from '../block/file-device.ts';
+import { contentOf, pattern } from '../conformance/device-content.ts';
+import { followBackingFiles } from './backing-files.ts';
+import { openImage } from './formats.ts';
+import type { FormatDevice } from './image-format.ts';
+import { encodeHeader } from './qcow2/header.ts';
+import { extensionType } from './qcow2/header-extensions.ts';
+import { headerFor, layoutFor } from './qcow2/layout.ts';
+
+const clusterSize = 4096;
+const diskSize = 40_960;
+
+/** An image that holds nothing itself and builds on `backingFile`. */
+function overlay(backingFile: string, format: string): Uint8Array {
+  const layout = layoutFor(diskSize, { clusterSize });
+  const places = { l1TableOffset: 2 * clusterSize, refcountTableOffset: clusterSize, refcountTableClusters: 1 };
+  const extensions = [{ type: extensionType.backingFormat, data: new TextEncoder().encode(format) }];
+  const image = new Uint8Array(3 * clusterSize);
+  image.set(encodeHeader({ ...headerFor(layout, {}, places), backingFile, extensions }));
+  return image;
+}
+
+async function withFiles(
+  files: Readonly<Record<string, Uint8Array>>,
+  use: (open: (name: string) => Promise<FormatDevice>, opened: ReadonlySet<string>) => Promise<void>,
+): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+  const opened = new Set<string>();
+  const openFile = async (path: string): Promise<BlockDevice> => {
+    const file = await openFileDevice(path, { readOnly: true });
+    opened.add(path);
+    return Object.assign(Object.create(file), {
+      size: file.size,
+      supports: file.supports,
+      read: file.read.bind(file),
+      [Symbol.asyncDispose]: async () => {
+        opened.delete(path);
+        await file[Symbol.asyncDispose]();
+      },
+    });
+  };
+  try {
+    for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
+    await use(async (name) => {
+      const path = join(directory, name);
+      const openBacking = await followBackingFiles({ path, allowed: [directory], openFile });
+      return openImage(await openFile(path), { name: path, openBacking });
+    }, opened);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+test('a chain is read to its end, and all of it closed with the disk', async () => {
+  const base = pattern(diskSize - 5000, 1);
+  const files = { base, middle: overlay('base', 'raw'), top: overlay('middle', 'qcow2') };
+  await withFiles(files, async (open, opened) => {
+    {
+      await using disk = await open('top');
+      assert.equal(opened.size, 3);
+      const content = await contentOf(disk);
+      assert.deepEqual(content.subarray(0, base.length), base);
+      assert.deepEqual(content.subarray(base.length), new Uint8Array(5000));
+    }
+    assert.equal(opened.size, 0);
+  });
+});
+
+test('a chain that fails below leaves nothing open', async () => {
+  const files = { middle: overlay('gone', 'raw'), top: overlay('middle', 'qcow2') };
+  await withFiles(files, async (open, opened) => {
+    await assert.rejects(open('top'), { code: 'NOT_FOUND' });
+    assert.equal(opened.size, 0);
+  });
+});
+
+test('an image that builds on itself is CORRUPT', async () => {
+  await withFiles({ top: overlay('./top', 'qcow2') }, async (open, opened) => {
+    await assert.rejects(open('top'), { code: 'CORRUPT', message: /ring/ });
+    assert.equal(opened.size, 0);
+  });
+});
