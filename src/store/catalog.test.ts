@@ -52,8 +52,9 @@ describe('Catalog', () => {
     await using place = await catalogPlace();
     const source = `
       const { Catalog } = await import('../../src/store/catalog.ts');
-      await start();
+      const moment = await start();
       for (let turn = 0; turn < 20; turn += 1) {
+        waitUntil(moment + turn * 20);
         using catalog = Catalog.create(process.argv[1] + turn);
         catalog.write(() => catalog.run('INSERT INTO meta (key, value) VALUES (?, ?)', String(process.pid), ''));
       }

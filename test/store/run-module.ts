@@ -34,11 +34,20 @@ export async function runModule(source: string, args: readonly string[], options
   return await resultOf(child);
 }
 
-/** Runs `source` once for each list of arguments, all at once: `await start()` in it waits until all are there. */
+/**
+ * Runs `source` once for each list of arguments, all at once: `await start()` in it waits until all are there, and
+ * gives the same moment in all of them, soon after, for `waitUntil`, in milliseconds since 1970.
+ */
 export async function runTogether(source: string, argsLists: readonly (readonly string[])[]): Promise<RunResult[]> {
   const prelude = `async function start() {
     process.stderr.write('ready');
-    for await (const _ of process.stdin);
+    let moment = '';
+    for await (const part of process.stdin) moment += part;
+    waitUntil(Number(moment));
+    return Number(moment);
+  }
+  function waitUntil(moment) {
+    while (performance.timeOrigin + performance.now() < moment);
   }`;
   const here = fileURLToPath(new URL('.', import.meta.url));
   const children = argsLists.map((args) =>
@@ -49,9 +58,10 @@ export async function runTogether(source: string, argsLists: readonly (readonly 
   );
   const results = children.map((child) => resultOf(child));
   await Promise.all(children.map((child) => Promise.race([once(child.stderr, 'data'), once(child, 'close')])));
+  const moment = String(Date.now() + 50);
   for (const child of children) {
     child.stderr.pipe(process.stderr, { end: false });
-    child.stdin.end();
+    child.stdin.end(moment);
   }
   return await Promise.all(results);
 }
