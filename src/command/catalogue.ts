@@ -10,7 +10,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   {
     name: 'import',
     group: bringing,
-    summary: 'bring a disk into the store, as a new image or as the next snapshot of one',
+    summary: 'bring a disk into the store, as an image or its next snapshot',
     load: async () => (await import('./import.ts')).importCommand,
   },
   {
@@ -34,7 +34,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   {
     name: 'restore',
     group: working,
-    summary: 'make an older snapshot the newest again, or a new image; the others stay',
+    summary: 'make an older snapshot the newest again, or a new image',
     load: async () => (await import('./restore.ts')).restoreCommand,
   },
   {
