@@ -33,9 +33,10 @@ export interface DeviceSupport {
  * device, lengths to be over 0, and writing methods to be called only where `supports.write`: `checkedDevice` sees
  * to that once, at the edge.
  *
- * Each method may finish synchronously: it returns `undefined` when it is done and a promise otherwise. Several
- * requests may be in flight at once; those that overlap have no order among themselves. A buffer belongs to the
- * device from the call until it is done, and to the caller before and after.
+ * Each method may finish synchronously: it returns `undefined` when it is done and a promise otherwise. It fails the
+ * same way, by throwing at once or by rejecting, and a failed write may be there in part. Several requests may be in
+ * flight at once; those that overlap have no order among themselves. A buffer belongs to the device from the call
+ * until it is done, and to the caller before and after.
  *
  * Whoever opened a device disposes of it; disposing does not flush. Disposing twice is fine.
  */

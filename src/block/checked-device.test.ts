@@ -72,7 +72,8 @@ describe('checkedDevice', () => {
     assert.throws(zero!, message('write'));
     assert.throws(trim!, message('trim'));
     for (const request of [read!, extents!]) request();
-    await device.flush();
+    const failing = faultFilter(memoryDevice(size, { readOnly: true }), { rules: [{}] });
+    assert.equal(checkedDevice(failing).flush(), undefined, 'there is nothing to flush');
   });
 
   test('trim does nothing where the device cannot', async () => {

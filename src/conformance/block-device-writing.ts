@@ -57,6 +57,15 @@ export function testWriting(factory: BlockDeviceFactory, { sizes, synchronous }:
     }
   });
 
+  test('extents are in order whatever the order of the writes', async () => {
+    const size = sizes.at(-1)!;
+    await using device = await factory(new Uint8Array(size));
+    for (const offset of [size - 1, 0, Math.floor(size / 2), Math.floor(size / 4)]) {
+      await device.write(pattern(1, 15), offset);
+      await checkExtents(device, { offset: 0, length: size });
+    }
+  });
+
   test('write leaves its source as it was, takes it from anywhere in a buffer, and keeps no hold of it', async () => {
     const size = sizes.at(-1)!;
     await using device = await factory(new Uint8Array(size));

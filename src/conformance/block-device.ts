@@ -35,7 +35,7 @@ const defaults: BlockDeviceExpectations = {
   writable: true,
   synchronous: false,
   sparse: false,
-  sizes: [1, 511, 4096, 65536, 200_001],
+  sizes: [1, 511, 4096, 65536, 140_001],
   runs: 20,
 };
 
