@@ -19,7 +19,9 @@ export function snapshotImage(store: Store, image: string, options: SnapshotImag
   const { tag } = options;
   if (tag !== undefined) refuseTakenTag(store, image, tag);
   const snapshot = store.edit.repeatNewest(image, completeNote(options, ''));
-  return tag === undefined ? snapshot : store.edit.tag(referenceOf(snapshot), tag, { move: false });
+  if (tag === undefined) return snapshot;
+  store.edit.tag(referenceOf(snapshot), tag, { move: false });
+  return store.images.resolve(referenceOf(snapshot));
 }
 
 /** Before a snapshot is made, so that a tag that cannot be given leaves nothing behind. @throws EXISTS, INVALID, NOT_FOUND */

@@ -1,0 +1,92 @@
+/**
+ * Keeps disks of machines the way git keeps source: as content-addressed, copy-on-write snapshots in a store.
+ *
+ * ```ts
+ * import { cloneImage, exportDisk, importDisk, openDisk, openStore } from 'varve';
+ *
+ * await using store = await openStore('/srv/images', { create: true });
+ * await importDisk(store, './debian.qcow2', { name: 'web' });
+ * cloneImage(store, 'web', 'test');
+ * await using disk = await openDisk('test', { store });
+ * await exportDisk(disk, './test.raw');
+ * ```
+ *
+ * Failures of the world are `VarveError`s with a `code`. Whatever is opened is `AsyncDisposable`, and whoever opened it
+ * disposes of it. Long work takes an `AbortSignal` and tells `log` what it does, which prints nothing until
+ * `configureLog` gives it sinks.
+ *
+ * @module
+ */
+
+export { formatSize, parseSize } from './base/size.ts';
+export { type ErrorCode, isVarveError, VarveError } from './base/varve-error.ts';
+
+// Disks: the interface, what implements it, and what stands between.
+export type { BlockDevice, DeviceSupport, Extent, ExtentKind, MaybePromise } from './block/block-device.ts';
+export { type CheckedDeviceOptions, checkedDevice } from './block/checked-device.ts';
+export { type FileDeviceOptions, openFileDevice } from './block/file-device.ts';
+export { type MemoryDeviceOptions, memoryDevice } from './block/memory-device.ts';
+export { type CacheDevice, type CacheOptions, type CacheStats, cacheFilter } from './filter/cache.ts';
+export { type DelayOptions, delayFilter } from './filter/delay.ts';
+export type { DeviceOperation } from './filter/device-operation.ts';
+export { type FaultOptions, type FaultRule, faultFilter } from './filter/fault.ts';
+export { type OverlayOptions, overlayFilter } from './filter/overlay.ts';
+export { readOnlyFilter } from './filter/read-only.ts';
+export { type SliceOptions, sliceFilter } from './filter/slice.ts';
+export { type DeviceStats, type OperationStats, type StatsDevice, statsFilter } from './filter/stats.ts';
+
+// Disk files.
+export { formatNamed, imageFormats, type OpenImageFileOptions, openImage, probeFormat } from './format/formats.ts';
+export type {
+  BackingReference,
+  Compression,
+  FormatDevice,
+  FormatInformation,
+  ImageFormat,
+  OpenBacking,
+  OpenImageOptions,
+  WriteImageOptions,
+} from './format/image-format.ts';
+export type { ImageTarget } from './format/image-target.ts';
+export { qcow2Format } from './format/qcow2/qcow2.ts';
+export { rawFormat } from './format/raw.ts';
+
+// What is done with images.
+export { cloneImage } from './image/clone-image.ts';
+export { type CompareOptions, type Comparison, compareDisks } from './image/compare-disks.ts';
+export { type ChangedRange, diffSnapshots } from './image/diff-snapshots.ts';
+export { type ExportOptions, type ExportResult, exportDisk } from './image/export-disk.ts';
+export { type FileDisk, fileInformation, type OpenFileDiskOptions } from './image/file-disk.ts';
+export { type ImportOptions, type ImportResult, importDisk } from './image/import-disk.ts';
+export { measureStore, type StoreMeasure } from './image/measure-store.ts';
+export { type Disk, type OpenDiskOptions, openDisk, type SnapshotDisk } from './image/open-disk.ts';
+export { pruneImage } from './image/prune-image.ts';
+export { removeFromStore } from './image/remove-from-store.ts';
+export { type Restored, restoreSnapshot } from './image/restore-snapshot.ts';
+export { judgeSnapshots, type RetentionPolicy, type Verdict } from './image/retention.ts';
+export type { SnapshotDetails } from './image/snapshot-details.ts';
+export { type SnapshotImageOptions, snapshotImage } from './image/snapshot-image.ts';
+export { sourceName } from './image/source-name.ts';
+
+// The log that everything is told to.
+export { installExitFlush } from './log/exit-flush.ts';
+export { jsonSink } from './log/json-sink.ts';
+export { configureLog, createLog, type Log, type LogOptions, log } from './log/log.ts';
+export { type MemorySink, memorySink } from './log/memory-sink.ts';
+export { type PlainSinkOptions, plainSink } from './log/plain-sink.ts';
+export type { Progress, ProgressOptions, ProgressScope } from './log/progress.ts';
+export type { LogLine, LogSink, ProgressChange } from './log/sink.ts';
+export { sinkFor } from './log/sink-for.ts';
+export { type TerminalSinkOptions, type TerminalStream, terminalSink } from './log/terminal-sink.ts';
+export type { TextStream } from './log/text-output.ts';
+
+// The store.
+export { collectGarbage, type GarbageOptions, type GarbageReport } from './store/collect-garbage.ts';
+export type { DamagedRange } from './store/damage.ts';
+export type { NewSnapshot, SnapshotNote } from './store/image-editor.ts';
+export { type Image, referenceOf, type Snapshot, sameContent } from './store/image-table.ts';
+export { type Content, ingestDevice, type WorkOptions } from './store/ingest-device.ts';
+export type { SnapshotStatistics } from './store/manifest.ts';
+export { type RebuildReport, rebuildCatalog } from './store/rebuild-catalog.ts';
+export { type OpenStoreOptions, openStore, type Store } from './store/store.ts';
+export { type Problem, type VerifyReport, verifyStore } from './store/verify-store.ts';
