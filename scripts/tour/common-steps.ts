@@ -6,10 +6,12 @@ interface Story {
   readonly disk: string;
   /** How next.raw comes about, the disk as it is later. */
   readonly edit: Step;
+  /** What else can be said of new.raw, which is exported from what next.raw was imported to. */
+  readonly proof?: Step;
 }
 
 /** The tour proper: from the import of a disk to the export of what it has become. */
-export function commonSteps({ disk, edit }: Story): Step[] {
+export function commonSteps({ disk, edit, proof }: Story): Step[] {
   return [
     {
       about: 'Import it: the store keeps its content in chunks, each once, compressed, named by its hash.',
@@ -22,7 +24,7 @@ export function commonSteps({ disk, edit }: Story): Step[] {
     edit,
     {
       about: 'Import the disk as it is now. Only what changed is added to the store.',
-      commands: ["varve import next.raw web --update -m 'With a message of the day'", 'varve log web'],
+      commands: ["varve import next.raw web --update -m 'One day later'", 'varve log web'],
     },
     {
       about: 'What changed, and where? Only what differs is looked at.',
@@ -34,12 +36,12 @@ export function commonSteps({ disk, edit }: Story): Step[] {
     },
     { about: 'Here they differ.', commands: ['varve compare test web'], status: 1 },
     {
-      about: 'Record a state with a message, and give it a name to find it by.',
-      commands: [
-        "varve snapshot web -m 'Before the upgrade' --tag before-upgrade",
-        'varve tag web@2 sunday',
-        'varve tag web',
-      ],
+      about: 'Content that the store has already takes no room, wherever it comes from.',
+      commands: [`varve import ${disk} copy`],
+    },
+    {
+      about: 'Record a state with a message; give a snapshot a name to find it by.',
+      commands: ["varve snapshot web -m 'Before the upgrade'", 'varve tag web@2 sunday', 'varve tag web'],
     },
     {
       about: 'Go back to any snapshot. History only grows: those in between stay.',
@@ -47,7 +49,7 @@ export function commonSteps({ disk, edit }: Story): Step[] {
     },
     {
       about: 'Put a message right, and look closer.',
-      commands: ["varve describe web@4 -m 'Back to how it was delivered'", 'varve info web@sunday', 'varve status'],
+      commands: ["varve describe web@4 -m 'Back to how it was delivered'", 'varve info web@sunday'],
     },
     {
       about: 'Get disks out again, as raw (with its holes) and as qcow2.',
@@ -58,18 +60,29 @@ export function commonSteps({ disk, edit }: Story): Step[] {
       commands: ['qemu-img compare next.raw new.raw', `qemu-img compare ${disk} old.qcow2`],
       tool: 'qemu-img',
     },
+    ...(proof ? [proof] : []),
     {
-      about: 'Tidy up: any snapshot may go, in any order, and harms no other.',
+      about: 'Names are cheap, too.',
+      commands: ['varve rename test scratch', 'varve list'],
+    },
+    {
+      about: 'Any snapshot may go, in any order, and harms no other; here the first one goes.',
+      commands: ['varve remove scratch copy web@1', 'varve log web --oneline'],
+    },
+    {
+      about: 'Old snapshots go by a rule. Tagged ones stay, and this only tells what would be done.',
+      commands: ['varve prune web --keep-last 1 --keep-weekly 4 --dry-run'],
+    },
+    {
+      about: 'What nothing needs any more gives its room back: here 8 MiB of noise, imported and removed.',
       commands: [
-        'varve rename test scratch',
-        'varve remove scratch web@1',
-        'varve prune web --keep-last 1 --dry-run',
+        'head -c 8M /dev/urandom > noise.raw',
+        'varve import noise.raw noise',
+        'varve status',
+        'varve remove noise',
         'varve gc',
       ],
     },
-    {
-      about: 'And is all that is left intact? Every byte is read and checked by its hash.',
-      commands: ['varve verify'],
-    },
+    { about: 'Is all that is left intact? Every byte is read and checked by its hash.', commands: ['varve verify'] },
   ];
 }

@@ -23,12 +23,12 @@ export function ownDiskSteps(directory: string): Step[] {
         ],
         tool: 'debugfs',
       },
+      proof: {
+        about: 'And the file system is whole, and has the new file.',
+        commands: ['e2fsck -fn new.raw', "debugfs -R 'cat etc/motd' new.raw"],
+        tool: 'e2fsck',
+      },
     }),
-    {
-      about: 'The file system in it is whole, and has the new file, as other programs see it.',
-      commands: ['e2fsck -fn new.raw', "debugfs -R 'cat etc/motd' new.raw"],
-      tool: 'e2fsck',
-    },
   ];
 }
 

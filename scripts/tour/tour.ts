@@ -42,6 +42,7 @@ export class Tour implements AsyncDisposable {
       VARVE_STORE: join(this.directory, 'store'),
     };
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#interrupt(signal));
+    process.on('exit', () => this.#remove()); // for what no one catches, such as the end of `npm start | head`
   }
 
   /** Prints what `step` is about and runs its commands, each with its output. */
@@ -70,6 +71,10 @@ export class Tour implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#remove();
+  }
+
+  #remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
