@@ -1,5 +1,6 @@
-import type { Catalog } from './catalog.ts';
-import { hexOf } from './chunk.ts';
+import { VarveError } from '../base/varve-error.ts';
+import type { Catalog, Row } from './catalog.ts';
+import { chunkSize, hexOf } from './chunk.ts';
 import type { BodyKind, BodyMethod, PackEntry } from './pack-format.ts';
 
 /** Where a body is: the pack's key and its entry there, and the number the catalog knows it by. */
@@ -33,18 +34,27 @@ export class ChunkTable {
     return this.#catalog.get('SELECT id FROM chunks WHERE name = ?', name)?.id as number | undefined;
   }
 
-  /** Hot: once for each chunk read that no cache holds. */
+  /** The numbers the catalog knows a name and its pack by; the pack may be gone from a damaged catalog. */
+  placeOf(name: Uint8Array): { readonly id: number; readonly packId: number } | undefined {
+    const row = this.#catalog.get('SELECT id, pack FROM chunks WHERE name = ?', name);
+    return row === undefined ? undefined : { id: row.id as number, packId: row.pack as number };
+  }
+
+  /** Hot: once for each chunk read that no cache holds. @throws CORRUPT when the catalog contradicts itself */
   find(name: Uint8Array): ChunkLocation | undefined {
     const row = this.#catalog.get(
       'SELECT id, pack, offset, stored_length, length, crc32, method, kind FROM chunks WHERE name = ?',
       name,
     );
     if (row === undefined) return undefined;
+    const packKey = this.#keyOf(row.pack as number);
+    if (packKey === undefined) return this.#findMoved(name, row);
+    if (!isPlausible(row)) throw damaged(name, 'is in an impossible place');
     return {
       id: row.id as number,
       name,
       packId: row.pack as number,
-      packKey: this.#keyOf(row.pack as number),
+      packKey,
       offset: row.offset as number,
       storedLength: row.stored_length as number,
       length: row.length as number,
@@ -81,12 +91,31 @@ export class ChunkTable {
     }
   }
 
-  #keyOf(packId: number): string {
-    let key = this.#packKeys.get(packId);
-    if (key === undefined) {
-      key = packKey(this.#catalog.get('SELECT name FROM packs WHERE id = ?', packId)?.name as Uint8Array);
-      this.#packKeys.set(packId, key);
-    }
+  /** Garbage collection may move a body, and delete its pack, between the two looks into the catalog. */
+  #findMoved(name: Uint8Array, before: Row): ChunkLocation | undefined {
+    if (this.placeOf(name)?.packId !== before.pack) return this.find(name);
+    throw damaged(name, 'is in a pack that the catalog does not have');
+  }
+
+  #keyOf(packId: number): string | undefined {
+    const known = this.#packKeys.get(packId);
+    if (known !== undefined) return known;
+    const name = this.#catalog.get('SELECT name FROM packs WHERE id = ?', packId)?.name as Uint8Array | undefined;
+    if (name === undefined) return undefined;
+    const key = packKey(name);
+    this.#packKeys.set(packId, key);
     return key;
   }
+}
+
+/** Whether a body can be where a row has it: room is made for it before it is read. */
+function isPlausible(row: Row): boolean {
+  const storedLength = row.stored_length as number;
+  const length = row.length as number;
+  return (row.offset as number) >= 0 && storedLength > 0 && storedLength <= length && length <= chunkSize;
+}
+
+function damaged(name: Uint8Array, why: string): VarveError {
+  const advice = 'run varve verify to see what it hurts';
+  return new VarveError('CORRUPT', `catalog: chunk ${hexOf(name).slice(0, 16)}… ${why}; ${advice}`);
 }

@@ -8,6 +8,7 @@ import { measurePacks, type PackUse, packsToRewrite } from './pack-use.ts';
 import { ReachableMarker } from './reachable.ts';
 import { rewritePacks } from './rewrite-packs.ts';
 import type { StoreParts } from './store-parts.ts';
+import { throwIfAborted } from './throw-if-aborted.ts';
 
 /** What garbage collection did, or with `dryRun` would do. */
 export interface GarbageReport {
@@ -150,8 +151,4 @@ function estimate(uses: readonly PackUse[], rewritten: readonly PackUse[]): Garb
     rewrittenPacks: rewritten.length,
     freedBytes: sum(unused, (use) => use.size) + sum(rewritten, (use) => use.size - use.liveBytes),
   };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: signal.reason });
 }

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { isZero } from '../bytes/is-zero.ts';
 import { chunkSize, zeroName } from './chunk.ts';
@@ -7,6 +6,7 @@ import { nameOf } from './hash.ts';
 import { type IngestSession, type NewChunk, pieceChunks } from './ingest-session.ts';
 import type { SnapshotStatistics } from './manifest.ts';
 import { MapBuilder } from './map-builder.ts';
+import { throwIfAborted } from './throw-if-aborted.ts';
 
 /** A disk's content in the store: the name of its root record, its size in bytes, and what it cost. */
 export interface Content {
@@ -63,10 +63,6 @@ export async function ingestDevice(
       storedLength: session.storedLength - storedBefore,
     },
   };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: signal.reason });
 }
 
 interface Piece {

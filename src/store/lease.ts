@@ -94,7 +94,8 @@ function isAlive(row: Row): boolean {
   if (row.boot_id !== me.bootId) return false;
   // A process in another container cannot be seen from here: better a lease too long than data lost.
   if (row.pid_namespace !== me.pidNamespace) return true;
-  return startTimeOf(row.pid as number) === row.start_time;
+  const startTime = startTimeOf(row.pid as number);
+  return startTime === 'unknown' || startTime === row.start_time;
 }
 
 let known: ProcessIdentity | undefined;
@@ -102,21 +103,32 @@ let known: ProcessIdentity | undefined;
 function thisProcess(): ProcessIdentity {
   known ??= {
     pid: process.pid,
-    startTime: startTimeOf(process.pid) ?? 0,
+    startTime: Number(startTimeOf(process.pid)) || 0,
     bootId: readOr('/proc/sys/kernel/random/boot_id', 'unknown').trim(),
     pidNamespace: linkOr('/proc/self/ns/pid', 'unknown'),
   };
   return known;
 }
 
-/** When a process started, in clock ticks since boot: with its number that names it until the next boot. */
-function startTimeOf(pid: number): number | undefined {
+/**
+ * When a process started, in clock ticks since boot: with its number that names it until the next boot. Unknown for
+ * one that lives and is not shown: other people's under `hidepid`, all of them where there is no /proc.
+ */
+function startTimeOf(pid: number): number | 'unknown' | 'dead' {
   const stat = readOr(`/proc/${pid}/stat`, '');
+  if (stat === '') return isThere(pid) ? 'unknown' : 'dead';
   // Source: proc(5), field 22; the command's name before it may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const state = fields[0];
-  if (state === undefined || state === '' || state === 'Z' || state === 'X') return undefined;
-  return Number(fields[19]);
+  return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : Number(fields[19]);
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 function readOr(path: string, fallback: string): string {

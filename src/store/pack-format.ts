@@ -48,6 +48,11 @@ const maximumBodyLength = 65_536;
 const headerMagic = 'varve pack 1\n';
 const footerMagic = 'varvpck1';
 
+/** The size of a pack of `bodyCount` bodies that take `storedBytes` bytes. */
+export function packSizeFor(bodyCount: number, storedBytes: number): number {
+  return packHeaderLength + storedBytes + packNonceLength + bodyCount * entryLength + packFooterLength;
+}
+
 export function encodePackHeader(): Uint8Array {
   const writer = new ByteWriter(packHeaderLength);
   writer.utf8(headerMagic);

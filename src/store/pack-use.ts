@@ -1,4 +1,5 @@
 import { packKey } from './chunk-table.ts';
+import { packSizeFor } from './pack-format.ts';
 import type { ReachableMarker } from './reachable.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -41,7 +42,7 @@ export function measurePacks(parts: StoreParts, marker: ReachableMarker): PackUs
 /** The packs that are worth copying: mostly dead ones, and small ones once there are many. */
 export function packsToRewrite(uses: readonly PackUse[]): PackUse[] {
   const used = uses.filter((use) => use.liveCount > 0);
-  const mostlyDead = used.filter((use) => use.liveBytes < use.size / 2);
+  const mostlyDead = used.filter((use) => packSizeFor(use.liveCount, use.liveBytes) < use.size / 2);
   const small = used.filter((use) => use.size < smallPackBytes && !mostlyDead.includes(use));
   return small.length < smallPackLimit ? mostlyDead : [...mostlyDead, ...small];
 }

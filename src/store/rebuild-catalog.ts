@@ -5,12 +5,13 @@ import { Catalog } from './catalog.ts';
 import { hexOf, nameFromHex } from './chunk.ts';
 import { DamageFinder } from './damage.ts';
 import { syncDirectory } from './directory-pack-store.ts';
-import { decodeImageRecord, type ImageRecord } from './image-record.ts';
+import { decodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { LeaseTable } from './lease.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
 import { readPackIndex } from './pack-index.ts';
-import { catalogFile, Store } from './store.ts';
+import { catalogFile, checkStoreFile, Store } from './store.ts';
+import { throwIfAborted } from './throw-if-aborted.ts';
 
 /** What a rebuilt catalog holds, and what could not be brought back, a line each. */
 export interface RebuildReport {
@@ -27,10 +28,11 @@ interface FoundManifest extends Manifest {
 /**
  * Makes a store's catalog anew from its packs, manifests and image records. A snapshot is brought back when all that
  * it names is there. The old catalog, if there is one, is kept as `catalog.sqlite.old`.
- * @throws BUSY when others use the store, READ_ONLY, IO
+ * @throws NOT_FOUND where there is no store, UNSUPPORTED for a newer one, BUSY when others use it, READ_ONLY, IO
  */
 export async function rebuildCatalog(path: string, options: WorkOptions = {}): Promise<RebuildReport> {
   const directory = resolve(path);
+  checkStoreFile(directory);
   refuseInUse(join(directory, catalogFile));
   const fresh = join(directory, `${catalogFile}.new`);
   removeDatabase(fresh);
@@ -48,7 +50,7 @@ async function fill(directory: string, fresh: string, options: WorkOptions): Pro
   await using store = new Store(directory, Catalog.create(fresh));
   const skipped: string[] = [];
   const packCount = await addPacks(store, options, skipped);
-  const records = readObjects(store, 'images', skipped, (bytes, key) => decodeImageRecord(bytes, key));
+  const records = readObjects(store, 'images', skipped, (bytes, key) => readRecord(bytes, key));
   const manifests = readObjects(store, 'snapshots', skipped, (bytes, key) => readManifest(bytes, key));
   const whole = manifests.filter((manifest) => isWhole(store, manifest, skipped));
   const { imageCount, snapshotCount } = store.catalog.write(() => addImages(store, whole, records, skipped));
@@ -58,8 +60,7 @@ async function fill(directory: string, fresh: string, options: WorkOptions): Pro
 async function addPacks(store: Store, options: WorkOptions, skipped: string[]): Promise<number> {
   let packCount = 0;
   for (const { key } of store.packs.list('packs')) {
-    if (options.signal?.aborted)
-      throw new VarveError('ABORTED', 'stopped on request', { cause: options.signal.reason });
+    throwIfAborted(options.signal);
     try {
       const { name, size, entries } = await readPackIndex(store.packs, key);
       store.catalog.writeLazily(() => store.chunks.addPack(name, size, entries));
@@ -76,6 +77,12 @@ function readManifest(bytes: Uint8Array, key: string): FoundManifest {
   const id = nameFromHex(basename(key, '.json'));
   if (id === undefined) throw new VarveError('CORRUPT', `${key}: is not named as a manifest`);
   return { ...decodeManifest(bytes, id, key), id };
+}
+
+function readRecord(bytes: Uint8Array, key: string): ImageRecord {
+  const record = decodeImageRecord(bytes, key);
+  if (imageRecordKey(record.uuid) === key) return record;
+  throw new VarveError('CORRUPT', `${key}: is the record of another image`);
 }
 
 function readObjects<T>(
@@ -144,7 +151,8 @@ function oneForEachNumber(manifests: readonly FoundManifest[], skipped: string[]
   return [...byNumber.values()].toSorted((a, b) => a.number - b.number);
 }
 
-function freeName(store: Store, wanted: string, skipped: string[]): string {
+function freeName(store: Store, recorded: string, skipped: string[]): string {
+  const wanted = recorded.normalize('NFC');
   let name = wanted;
   for (let count = 2; store.images.find(name) !== undefined; count += 1) name = `${wanted}-${count}`;
   if (name !== wanted) skipped.push(`${wanted}: two images claim this name; one of them is ${name} now`);
@@ -197,11 +205,14 @@ function leasesOf(catalog: Catalog): ReturnType<LeaseTable['living']> {
   }
 }
 
-/** Puts the new catalog where the old one was; the old one's log must not meet the new one. */
+/**
+ * Puts the new catalog where the old one was. The old one goes first: without its log it would be an older state that
+ * looks whole. Its log must not meet the new one either, so that goes second.
+ */
 function install(directory: string, fresh: string): void {
   const path = join(directory, catalogFile);
-  removeDatabase(`${path}.old`);
-  for (const suffix of ['-wal', '-shm', '']) {
+  if (fs.existsSync(path)) removeDatabase(`${path}.old`);
+  for (const suffix of ['', '-wal', '-shm']) {
     if (fs.existsSync(path + suffix)) fs.renameSync(path + suffix, `${path}.old${suffix}`);
   }
   fs.renameSync(fresh, path);

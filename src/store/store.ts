@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { checkedDevice } from '../block/checked-device.ts';
@@ -69,24 +69,23 @@ export class Store implements StoreParts, AsyncDisposable {
 
   /**
    * A snapshot's disk, read-only. It stays readable while the device is open, even when the snapshot is removed.
-   * @throws CORRUPT
+   * @throws NOT_FOUND when it was removed meanwhile, CORRUPT
    */
   async openSnapshot(snapshot: Snapshot): Promise<BlockDevice> {
-    const lease = this.#leaseRoot(snapshot);
-    const release = () => {
-      if (lease !== undefined && this.catalog.isOpen) this.leases.release(lease);
-    };
+    const lease = this.#hold(snapshot);
     try {
       const map = await ContentMap.open(this.reader, snapshot.root);
-      return checkedDevice(snapshotDevice(map, this.reader, release));
+      return checkedDevice(snapshotDevice(map, this.reader, () => lease[Symbol.dispose]()));
     } catch (error) {
-      release();
+      lease[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** The chunks in which two snapshots differ. */
+  /** The chunks in which two snapshots differ. @throws NOT_FOUND when one was removed meanwhile, CORRUPT */
   async *changes(a: Snapshot, b: Snapshot): AsyncIterable<ChangedRun> {
+    using _leaseA = this.#hold(a);
+    using _leaseB = this.#hold(b);
     const mapA = await ContentMap.open(this.reader, a.root);
     const mapB = await ContentMap.open(this.reader, b.root);
     yield* changedRuns(mapA, mapB);
@@ -97,9 +96,24 @@ export class Store implements StoreParts, AsyncDisposable {
     this.catalog[Symbol.dispose]();
   }
 
-  #leaseRoot(snapshot: Snapshot): number | undefined {
-    if (this.readOnly) return undefined;
-    return this.catalog.writeLazily(() => this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root));
+  /** Keeps a snapshot's content from garbage collection. A store that is only read cannot say so to others. */
+  #hold(snapshot: Snapshot): Disposable {
+    if (this.readOnly) return { [Symbol.dispose]() {} };
+    const lease = this.catalog.writeLazily(() => {
+      this.#refuseCollected(snapshot);
+      return this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root);
+    });
+    return {
+      [Symbol.dispose]: () => {
+        if (this.catalog.isOpen) this.leases.release(lease);
+      },
+    };
+  }
+
+  /** A content is collected whole, with its root record, and only when no snapshot names it. */
+  #refuseCollected({ id, root, ...snapshot }: Snapshot): void {
+    if (this.chunks.has(root) || this.catalog.get('SELECT 1 FROM snapshots WHERE id = ?', id) !== undefined) return;
+    throw new VarveError('NOT_FOUND', `${referenceOf(snapshot)} was removed meanwhile`);
   }
 }
 
@@ -114,7 +128,7 @@ export async function openStore(path: string, options: OpenStoreOptions = {}): P
     throw new VarveError('NOT_FOUND', `there is no store in ${directory}; varve import makes one`);
   }
   if (!isThere) createStore(directory);
-  checkStoreFile(join(directory, storeFile));
+  checkStoreFile(directory);
   return new Store(directory, openCatalog(directory));
 }
 
@@ -141,7 +155,8 @@ function isWritable(directory: string): boolean {
 /** Makes a store; two processes at once make one. The file that says what it is comes last. */
 function createStore(directory: string): void {
   try {
-    fs.mkdirSync(directory, { recursive: true });
+    const made = fs.mkdirSync(directory, { recursive: true });
+    if (made !== undefined) syncDirectory(dirname(made));
     refuseForeign(directory);
     for (const name of ['packs', 'snapshots', 'images', temporaryPrefix]) {
       fs.mkdirSync(join(directory, name), { recursive: true });
@@ -156,7 +171,8 @@ function createStore(directory: string): void {
   }
 }
 
-const ownNames = new Set(['packs', 'snapshots', 'images', 'overlays', temporaryPrefix, storeFile]);
+/** What a store holds, and what mke2fs puts into a file system that may be there for the store alone. */
+const ownNames = new Set(['packs', 'snapshots', 'images', 'overlays', temporaryPrefix, storeFile, 'lost+found']);
 
 function refuseForeign(directory: string): void {
   const foreign = fs.readdirSync(directory).find((name) => !ownNames.has(name) && !name.startsWith(catalogFile));
@@ -164,7 +180,9 @@ function refuseForeign(directory: string): void {
   throw new VarveError('INVALID', `cannot make a store in ${directory}: it holds other things, such as ${foreign}`);
 }
 
-function checkStoreFile(path: string): void {
+/** @throws NOT_FOUND when `directory` holds no store, CORRUPT, UNSUPPORTED for a newer store */
+export function checkStoreFile(directory: string): void {
+  const path = join(directory, storeFile);
   const description = parseStoreFile(path);
   if (description?.varve !== 'store') throw new VarveError('CORRUPT', `${path}: it does not describe a Varve store`);
   if (description.version !== formatVersion) {

@@ -1,10 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { isVarveError } from '../base/varve-error.ts';
+import type { Row } from './catalog.ts';
 import { hexOf, type NameKey } from './chunk.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import type { PackEntry } from './pack-format.ts';
 import { readPackIndex } from './pack-index.ts';
 import type { StoreParts } from './store-parts.ts';
+import { throwIfAborted } from './throw-if-aborted.ts';
 import { hasChecksum, unpackBody } from './unpack-body.ts';
 
 /** A pack as the catalog knows it. */
@@ -67,10 +69,10 @@ async function verifyBodies(
   for (const entry of entries) {
     turn += 1;
     if (turn % bodiesPerTurn === 0) await setImmediate();
-    if (options.signal?.aborted) break;
+    throwIfAborted(options.signal);
     const message = await bodyProblem(parts, pack, entry);
     if (message === undefined) continue;
-    const isUsed = parts.chunks.find(entry.name)?.packId === pack.id;
+    const isUsed = parts.chunks.placeOf(entry.name)?.packId === pack.id;
     findings.push({ message, names: new Set(isUsed ? [hexOf(entry.name)] : []) });
   }
   return findings;
@@ -94,13 +96,18 @@ function unlisted(parts: StoreParts, pack: KnownPack, entries: readonly PackEntr
   const names = new Set<NameKey>();
   const byName = new Map(entries.map((entry) => [hexOf(entry.name), entry]));
   for (const row of parts.catalog.all(
-    'SELECT name, offset, stored_length, length, method FROM chunks WHERE pack = ?',
+    'SELECT name, offset, stored_length, length, crc32, method, kind FROM chunks WHERE pack = ?',
     pack.id,
   )) {
     const key = hexOf(row.name as Uint8Array);
     const entry = byName.get(key);
-    const same = entry?.offset === row.offset && entry?.storedLength === row.stored_length;
-    if (!same || entry?.length !== row.length || entry?.method !== row.method) names.add(key);
+    if (entry === undefined || !isPlacedAs(entry, row)) names.add(key);
   }
   return names;
+}
+
+function isPlacedAs(entry: PackEntry, row: Row): boolean {
+  const isThere = entry.offset === row.offset && entry.storedLength === row.stored_length;
+  const isSame = entry.length === row.length && entry.crc32 === row.crc32;
+  return isThere && isSame && entry.method === row.method && entry.kind === row.kind;
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { isVarveError, VarveError } from '../base/varve-error.ts';
-import { type NameKey, sameName } from './chunk.ts';
+import { isVarveError } from '../base/varve-error.ts';
+import { hexOf, type NameKey, sameName } from './chunk.ts';
 import { packKey } from './chunk-table.ts';
 import { type DamagedRange, DamageFinder } from './damage.ts';
 import { referenceOf, type Snapshot } from './image-table.ts';
@@ -8,6 +8,7 @@ import type { WorkOptions } from './ingest-device.ts';
 import { leftovers } from './leftovers.ts';
 import { decodeManifest, manifestKey } from './manifest.ts';
 import type { StoreParts } from './store-parts.ts';
+import { throwIfAborted } from './throw-if-aborted.ts';
 import { verifyPack } from './verify-pack.ts';
 
 /** Something that is wrong, and what of which snapshot it hurts; nothing, when no snapshot needs it. */
@@ -44,6 +45,8 @@ export async function verifyStore(parts: StoreParts, options: WorkOptions = {}):
     names: new Set(),
   }));
   const packs = await verifyPacks(parts, options, findings);
+  const astray = namesAstray(parts);
+  if (astray.size > 0) findings.push({ message: 'catalog: chunks are in packs that it does not have', names: astray });
   const finder = new DamageFinder(parts, new Set(findings.flatMap(({ names }) => [...names])));
   const problems: Problem[] = [];
   const damaged: DamagedRange[] = [];
@@ -53,9 +56,12 @@ export async function verifyStore(parts: StoreParts, options: WorkOptions = {}):
     throwIfAborted(options.signal);
     await setImmediate();
     const message = manifestProblem(parts, snapshot);
-    if (message !== undefined && isStillThere(parts, snapshot)) problems.push({ message, damaged: [] });
-    damaged.push(...finder.damageOf(snapshot));
+    const ranges = finder.damageOf(snapshot);
     snapshotCount += 1;
+    // What was removed meanwhile, and collected, is no loss.
+    if ((message === undefined && ranges.length === 0) || !isStillThere(parts, snapshot)) continue;
+    if (message !== undefined) problems.push({ message, damaged: [] });
+    damaged.push(...ranges);
   }
   for (const { message, names } of findings) {
     problems.push({ message, damaged: damaged.filter((range) => range.names.some((name) => names.has(name))) });
@@ -88,6 +94,12 @@ async function verifyPacks(
   return { packCount: rows.length, chunkCount, bytes };
 }
 
+/** The names whose pack the catalog does not know. */
+function namesAstray(parts: StoreParts): Set<NameKey> {
+  const rows = parts.catalog.all('SELECT name FROM chunks WHERE pack NOT IN (SELECT id FROM packs)');
+  return new Set(rows.map((row) => hexOf(row.name as Uint8Array)));
+}
+
 function manifestProblem(parts: StoreParts, snapshot: Snapshot): string | undefined {
   const key = manifestKey(snapshot.id);
   try {
@@ -107,10 +119,6 @@ function manifestProblem(parts: StoreParts, snapshot: Snapshot): string | undefi
 
 function isStillThere(parts: StoreParts, snapshot: Snapshot): boolean {
   return parts.catalog.get('SELECT 1 FROM snapshots WHERE id = ?', snapshot.id) !== undefined;
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new VarveError('ABORTED', 'stopped on request', { cause: signal.reason });
 }
 
 /** The bytes of packs that `verifyStore` will read, for progress. */
