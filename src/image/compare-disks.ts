@@ -3,6 +3,7 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { type DiskRange, dataRanges } from '../format/data-ranges.ts';
 import { log } from '../log/log.ts';
+import { sameContent } from '../store/image-table.ts';
 import { diffSnapshots } from './diff-snapshots.ts';
 import type { Disk } from './open-disk.ts';
 import { readInOrder } from './read-in-order.ts';
@@ -45,6 +46,7 @@ export async function compareDisks(a: Disk, b: Disk, options: CompareOptions = {
 /** Where two disks differ first. */
 async function differenceOf(a: Disk, b: Disk, signal: AbortSignal | undefined): Promise<number | undefined> {
   if (a.kind === 'snapshot' && b.kind === 'snapshot' && a.store === b.store) {
+    if (sameContent(a.snapshot, b.snapshot)) return undefined;
     const changes = diffSnapshots(a.store, a.snapshot, b.snapshot, signal);
     return await firstDifference(a.device, b.device, changes, signal);
   }

@@ -27,6 +27,8 @@ export interface SpoolOptions {
  */
 export async function spoolStream(stream: Readable, options: SpoolOptions): Promise<BlockDevice> {
   const { directory, label } = options;
+  // A failure before anybody reads is thrown where somebody does.
+  stream.on('error', () => {});
   const handle = await openNameless(directory);
   try {
     const size = await writeDown(handle, stream, options);
