@@ -105,7 +105,7 @@ export class ImageEditor {
       );
       if (changes === 0) throw new VarveError('EXISTS', `${image.name}@${proper} exists already; move it with --move`);
       this.#record(image.id);
-      return snapshot;
+      return this.#parts.images.resolve(referenceOf(snapshot));
     });
   }
 
