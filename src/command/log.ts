@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { hexOf } from '../store/chunk.ts';
+import { hexOf, sameName } from '../store/chunk.ts';
 import { parseReference } from '../store/image-name.ts';
 import type { Snapshot } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
@@ -31,16 +31,29 @@ export const logCommand: CommandModule<[string], Options> = {
     const { number: last } = store.images.resolve(reference);
     const shown = all.filter(({ number }) => number <= last).reverse();
     const snapshots = shown.slice(0, options.maxCount ?? shown.length);
-    context.show(snapshots.map(snapshotJson), () => {
-      if (options.oneline) return snapshots.map(snapshotOneLine).join('\n');
-      const known = new Map(all.map((snapshot) => [hexOf(snapshot.id), snapshot]));
-      return snapshots.map((snapshot) => snapshotLines(snapshot, originOf(snapshot, known)).join('\n')).join('\n\n');
-    });
+    context.show(
+      () => snapshots.map(snapshotJson),
+      () => (options.oneline ? snapshots.map(snapshotOneLine).join('\n') : describeAll(snapshots, all)),
+    );
   },
 };
 
-/** The snapshot it was made from, where that is another one of the image than the one before. */
-function originOf(snapshot: Snapshot, known: ReadonlyMap<string, Snapshot>): Snapshot | undefined {
-  const parent = snapshot.parent === undefined ? undefined : known.get(hexOf(snapshot.parent));
-  return parent !== undefined && parent.number < snapshot.number - 1 ? parent : undefined;
+function describeAll(snapshots: readonly Snapshot[], all: readonly Snapshot[]): string {
+  const origins = findOrigins(all);
+  return snapshots.map((snapshot) => snapshotLines(snapshot, origins.get(snapshot)).join('\n')).join('\n\n');
+}
+
+/** For the snapshots of an image that were made from another one of it than the one before: from which. */
+function findOrigins(all: readonly Snapshot[]): Map<Snapshot, Snapshot> {
+  const strayed = all.filter(({ parent }, index) => {
+    const before = all[index - 1];
+    return parent !== undefined && before !== undefined && !sameName(before.id, parent);
+  });
+  const byId = new Map(strayed.length === 0 ? [] : all.map((snapshot) => [hexOf(snapshot.id), snapshot]));
+  const origins = new Map<Snapshot, Snapshot>();
+  for (const snapshot of strayed) {
+    const origin = byId.get(hexOf(snapshot.parent as Uint8Array));
+    if (origin !== undefined) origins.set(snapshot, origin);
+  }
+  return origins;
 }

@@ -2,7 +2,7 @@ import { printable, printableJson } from '../../log/printable.ts';
 import type { OpenStoreOptions, Store } from '../../store/store.ts';
 import type { CatalogueEntry } from './command-module.ts';
 import { StandardOutput } from './standard-output.ts';
-import { StopSignals } from './stop-signals.ts';
+import type { StopSignals } from './stop-signals.ts';
 import { storePath } from './store-path.ts';
 
 /** The options that every command has. */
@@ -43,6 +43,7 @@ export class CommandContext {
    * this returns, and progress is shown on a terminal.
    */
   async startWork(): Promise<AbortSignal> {
+    const { StopSignals } = await import('./stop-signals.ts');
     this.#stopSignals ??= new StopSignals();
     await this.startLog();
     return this.#stopSignals.abortSignal;
@@ -59,9 +60,13 @@ export class CommandContext {
     this.#endLog?.();
   }
 
-  /** Prints a result: as JSON when that was asked for, otherwise as `text` says it to people. */
-  show(value: unknown, text: () => string): void {
-    this.print(this.json ? toJson(value) : text());
+  /**
+   * Prints a result: as JSON when that was asked for, otherwise as `text` says it to people. What is long to make is
+   * given as a function that makes it.
+   */
+  show(value: object | (() => object), text: () => string): void {
+    if (this.json) this.print(toJson(typeof value === 'function' ? value() : value));
+    else this.print(text());
   }
 
   /** Prints what is the same with and without `--json`, such as a script. */
@@ -80,7 +85,7 @@ export class CommandContext {
   }
 }
 
-function toJson(value: unknown): string {
+function toJson(value: object): string {
   const lines = JSON.stringify(value, null, 2).split('\n');
   return lines.map(printableJson).join('\n');
 }

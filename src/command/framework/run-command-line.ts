@@ -2,7 +2,6 @@ import { VarveError } from '../../base/varve-error.ts';
 import { catalogue } from '../catalogue.ts';
 import { CommandContext } from './command-context.ts';
 import type { CatalogueEntry } from './command-module.ts';
-import { reportError } from './report-error.ts';
 import { StandardOutput } from './standard-output.ts';
 
 /**
@@ -17,7 +16,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     if (name === undefined) throw new VarveError('INVALID', 'which command? varve --help lists them');
     return await runCommand(await findEntry(name), [...options, ...rest]);
   } catch (error) {
-    return await reportError(error);
+    return await fail(error);
   }
 }
 
@@ -32,8 +31,14 @@ async function runCommand(entry: CatalogueEntry, args: readonly string[]): Promi
     await context.endLog();
     return status;
   } catch (error) {
-    return await reportError(error, context);
+    return await fail(error, context);
   }
+}
+
+/** Loads what only errors need. */
+async function fail(error: unknown, context?: CommandContext): Promise<number> {
+  const { reportError } = await import('./report-error.ts');
+  return await reportError(error, context);
 }
 
 async function showHelp(name: string | undefined): Promise<number> {
