@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { randomHex } from '../base/random.ts';
 import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import type { NewObject, ObjectEntry, PackStore } from './pack-store.ts';
 
-const datasync = promisify(fs.fdatasync);
 // A head over a thousand snapshots is spread over as many packs; opening one takes a tenth of a read (bench/read.ts).
 const openFilesLimit = 512;
 /** Packs never change and are read often: their files stay open. All else may be replaced by another process. */
@@ -196,7 +194,7 @@ class NewFile implements NewObject {
 /** A new file under `tmp/`, open to be written; the folder is made again where a copy of the store has lost it. */
 function createTemporary(root: string): { path: string; file: number } {
   const folder = join(root, temporaryPrefix);
-  const path = join(folder, `${process.pid}-${randomBytes(8).toString('hex')}`);
+  const path = join(folder, `${process.pid}-${randomHex(8)}`);
   try {
     if (!fs.existsSync(folder)) fs.mkdirSync(folder, { recursive: true });
     return { path, file: fs.openSync(path, 'wx', 0o644) };
@@ -245,4 +243,10 @@ function dropBytes(parts: readonly Uint8Array[], count: number): Uint8Array[] {
     left = Math.max(0, left - part.length);
   }
   return rest;
+}
+
+function datasync(file: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  fs.fdatasync(file, (error) => (error === null ? resolve() : reject(error)));
+  return promise;
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUuid } from '../base/random.ts';
 import { VarveError } from '../base/varve-error.ts';
 import type { Row } from './catalog.ts';
 import { hexOf, sameName } from './chunk.ts';
@@ -44,7 +44,7 @@ export class ImageEditor {
       this.#refuseForgotten(snapshot.parent);
       this.#parts.catalog.run(
         'INSERT INTO images (uuid, name, created, next_number) VALUES (?, ?, ?, 1)',
-        randomUUID(),
+        randomUuid(),
         proper,
         snapshot.time,
       );

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes } from '../base/random.ts';
 import { packKey } from './chunk-table.ts';
 import { nameOf } from './hash.ts';
 import type { BodyKind, BodyMethod, PackEntry } from './pack-format.ts';

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { randomUuid } from '../base/random.ts';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { checkedDevice } from '../block/checked-device.ts';
@@ -163,7 +163,7 @@ function createStore(directory: string): void {
     }
     Catalog.create(join(directory, catalogFile))[Symbol.dispose]();
     const description = { varve: 'store', version: formatVersion, chunk_size: chunkSize, hash: 'blake3-256' };
-    const text = `${JSON.stringify({ ...description, uuid: randomUUID(), created: new Date().toISOString() }, null, 2)}\n`;
+    const text = `${JSON.stringify({ ...description, uuid: randomUuid(), created: new Date().toISOString() }, null, 2)}\n`;
     new DirectoryPackStore(directory).createIfAbsent(storeFile, Buffer.from(text));
     syncDirectory(directory);
   } catch (cause) {
