@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { diskOf } from '../../test/store/chunky-disk.ts';
 import { runTogether } from '../../test/store/run-module.ts';
 import {
   assertClean,
@@ -22,19 +23,6 @@ import { chunkSize, hexOf } from './chunk.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ingestDevice } from './ingest-device.ts';
 import type { Store } from './store.ts';
-
-/** A chunk of zeros for 0, one of a few zeros and ones for other numbers; some of them do not shrink. */
-function chunkOf(kind: number): Uint8Array {
-  if (kind === 0) return new Uint8Array(chunkSize);
-  if (kind % 4 === 0) return pattern(chunkSize, kind);
-  const chunk = new Uint8Array(chunkSize);
-  chunk.set(pattern(kind * 10, kind), (kind * 7919) % (chunkSize - 1000));
-  return chunk;
-}
-
-function diskOf(kinds: readonly number[], tailLength = 0): Uint8Array {
-  return Buffer.concat([...kinds.map(chunkOf), pattern(tailLength, tailLength)]);
-}
 
 function tableCounts(store: Store): Record<string, number> {
   const count = (table: string) => Number(store.catalog.get(`SELECT count(*) AS count FROM ${table}`)?.count);
