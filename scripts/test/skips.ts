@@ -20,7 +20,7 @@ export class Skips {
   /** Takes note of `test` if it was skipped. */
   note({ name, file, skip }: ReportedTest): void {
     if (skip === undefined || skip === false) return;
-    const reason = skip === true ? '' : skip;
+    const reason = skip === true ? '' : skip.replace(/\s+/g, ' ').trim();
     const test = file === undefined ? name : `${relative('.', file)}: ${name}`;
     this.#testsByReason.set(reason, [...(this.#testsByReason.get(reason) ?? []), test]);
   }

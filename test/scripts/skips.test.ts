@@ -7,7 +7,7 @@ test('Skips lists the skipped tests by reason', () => {
   skips.note({ name: 'ran' });
   assert.equal(skips.summary(), '');
   skips.note({ name: 'one', skip: 'no tool', file: '/x' });
-  skips.note({ name: 'two', skip: 'no tool' });
+  skips.note({ name: 'two', skip: 'no\n  tool' });
   assert.match(skips.summary(), /^\nSkipped:\n {2}no tool\n {4}.*: one\n {4}two$/);
   assert.equal(skips.hasUnexplained, false);
 });
