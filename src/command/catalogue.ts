@@ -64,7 +64,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   {
     name: 'prune',
     group: working,
-    summary: 'remove old snapshots by a rule: keep so many days, weeks, ...',
+    summary: 'remove old snapshots by rules: keep so many days, weeks, months',
     load: async () => (await import('./prune.ts')).pruneCommand,
   },
   {

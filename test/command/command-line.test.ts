@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { projectDirectory } from '../../scripts/project.ts';
+import { exitStatuses } from '../../src/base/exit-status.ts';
 import { catalogue } from '../../src/command/catalogue.ts';
 import { bashScript } from '../../src/command/completion/bash-script.ts';
 import { Workplace } from './varve.ts';
@@ -126,4 +127,31 @@ for (const shell of ['zsh', 'fish']) {
 
 test('completion knows no other shells', async (t) => {
   assert.match(await new Workplace(t).fails(2, 'completion', 'csh'), /bash, zsh, fish/);
+});
+
+test('docs/commands.md describes every command and names every option', async (t) => {
+  const place = new Workplace(t);
+  const page = readFileSync(join(projectDirectory, 'docs/commands.md'), 'utf8');
+  const sections = new Map(page.split(/^### /m).map((section) => [section.split(/[ \n]/, 1)[0], section]));
+  const common = sections.get('#') ?? '';
+  await Promise.all(
+    listed.map(async ({ name }) => {
+      const section = sections.get(name);
+      assert.ok(section, `there is a section for ${name}`);
+      const help = await place.varve(name, '--help');
+      const options = [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1] as string);
+      const shared = new Set(['--message', '--file', '--date', '--store', '--json', '--verbose', '--help']);
+      for (const option of options) assert.ok(shared.has(option) || section.includes(option), `${name} ${option}`);
+    }),
+  );
+  for (const option of ['-m TEXT', '-F FILE', '--date', '--store', '--json', '-v', '-h']) {
+    assert.ok(common.includes(option), option);
+  }
+});
+
+test('docs/exit-status.md lists every code with its status', () => {
+  const page = readFileSync(join(projectDirectory, 'docs/exit-status.md'), 'utf8');
+  for (const [code, status] of Object.entries(exitStatuses)) {
+    assert.match(page, new RegExp(`^\\| [\\d, ]*\\b${status}\\b[\\d, ]* \\| \`${code}\` \\|`, 'm'), code);
+  }
 });
