@@ -25,6 +25,9 @@ interface Reading extends DiskPiece {
 }
 
 const minimumPieceSize = 2 ** 20;
+/** Others get a turn after so many bytes, where each piece counts as some more. */
+const turnLength = 2 ** 20;
+const costOfPiece = 16384;
 /** How many reads are under way at once where the disk does not answer at once. */
 const readAhead = 4;
 
@@ -42,10 +45,15 @@ export async function* diskPieces(
   const pieceSize = Math.max(minimumPieceSize, alignment);
   const spare: Uint8Array<ArrayBuffer>[] = [];
   const readings: Reading[] = [];
+  let sinceTurn = 0;
   try {
     for await (const { offset, length } of cut(ranges, pieceSize)) {
-      // Where reading and writing finish at once nobody else would ever get a turn: no thread's answer, no Ctrl-C.
-      await setImmediate();
+      sinceTurn += costOfPiece + length;
+      if (sinceTurn >= turnLength) {
+        // Where reading and writing finish at once nobody else would ever get a turn: no thread's answer, no Ctrl-C.
+        await setImmediate();
+        sinceTurn = 0;
+      }
       throwIfAborted(signal);
       const whole = spare.pop() ?? new Uint8Array(pieceSize);
       readings.push(startReading(source, whole, offset, length, alignment));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { formatNamed } from '../../src/format/formats.ts';
 import type { WriteImageOptions } from '../../src/format/image-format.ts';
 import { streamTarget } from '../../src/format/stream-target.ts';
 import { assertClean, imageDirectory, openPath, ourMap, qemuImg, qemuMap } from './qemu-images.ts';
-import { skipWithout } from './require-tool.ts';
+import { requireTool, skipWithout } from './require-tool.ts';
 
 const skip = skipWithout('qemu-img', 'qemu-io');
 const compressions = ['none', 'deflate', 'zstd'] as const;
@@ -151,4 +151,20 @@ describe('raw files that we write', { skip }, () => {
     await writeFileImage(memoryDevice(2 ** 40), 'raw', directory.path('terabyte'));
     assert.equal((await stat(directory.path('terabyte'))).blocks, 0);
   });
+});
+
+test('a file system is whole after a way through qcow2, compressed, and back', { skip }, async (t) => {
+  const mke2fs = requireTool(t, 'mke2fs');
+  const e2fsck = requireTool(t, 'e2fsck');
+  if (mke2fs === undefined || e2fsck === undefined) return;
+  await using directory = await imageDirectory();
+  const [raw, image, back] = [directory.path('disk.raw'), directory.path('image'), directory.path('back.raw')];
+  execFileSync(mke2fs, ['-q', '-t', 'ext4', '-d', 'src', raw, '40M']);
+  await using disk = await openPath(raw);
+  await writeFileImage(disk, 'qcow2', image, { compression: 'zstd' });
+  await assertJudgedGood(image, raw);
+  await using copy = await openPath(image);
+  await writeFileImage(copy, 'raw', back);
+  execFileSync(e2fsck, ['-f', '-n', back], { stdio: 'ignore' });
+  execFileSync('cmp', [raw, back]);
 });

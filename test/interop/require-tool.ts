@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** Where a program is, by PATH and the directories of system programs; undefined where it is not installed. */
-export function findTool(name: string): string | undefined {
+function findTool(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { WorkerPool } from './worker-pool.ts';
@@ -42,4 +43,16 @@ test('disposing fails what was not answered, and is fine twice', async () => {
   await pool[Symbol.asyncDispose]();
   await assert.rejects(asked, /ended/);
   await pool[Symbol.asyncDispose]();
+});
+
+test('disposing is waited for, even when there is nothing else to wait for', () => {
+  const program = `
+    const { WorkerPool } = await import(${JSON.stringify(import.meta.resolve('./worker-pool.ts'))});
+    const { Worker } = await import('node:worker_threads');
+    const pool = new WorkerPool(4, () => new Worker(${JSON.stringify(doubling)}, { eval: true }));
+    await pool.run(1, []);
+    await pool[Symbol.asyncDispose]();
+    console.log('disposed');`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
+  assert.equal(output, 'disposed\n');
 });

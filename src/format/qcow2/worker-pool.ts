@@ -46,6 +46,8 @@ export class WorkerPool<Message, Result> implements AsyncDisposable {
   /** Ends the threads; what they have not answered yet fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     const threads = this.#threads.splice(0);
+    // Without a reference, the process may end while it waits for that of an idle thread.
+    for (const { worker } of threads) worker.ref();
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
     for (const { jobs } of threads) rejectAll(jobs, new Error('the thread was ended'));
   }
