@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { formatSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { type Comparison, compareDisks } from '../image/compare-disks.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { exactSize } from './output/exact-size.ts';
 
 interface Options {
   readonly strict?: boolean;
@@ -48,7 +48,7 @@ export const compareCommand: CommandModule<[string, string], Options> = {
 function resultText({ identical, offset, sizesDiffer }: Comparison, a: Disk, b: Disk): string {
   const names = `${a.label} and ${b.label}`;
   if (offset !== undefined) return `${names} differ, first at byte ${offset}`;
-  const sizes = `${formatSize(a.device.size)} and ${formatSize(b.device.size)}`;
+  const sizes = `${exactSize(a.device.size)} and ${exactSize(b.device.size)}`;
   if (!identical) return `${names} differ in size: ${sizes}`;
   return sizesDiffer ? `identical, but for their sizes: ${sizes}, the rest being zeros` : 'identical';
 }

@@ -72,5 +72,7 @@ function resultText({ snapshot, unchanged }: ImportResult): string {
   const { dataLength, addedLength, storedLength } = statistics;
   const added =
     addedLength === 0 ? 'none of it new' : `${formatSize(addedLength)} new, stored in ${formatSize(storedLength)}`;
-  return `${referenceOf(snapshot)} imported: ${formatSize(size)}, ${formatSize(dataLength)} of it data, ${added}`;
+  // The last chunk may reach past the end of the disk.
+  const data = formatSize(Math.min(dataLength, size));
+  return `${referenceOf(snapshot)} imported: ${formatSize(size)}, ${data} of it data, ${added}`;
 }

@@ -33,6 +33,7 @@ test('bad names, references and options end in one line with status 2', async (t
     [/missing required argument 'new'/, 'clone', 'web'],
     [/unknown option '--taag'; did you mean --tag\?; see varve snapshot --help/, 'snapshot', 'web', '--taag', 'x'],
     [/there is no command "snpashot"; did you mean snapshot\?/, 'snpashot', 'web'],
+    [/there is no command "rm"; did you mean remove\?/, 'rm', 'web'],
     [/unknown option '--frob' before the command/, '--frob', 'list'],
   ];
   await Promise.all(cases.map(async ([message, ...args]) => assert.match(await place.fails(2, ...args), message)));

@@ -32,6 +32,8 @@ export interface CatalogueEntry {
   readonly name: string;
   /** The heading under which `varve --help` lists it; without one, it is for programs and not listed. */
   readonly group?: string;
+  /** What others call it: such a name is answered with this one. */
+  readonly elsewhere?: readonly string[];
   /** What it does, in half a line without a full stop. */
   readonly summary: string;
   load(): Promise<CommandModule>;

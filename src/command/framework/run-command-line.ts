@@ -71,10 +71,12 @@ async function findEntry(name: string): Promise<CatalogueEntry> {
   const entry = catalogue.find((each) => each.name === name);
   if (entry !== undefined) return entry;
   const { closestWord } = await import('./closest-word.ts');
-  const meant = closestWord(
-    name,
-    catalogue.filter((each) => each.group !== undefined).map((each) => each.name),
-  );
+  const listed = catalogue.filter((each) => each.group !== undefined);
+  const meant = listed.find((each) => each.elsewhere?.includes(name))?.name ?? closestWord(name, namesOf(listed));
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   throw new VarveError('INVALID', `there is no command ${JSON.stringify(name)}${hint}; varve --help lists all`);
+}
+
+function namesOf(entries: readonly CatalogueEntry[]): string[] {
+  return entries.map((entry) => entry.name);
 }
