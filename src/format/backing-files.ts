@@ -20,7 +20,8 @@ const maximumDepth = 1000;
 
 /**
  * Follows backing files that lie in the directories allowed, where they really are after all symbolic links; theirs
- * too. A file that builds on itself, over whatever detour, is refused.
+ * too. A file that builds on itself, over whatever detour, is refused. Where an image does not tell the format of what
+ * it builds on, that file's content does.
  */
 export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
   const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));

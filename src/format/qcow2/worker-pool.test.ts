@@ -49,8 +49,8 @@ test('disposing is waited for, even when there is nothing else to wait for', () 
   const program = `
     const { WorkerPool } = await import(${JSON.stringify(import.meta.resolve('./worker-pool.ts'))});
     const { Worker } = await import('node:worker_threads');
-    const pool = new WorkerPool(4, () => new Worker(${JSON.stringify(doubling)}, { eval: true }));
-    await pool.run(1, []);
+    const pool = new WorkerPool(4, () => new Worker(${JSON.stringify(doubling)}, { eval: true, execArgv: [] }));
+    await Promise.all([1, 2, 3, 4].map((value) => pool.run(value, [])));
     await pool[Symbol.asyncDispose]();
     console.log('disposed');`;
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });

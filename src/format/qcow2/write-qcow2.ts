@@ -20,9 +20,9 @@ export async function writeQcow2(
   options: WriteImageOptions = {},
 ): Promise<void> {
   const layout = layoutFor(source.size, options);
-  const { compression = 'none', onProgress } = options;
+  const { compression = 'none', onProgress, signal } = options;
   if (!target.seekable && compression === 'none') return streamQcow2(source, target, layout, options);
-  if (!target.seekable) return throughTemporaryFile(target, (file) => writeQcow2(source, file, options));
+  if (!target.seekable) return throughTemporaryFile(target, (file) => writeQcow2(source, file, options), signal);
   const builder = new ImageBuilder(layout, target, options);
   if (compression === 'none') await writePlainClusters(source, builder, layout, options);
   else await writeCompressedClusters(source, builder, layout, { ...options, compression });
