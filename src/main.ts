@@ -34,7 +34,7 @@ function version(): string {
 function loadQuickly(): void {
   const module = process.getBuiltinModule('node:module');
   const { readFileSync } = process.getBuiltinModule('node:fs');
-  module.enableCompileCache();
+  module.enableCompileCache(compileCachePath());
   const home = new URL('.', import.meta.url).href;
   if (!import.meta.url.endsWith('.js')) return;
   module.registerHooks({
@@ -47,6 +47,17 @@ function loadQuickly(): void {
       return { format: 'module', source: readFileSync(new URL(url), 'utf8'), shortCircuit: true };
     },
   });
+}
+
+/**
+ * Compiled code is kept in the user's own cache directory: in Node's default below /tmp, others could plant some.
+ * Source: XDG Base Directory Specification 0.8, `XDG_CACHE_HOME` (a relative one is to be ignored).
+ */
+function compileCachePath(): string {
+  const { join } = process.getBuiltinModule('node:path');
+  const { homedir } = process.getBuiltinModule('node:os');
+  const { XDG_CACHE_HOME: cacheHome = '' } = process.env;
+  return join(cacheHome.startsWith('/') ? cacheHome : join(homedir(), '.cache'), 'varve', 'compiled');
 }
 
 await main(process.argv.slice(2));
