@@ -60,7 +60,8 @@ export function damages(length: number): fc.Arbitrary<readonly Damage[]> {
 
 /** The image with all of the changes that lie inside. */
 export function damaged(image: Uint8Array, changes: readonly Damage[]): Uint8Array {
-  const copy = image.slice();
+  // Not slice: that of a Buffer copies nothing.
+  const copy = new Uint8Array(image);
   for (const { bytes, place } of changes) copy.set(bytes.subarray(0, Math.max(0, copy.length - place)), place);
   return copy;
 }
