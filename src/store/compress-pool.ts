@@ -1,5 +1,5 @@
-import { constants, createZstdCompress } from 'node:zlib';
 import type { MaybePromise } from '../block/block-device.ts';
+import { zlib } from '../bytes/zlib.ts';
 import { bestBody, compressionLevel, type StoredBody } from './pack-body.ts';
 
 // Node's thread pool has four threads; the rest are at hand when one is done while the main thread is busy.
@@ -40,11 +40,11 @@ export class CompressPool implements Disposable {
 }
 
 class Lane implements Disposable {
-  readonly #stream = createZstdCompress({
-    flush: constants.ZSTD_e_end,
+  readonly #stream = zlib().createZstdCompress({
+    flush: zlib().constants.ZSTD_e_end,
     // The memory of one output buffer, which several frames share.
     chunkSize: 256 * 1024,
-    params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
+    params: { [zlib().constants.ZSTD_c_compressionLevel]: compressionLevel },
   });
   #parts: Uint8Array[] = [];
   #done: PromiseWithResolvers<Uint8Array> | undefined;

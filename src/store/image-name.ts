@@ -1,11 +1,14 @@
 import { VarveError } from '../base/varve-error.ts';
 
 const maximumLength = 128;
+/** What most names are: the shape below takes 1 ms to compile. */
+const plainShape = /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
 const shape = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}._+-]*$/u;
 
 /** Whether `text` can name an image. */
 export function isImageName(text: string): boolean {
-  return shape.test(text) && !text.includes('..') && Buffer.byteLength(text) <= maximumLength;
+  const hasShape = plainShape.test(text) || shape.test(text);
+  return hasShape && !text.includes('..') && Buffer.byteLength(text) <= maximumLength;
 }
 
 /**

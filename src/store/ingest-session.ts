@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import { Mutex } from '../base/mutex.ts';
 import type { MaybePromise } from '../block/block-device.ts';
+import { zlib } from '../bytes/zlib.ts';
 import { chunkSize, hexOf, type NameKey } from './chunk.ts';
 import { CompressPool } from './compress-pool.ts';
 import { nameOf } from './hash.ts';
@@ -82,7 +82,7 @@ export class IngestSession implements AsyncDisposable {
     const name = nameOf(bytes);
     if (!this.claim(name)) return name;
     const body = packBody(bytes);
-    this.#outbox.push({ name, length: bytes.length, crc32: crc32(body.bytes), kind, ...body });
+    this.#outbox.push({ name, length: bytes.length, crc32: zlib().crc32(body.bytes), kind, ...body });
     this.#outboxBytes += body.bytes.length;
     if (this.#outboxBytes > outboxLimitBytes) this.#start(this.#writeOutbox());
     return name;
@@ -151,7 +151,7 @@ export class IngestSession implements AsyncDisposable {
 
   async #packChunk({ name, bytes }: NewChunk): Promise<NewBody> {
     const body = await this.#pool.pack(bytes);
-    return { ...body, name, length: bytes.length, crc32: crc32(body.bytes), kind: bodyKinds.chunk };
+    return { ...body, name, length: bytes.length, crc32: zlib().crc32(body.bytes), kind: bodyKinds.chunk };
   }
 
   async #writeOutbox(): Promise<void> {

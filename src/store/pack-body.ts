@@ -1,4 +1,4 @@
-import { constants, zstdCompressSync } from 'node:zlib';
+import { zlib } from '../bytes/zlib.ts';
 import { type BodyMethod, bodyMethods } from './pack-format.ts';
 
 /** A body as a pack holds it. */
@@ -12,6 +12,7 @@ export const compressionLevel = 2;
 
 /** Packs a small body at once. */
 export function packBody(bytes: Uint8Array): StoredBody {
+  const { constants, zstdCompressSync } = zlib();
   const frame = zstdCompressSync(bytes, {
     // One output chunk and a known size spare the codec a second pass and a larger window.
     chunkSize: bytes.length + 1024,

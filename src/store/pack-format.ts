@@ -1,7 +1,7 @@
-import { crc32 } from 'node:zlib';
 import { VarveError } from '../base/varve-error.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
+import { zlib } from '../bytes/zlib.ts';
 import { nameLength } from './chunk.ts';
 
 // A pack, all integers little-endian (docs/formats/store.md, "Packs"):
@@ -117,7 +117,7 @@ export function encodePackFooter(footer: PackFooter): Uint8Array {
   writer.u64le(footer.indexOffset);
   writer.u64le(footer.indexLength);
   writer.put(footer.indexName);
-  writer.u32le(crc32(writer.bytes.subarray(0, 48)));
+  writer.u32le(zlib().crc32(writer.bytes.subarray(0, 48)));
   writer.skip(4);
   writer.utf8(footerMagic);
   return writer.bytes;
@@ -132,7 +132,7 @@ export function decodePackFooter(bytes: Uint8Array, packSize: number, what: stri
   const checksum = reader.u32le();
   const reserved = reader.u32le();
   const magic = Buffer.from(reader.bytes(8)).toString('latin1');
-  if (magic !== footerMagic || reserved !== 0 || checksum !== crc32(bytes.subarray(0, 48))) {
+  if (magic !== footerMagic || reserved !== 0 || checksum !== zlib().crc32(bytes.subarray(0, 48))) {
     throw new VarveError('CORRUPT', `${what}: the footer is damaged, or the file is cut short`);
   }
   const whole = indexOffset + indexLength + packFooterLength === packSize && indexOffset >= packHeaderLength;

@@ -3,19 +3,16 @@ import { dirname, join, resolve } from 'node:path';
 import { randomUuid } from '../base/random.ts';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
-import { checkedDevice } from '../block/checked-device.ts';
 import { Catalog } from './catalog.ts';
 import { chunkSize } from './chunk.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkTable } from './chunk-table.ts';
-import { ContentMap } from './content-map.ts';
 import { DirectoryPackStore, syncDirectory, temporaryPrefix } from './directory-pack-store.ts';
 import { ImageEditor } from './image-editor.ts';
 import { ImageTable, referenceOf, type Snapshot } from './image-table.ts';
 import { IngestSession } from './ingest-session.ts';
 import { LeaseTable } from './lease.ts';
-import { type ChangedRun, changedRuns } from './map-diff.ts';
-import { snapshotDevice } from './snapshot-device.ts';
+import type { ChangedRun } from './map-diff.ts';
 import type { StoreParts } from './store-parts.ts';
 
 const formatVersion = 1;
@@ -74,8 +71,8 @@ export class Store implements StoreParts, AsyncDisposable {
   async openSnapshot(snapshot: Snapshot): Promise<BlockDevice> {
     const lease = this.#hold(snapshot);
     try {
-      const map = await ContentMap.open(this.reader, snapshot.root);
-      return checkedDevice(snapshotDevice(map, this.reader, () => lease[Symbol.dispose]()));
+      const { openContent } = await import('./open-content.ts');
+      return await openContent(this.reader, snapshot.root, () => lease[Symbol.dispose]());
     } catch (error) {
       lease[Symbol.dispose]();
       throw error;
@@ -86,9 +83,8 @@ export class Store implements StoreParts, AsyncDisposable {
   async *changes(a: Snapshot, b: Snapshot): AsyncIterable<ChangedRun> {
     using _leaseA = this.#hold(a);
     using _leaseB = this.#hold(b);
-    const mapA = await ContentMap.open(this.reader, a.root);
-    const mapB = await ContentMap.open(this.reader, b.root);
-    yield* changedRuns(mapA, mapB);
+    const { contentChanges } = await import('./open-content.ts');
+    yield* contentChanges(this.reader, a.root, b.root);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
-import { crc32, zstdDecompressSync } from 'node:zlib';
 import { VarveError } from '../base/varve-error.ts';
+import { zlib } from '../bytes/zlib.ts';
 import { hexOf, sameName } from './chunk.ts';
 import { nameOf } from './hash.ts';
 import { bodyMethods } from './pack-format.ts';
@@ -24,13 +24,14 @@ export function unpackBody(stored: Uint8Array, expected: BodyExpectation, where:
 
 /** Whether stored bytes still are the ones that were written. */
 export function hasChecksum(stored: Uint8Array, expected: BodyExpectation): boolean {
-  return crc32(stored) === expected.crc32;
+  return zlib().crc32(stored) === expected.crc32;
 }
 
 function inflate(stored: Uint8Array, expected: BodyExpectation, where: string): Uint8Array {
   try {
     // The bound makes a frame that claims more an error; the slack lets the codec finish in one call.
-    return zstdDecompressSync(stored, { chunkSize: expected.length + 1024, maxOutputLength: expected.length + 1024 });
+    const chunkSize = expected.length + 1024;
+    return zlib().zstdDecompressSync(stored, { chunkSize, maxOutputLength: chunkSize });
   } catch (cause) {
     throw damaged(expected, where, cause);
   }

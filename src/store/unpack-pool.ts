@@ -1,4 +1,4 @@
-import { createZstdDecompress } from 'node:zlib';
+import { zlib } from '../bytes/zlib.ts';
 import { chunkSize } from './chunk.ts';
 
 // Node's thread pool has four threads; the rest are at hand when one is done while the main thread is busy.
@@ -47,7 +47,7 @@ export class UnpackPool implements Disposable {
 
 class Lane implements Disposable {
   // The memory of one output buffer, which four chunks share.
-  readonly #stream = createZstdDecompress({ chunkSize: 4 * chunkSize });
+  readonly #stream = zlib().createZstdDecompress({ chunkSize: 4 * chunkSize });
   #parts: Uint8Array[] = [];
   #length = 0;
   #done: PromiseWithResolvers<Uint8Array | undefined> | undefined;
