@@ -45,12 +45,16 @@ test('disposing fails what was not answered, and is fine twice', async () => {
   await pool[Symbol.asyncDispose]();
 });
 
-test('disposing is waited for, even when there is nothing else to wait for', () => {
+test('disposing is waited for, even while answers come and there is nothing else to wait for', () => {
   const program = `
     const { WorkerPool } = await import(${JSON.stringify(import.meta.resolve('./worker-pool.ts'))});
     const { Worker } = await import('node:worker_threads');
-    const pool = new WorkerPool(4, () => new Worker(${JSON.stringify(doubling)}, { eval: true, execArgv: [] }));
-    await Promise.all([1, 2, 3, 4].map((value) => pool.run(value, [])));
+    const start = () => new Worker(${JSON.stringify(doubling)}, { eval: true, execArgv: [] });
+    const pool = new WorkerPool(2, start);
+    await Promise.all([pool.run(1, []), pool.run(2, [])]);
+    for (const value of [3, 4]) pool.run(value, []).catch(() => {});
+    // Their answers are there when disposing begins, and nobody has looked.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     await pool[Symbol.asyncDispose]();
     console.log('disposed');`;
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });

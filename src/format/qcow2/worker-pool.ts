@@ -46,8 +46,8 @@ export class WorkerPool<Message, Result> implements AsyncDisposable {
   /** Ends the threads; what they have not answered yet fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     const threads = this.#threads.splice(0);
-    // Without a reference, the process may end while it waits for that of an idle thread.
-    for (const { worker } of threads) worker.ref();
+    // An answer that still comes would take back the reference by which the process waits for the thread's end.
+    for (const { worker } of threads) worker.removeAllListeners('message');
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
     for (const { jobs } of threads) rejectAll(jobs, new Error('the thread was ended'));
   }
