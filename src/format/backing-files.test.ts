@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,11 +16,12 @@ import { headerFor, layoutFor } from './qcow2/layout.ts';
 const clusterSize = 4096;
 const diskSize = 40_960;
 
-/** An image that holds nothing itself and builds on `backingFile`. */
-function overlay(backingFile: string, format: string): Uint8Array {
+/** An image that holds nothing itself and builds on `backingFile`, of whose format it may say nothing. */
+function overlay(backingFile: string, format?: string): Uint8Array {
   const layout = layoutFor(diskSize, { clusterSize });
   const places = { l1TableOffset: 2 * clusterSize, refcountTableOffset: clusterSize, refcountTableClusters: 1 };
-  const extensions = [{ type: extensionType.backingFormat, data: new TextEncoder().encode(format) }];
+  const data = new TextEncoder().encode(format);
+  const extensions = format === undefined ? [] : [{ type: extensionType.backingFormat, data }];
   const image = new Uint8Array(3 * clusterSize);
   image.set(encodeHeader({ ...headerFor(layout, {}, places), backingFile, extensions }));
   return image;
@@ -85,4 +86,39 @@ test('an image that builds on itself is CORRUPT', async () => {
     await assert.rejects(open('top'), { code: 'CORRUPT', message: /ring/ });
     assert.equal(opened.size, 0);
   });
+});
+
+test('a file whose format nobody names may be an image, and may not build on a further file', async () => {
+  const base = pattern(diskSize, 1);
+  const files = { base, typed: overlay('base', 'raw'), untyped: overlay('base'), top: overlay('typed') };
+  await withFiles(files, async (open, opened) => {
+    {
+      await using disk = await open('untyped');
+      assert.equal(Buffer.compare(await contentOf(disk), base), 0);
+    }
+    const refused = {
+      code: 'PERMISSION',
+      message: /typed: it builds on "base", and .*top does not say that it is an image/,
+    };
+    await assert.rejects(open('top'), refused);
+    assert.deepEqual([...opened], []);
+  });
+});
+
+test('names start from where the image is said to be, not from where a link leads', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const path = (name: string) => join(directory, name);
+  await mkdir(path('elsewhere'));
+  await writeFile(path('elsewhere/top'), overlay('base', 'raw'));
+  await symlink('elsewhere/top', path('top'));
+  await writeFile(path('base'), pattern(diskSize, 3));
+  const openFile = (file: string): Promise<BlockDevice> => openFileDevice(file, { readOnly: true });
+  const openBacking = await followBackingFiles({ path: path('top'), allowed: [directory], openFile });
+  {
+    await using disk = await openImage(await openFile(path('top')), { name: 'top', openBacking });
+    assert.equal(Buffer.compare(await contentOf(disk), pattern(diskSize, 3)), 0);
+  }
+  await rename(path('base'), path('elsewhere/base'));
+  await assert.rejects(openImage(await openFile(path('top')), { name: 'top', openBacking }), { code: 'NOT_FOUND' });
 });

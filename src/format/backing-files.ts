@@ -31,17 +31,28 @@ export async function followBackingFiles(options: BackingFilesOptions): Promise<
 interface Chain {
   readonly allowed: readonly string[];
   readonly openFile: (path: string) => Promise<BlockDevice>;
-  /** The files above this one. */
+  /** Where the files of the chain really are, down to the image. */
   readonly above: ReadonlySet<string>;
 }
 
+/** What opens the file that the image at the path `image` builds on. Names start from there, as QEMU has it. */
 function hookFor(image: string, chain: Chain): OpenBacking {
-  const above = new Set(chain.above).add(image);
   return async (name, format) => {
-    const path = await realPath(resolve(dirname(image), fileNameOf(name, image)));
-    refuse(path, image, { ...chain, above });
+    const path = resolve(dirname(image), fileNameOf(name, image));
+    const real = await realPath(path);
+    refuse(real, image, chain);
     const file = await chain.openFile(path);
-    return openImage(file, { name: path, format, openBacking: hookFor(path, { ...chain, above }) });
+    const above = new Set(chain.above).add(real);
+    const openBacking = format === undefined ? refuseFurther(path, image) : hookFor(path, { ...chain, above });
+    return openImage(file, { name: path, format, openBacking });
+  };
+}
+
+function refuseFurther(path: string, image: string): OpenBacking {
+  return async (name) => {
+    const doing = `cannot open ${path}: it builds on ${JSON.stringify(name)}`;
+    const advice = 'let it say so, as qemu-img rebase -u -F does';
+    throw new VarveError('PERMISSION', `${doing}, and ${image} does not say that it is an image at all; ${advice}`);
   };
 }
 

@@ -30,7 +30,7 @@ for (const compression of ['deflate', 'zstd'] as const) {
   test(`${compression}: what inflates without end stops at the size of a cluster`, () => {
     const bomb = compress[compression](Buffer.alloc(64 * 2 ** 20));
     assert.ok(bomb.length < 2 ** 17);
-    assert.throws(() => decompressCluster(compression, bomb, clusterSize), { code: 'ERR_BUFFER_TOO_LARGE' });
+    assert.throws(() => decompressCluster(compression, bomb, clusterSize), /more than the 65536 bytes/);
   });
 }
 

@@ -10,8 +10,19 @@ const zstdWindowLog = 23;
  * bounded by the cluster's size. Throws some `Error` where the bytes do not give exactly that.
  */
 export function decompressCluster(compression: Compression, bytes: Uint8Array, clusterSize: number): Uint8Array {
-  if (compression === 'deflate') return whole(inflateRawSync(bytes, deflateOptions(clusterSize)), clusterSize);
-  return whole(zstdDecompressSync(zstdFrame(bytes), zstdOptions(clusterSize)), clusterSize);
+  const cluster = decompress(compression, bytes, clusterSize);
+  if (cluster.length === clusterSize) return cluster;
+  throw new Error(`it gives ${cluster.length} bytes, and a cluster has ${clusterSize}`);
+}
+
+function decompress(compression: Compression, bytes: Uint8Array, clusterSize: number): Uint8Array {
+  try {
+    if (compression === 'deflate') return inflateRawSync(bytes, deflateOptions(clusterSize));
+    return zstdDecompressSync(zstdFrame(bytes), zstdOptions(clusterSize));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw cause;
+    throw new Error(`it gives more than the ${clusterSize} bytes of a cluster`, { cause });
+  }
 }
 
 /** With room for all output in one buffer and some to spare, zlib is called once. */
@@ -32,9 +43,4 @@ function zstdFrame(bytes: Uint8Array): Uint8Array {
   const length = zstdFrameLength(bytes, 'zstd frame');
   if (length === undefined) throw new Error('there is no zstd frame');
   return bytes.subarray(0, length);
-}
-
-function whole(cluster: Uint8Array, clusterSize: number): Uint8Array {
-  if (cluster.length === clusterSize) return cluster;
-  throw new Error(`it gives ${cluster.length} bytes, and a cluster has ${clusterSize}`);
 }
