@@ -54,6 +54,7 @@ export { rawFormat } from './format/raw.ts';
 // What is done with images.
 export { cloneImage } from './image/clone-image.ts';
 export { type CompareOptions, type Comparison, compareDisks } from './image/compare-disks.ts';
+export { type DiffOptions, diffDisks } from './image/diff-disks.ts';
 export { type ChangedRange, diffSnapshots } from './image/diff-snapshots.ts';
 export { type ExportOptions, type ExportResult, exportDisk } from './image/export-disk.ts';
 export { type FileDisk, fileInformation, type OpenFileDiskOptions } from './image/file-disk.ts';

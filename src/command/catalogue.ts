@@ -100,7 +100,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   {
     name: 'diff',
     group: looking,
-    summary: 'show where two snapshots differ',
+    summary: 'show where two disks differ',
     load: async () => (await import('./diff.ts')).diffCommand,
   },
   {

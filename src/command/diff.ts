@@ -1,75 +1,76 @@
 import type { Command } from 'commander';
 import { formatSize } from '../base/size.ts';
-import { type ChangedRange, diffSnapshots } from '../image/diff-snapshots.ts';
-import { referenceOf, type Snapshot } from '../store/image-table.ts';
+import { diffDisks } from '../image/diff-disks.ts';
+import type { ChangedRange } from '../image/diff-snapshots.ts';
+import { type Disk, openDisk } from '../image/open-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { LazyStore } from './framework/lazy-store.ts';
+import { exactSize } from './output/exact-size.ts';
 import { formatTable } from './output/format-table.ts';
 import { plural } from './output/plural.ts';
 
 interface Options {
   readonly exitCode?: boolean;
+  readonly follow?: boolean;
 }
 
-/** `varve diff A B`: where two snapshots differ. */
+/** `varve diff A B`: where two disks differ. */
 export const diffCommand: CommandModule<[string, string], Options> = {
   examples: [
     ['varve diff web@3 web', 'what changed in web since its third snapshot'],
+    ['varve diff web ./web.qcow2', 'where a disk file differs from what is in the store'],
     ['varve diff --exit-code web test', 'ends with status 1 when they differ'],
   ],
-  completes: ['snapshot', 'snapshot'],
+  completes: ['disk', 'disk'],
   configure: (command: Command) =>
     command
-      .argument('<a>', 'a snapshot: web@3, web@TAG, or web for its newest')
-      .argument('<b>', 'another one, of the same image or not')
-      .option('--exit-code', 'end with status 1 when they differ'),
-  async run(context, [referenceA, referenceB], options) {
+      .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+      .argument('<b>', 'what to compare it with')
+      .option('--exit-code', 'end with status 1 when they differ')
+      .option('--follow', 'also read the files that disk files build on'),
+  async run(context, [argumentA, argumentB], { exitCode, follow }) {
     const signal = await context.startWork();
-    await using store = await context.openStore();
-    const [a, b] = store.catalog.read(() => [store.images.resolve(referenceA), store.images.resolve(referenceB)]);
-    const ranges: ChangedRange[] = [];
-    for await (const range of diffSnapshots(store, a, b, signal)) ranges.push(range);
+    await using store = new LazyStore(context);
+    await using a = await openDisk(argumentA, { store: store.open, follow });
+    await using b = await openDisk(argumentB, { store: store.open, follow });
+    const ranges = await diffDisks(a, b, { signal });
     const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
-    const identical = ranges.length === 0 && a.size === b.size;
-    const sides = { a: sideJson(a), b: sideJson(b) };
-    context.show({ ...sides, identical, changedBytes, ranges }, () =>
+    const identical = ranges.length === 0 && a.device.size === b.device.size;
+    context.show({ a: sideJson(a), b: sideJson(b), identical, changedBytes, ranges }, () =>
       [...sizeLines(a, b), ...rangeLines(ranges), totalLine(a, b, identical, changedBytes, ranges)].join('\n'),
     );
-    return options.exitCode && !identical ? 1 : 0;
+    return exitCode && !identical ? 1 : 0;
   },
 };
 
-function sideJson(snapshot: Snapshot): object {
-  return { reference: referenceOf(snapshot), size: snapshot.size };
+function sideJson({ label, device }: Disk): object {
+  return { disk: label, size: device.size };
 }
 
-function sizeLines(a: Snapshot, b: Snapshot): string[] {
-  if (a.size === b.size) return [];
-  return [`The disk's size changed from ${a.size} (${formatSize(a.size)}) to ${b.size} (${formatSize(b.size)}).`];
+function sizeLines(a: Disk, b: Disk): string[] {
+  if (a.device.size === b.device.size) return [];
+  return [`The disk's size changed from ${exactSize(a.device.size)} to ${exactSize(b.device.size)}.`];
 }
+
+const columns = [
+  { title: 'OFFSET', align: 'right' },
+  { title: 'LENGTH', align: 'right' },
+  { title: '', align: 'right' },
+] as const;
 
 function rangeLines(ranges: readonly ChangedRange[]): string[] {
-  if (ranges.length === 0) return [];
   const rows = ranges.map(({ offset, length }) => [String(offset), String(length), formatSize(length)]);
-  return [
-    formatTable(
-      [
-        { title: 'OFFSET', align: 'right' },
-        { title: 'LENGTH', align: 'right' },
-        { title: '', align: 'right' },
-      ],
-      rows,
-    ),
-  ];
+  return rows.length === 0 ? [] : [formatTable(columns, rows)];
 }
 
 function totalLine(
-  a: Snapshot,
-  b: Snapshot,
+  a: Disk,
+  b: Disk,
   identical: boolean,
   changedBytes: number,
   ranges: readonly ChangedRange[],
 ): string {
-  const names = `${referenceOf(a)} and ${referenceOf(b)}`;
+  const names = `${a.label} and ${b.label}`;
   if (identical) return `${names} are identical.`;
   if (ranges.length === 0) return `${names} differ in nothing else.`;
   return `${names} differ in ${formatSize(changedBytes)}, in ${plural(ranges.length, 'range')}.`;

@@ -31,7 +31,7 @@ test('bad names, references and options end in one line with status 2', async (t
     [/allowed choices are name, time, size/i, 'list', '--sort', 'age'],
     [/too many arguments: expected 2 arguments but got 3; see varve clone --help/, 'clone', 'web', 'a', 'b'],
     [/missing required argument 'new'/, 'clone', 'web'],
-    [/unknown option '--taag'; did you mean --tag\?; see varve snapshot --help/, 'snapshot', 'web', '--taag', 'x'],
+    [/unknown option '--taag'; did you mean --tag\?$/, 'snapshot', 'web', '--taag', 'x'],
     [/there is no command "snpashot"; did you mean snapshot\?/, 'snpashot', 'web'],
     [/there is no command "rm"; did you mean remove\?/, 'rm', 'web'],
     [/unknown option '--frob' before the command/, '--frob', 'list'],

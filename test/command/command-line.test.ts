@@ -87,7 +87,7 @@ test('complete proposes commands, options, choices, images and their snapshots',
     'web@2\tÜber alles',
     'web@v1\tÜber alles',
     'web@1\tImage web',
-    ':36',
+    ':32',
   ]);
   assert.deepEqual(await complete('log', 'web@v'), ['web@v1\tÜber alles', ':36']);
   assert.deepEqual(await complete('snapshot', 'web@'), [':36']);

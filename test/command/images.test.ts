@@ -189,6 +189,16 @@ test('diff names the ranges that differ, and says when nothing does', async (t) 
   assert.equal(await place.varve('diff', '--exit-code', 'web@1', 'web@1'), 'web@1 and web@1 are identical.');
   assert.equal(
     await place.varve('diff', 'web@1', 'big'),
-    "The disk's size changed from 1048576 (1 MiB) to 3145728 (3 MiB).\nweb@1 and big@1 differ in nothing else.",
+    "The disk's size changed from 1 MiB (1048576 bytes) to 3 MiB (3145728 bytes).\nweb@1 and big@1 differ in nothing else.",
   );
+  writeFileSync(join(place.directory, 'disk.raw'), Buffer.alloc(1024 * 1024));
+  const { a, b, ranges: fileRanges } = await place.json('diff', 'web@1', './disk.raw');
+  assert.deepEqual(
+    [a, b],
+    [
+      { disk: 'web@1', size: 1048576 },
+      { disk: './disk.raw', size: 1048576 },
+    ],
+  );
+  assert.deepEqual(fileRanges, [{ offset: 65536, length: 65536 }]);
 });

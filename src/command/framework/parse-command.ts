@@ -38,7 +38,7 @@ export function parseCommand(command: Command, args: readonly string[]): ParsedC
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    throw new VarveError('INVALID', `${oneLine(error.message)}; see ${command.name()} --help`, { cause: error });
+    throw new VarveError('INVALID', withAdvice(oneLine(error.message), command), { cause: error });
   }
 }
 
@@ -54,4 +54,8 @@ function oneLine(message: string): string {
     .replace(/\n\(Did you mean (.*)\?\)$/s, '; did you mean $1?')
     .replace('. Expected', ': expected')
     .replace(/\.$/, '');
+}
+
+function withAdvice(message: string, command: Command): string {
+  return message.endsWith('?') ? message : `${message}; see ${command.name()} --help`;
 }

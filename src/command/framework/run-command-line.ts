@@ -73,8 +73,8 @@ async function findEntry(name: string): Promise<CatalogueEntry> {
   const { closestWord } = await import('./closest-word.ts');
   const listed = catalogue.filter((each) => each.group !== undefined);
   const meant = listed.find((each) => each.elsewhere?.includes(name))?.name ?? closestWord(name, namesOf(listed));
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-  throw new VarveError('INVALID', `there is no command ${JSON.stringify(name)}${hint}; varve --help lists all`);
+  const advice = meant === undefined ? 'varve --help lists all' : `did you mean ${meant}?`;
+  throw new VarveError('INVALID', `there is no command ${JSON.stringify(name)}; ${advice}`);
 }
 
 function namesOf(entries: readonly CatalogueEntry[]): string[] {
