@@ -20,12 +20,15 @@ const maximumDepth = 1000;
 
 /**
  * Follows backing files that lie in the directories allowed, where they really are after all symbolic links; theirs
- * too. A file that builds on itself, over whatever detour, is refused. Where an image does not tell the format of what
- * it builds on, that file's content does.
+ * too. A file that builds on itself, over whatever detour, is refused.
+ *
+ * Where an image does not tell the format of what it builds on, that file's content does; but then it may not build on
+ * a further one: a guest that writes an image's header into its raw disk would choose which file that is.
  */
 export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
   const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));
-  return hookFor(await realPath(options.path), { allowed, openFile: options.openFile, above: new Set() });
+  const above = new Set([await realPath(options.path)]);
+  return hookFor(options.path, { allowed, openFile: options.openFile, above });
 }
 
 interface Chain {
