@@ -126,15 +126,18 @@ export function encodePackFooter(footer: PackFooter): Uint8Array {
 /** @throws CORRUPT when the footer of a pack of `packSize` bytes is not one, or points outside. */
 export function decodePackFooter(bytes: Uint8Array, packSize: number, what: string): PackFooter {
   const reader = new ByteReader(bytes, what);
-  const indexOffset = reader.u64le();
-  const indexLength = reader.u64le();
-  const indexName = reader.bytes(nameLength).slice();
+  // The checks first: of a file that is cut short anything may stand in the place of the numbers.
+  reader.seek(48);
   const checksum = reader.u32le();
   const reserved = reader.u32le();
   const magic = Buffer.from(reader.bytes(8)).toString('latin1');
-  if (magic !== footerMagic || reserved !== 0 || checksum !== zlib().crc32(bytes.subarray(0, 48))) {
+  if (magic !== footerMagic || reserved !== 0 || checksum !== crc32(bytes.subarray(0, 48))) {
     throw new VarveError('CORRUPT', `${what}: the footer is damaged, or the file is cut short`);
   }
+  reader.seek(0);
+  const indexOffset = reader.u64le();
+  const indexLength = reader.u64le();
+  const indexName = reader.bytes(nameLength).slice();
   const whole = indexOffset + indexLength + packFooterLength === packSize && indexOffset >= packHeaderLength;
   if (!whole || (indexLength - packNonceLength) % entryLength !== 0 || indexLength < packNonceLength) {
     throw new VarveError('CORRUPT', `${what}: the footer does not fit a file of ${packSize} bytes`);
