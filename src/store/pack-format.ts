@@ -131,7 +131,7 @@ export function decodePackFooter(bytes: Uint8Array, packSize: number, what: stri
   const checksum = reader.u32le();
   const reserved = reader.u32le();
   const magic = Buffer.from(reader.bytes(8)).toString('latin1');
-  if (magic !== footerMagic || reserved !== 0 || checksum !== crc32(bytes.subarray(0, 48))) {
+  if (magic !== footerMagic || reserved !== 0 || checksum !== zlib().crc32(bytes.subarray(0, 48))) {
     throw new VarveError('CORRUPT', `${what}: the footer is damaged, or the file is cut short`);
   }
   reader.seek(0);

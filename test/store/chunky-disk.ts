@@ -2,7 +2,7 @@ import { pattern } from '../../src/conformance/device-content.ts';
 import { chunkSize } from '../../src/store/chunk.ts';
 
 /** A chunk of zeros for 0, else one of its own: every fourth kind does not shrink, the others are mostly zeros. */
-export function chunkOf(kind: number): Uint8Array {
+function chunkOf(kind: number): Uint8Array {
   if (kind === 0) return new Uint8Array(chunkSize);
   if (kind % 4 === 0) return pattern(chunkSize, kind);
   const chunk = new Uint8Array(chunkSize);
