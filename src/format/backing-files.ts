@@ -44,7 +44,8 @@ function hookFor(image: string, chain: Chain): OpenBacking {
     const path = resolve(dirname(image), fileNameOf(name, image));
     const real = await realPath(path);
     refuse(real, image, chain);
-    const file = await chain.openFile(path);
+    // What was checked is opened: a link that changes meanwhile leads nowhere else.
+    const file = await chain.openFile(real);
     const above = new Set(chain.above).add(real);
     const openBacking = format === undefined ? refuseFurther(path, image) : hookFor(path, { ...chain, above });
     return openImage(file, { name: path, format, openBacking });
