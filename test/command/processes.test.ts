@@ -96,3 +96,13 @@ test('when nobody reads the output any more, the command ends quietly', async (t
   const [stdout, stderr] = await Promise.all([text(bash.stdout), text(bash.stderr)]);
   assert.deepEqual({ stdout, stderr }, { stdout: '0\n', stderr: '' });
 });
+
+test('results that cannot be written are told, with the status of the reason', async (t) => {
+  const place = new Workplace(t);
+  await place.addImage('web');
+  const bash = spawn('bash', ['-c', '"$0" list > /dev/full', join(projectDirectory, 'varve')], {
+    env: { ...process.env, VARVE_STORE: place.store },
+  });
+  const [stderr, [status]] = await Promise.all([text(bash.stderr), once(bash, 'exit')]);
+  assert.deepEqual([status, stderr], [8, 'varve: cannot write to standard output: no space left on the device\n']);
+});

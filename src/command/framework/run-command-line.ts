@@ -2,6 +2,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import { catalogue } from '../catalogue.ts';
 import { CommandContext } from './command-context.ts';
 import type { CatalogueEntry } from './command-module.ts';
+import { guardProcess } from './guard-process.ts';
 import { StandardOutput } from './standard-output.ts';
 
 /**
@@ -9,6 +10,7 @@ import { StandardOutput } from './standard-output.ts';
  * @returns the exit status
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
+  using _guard = guardProcess(fail);
   try {
     const { options, name, rest } = splitCommandLine(args);
     if (options.includes('--help') || options.includes('-h')) return await showHelp(name);

@@ -1,3 +1,5 @@
+import { systemError } from '../../base/varve-error.ts';
+
 /**
  * Standard output, for results. When nobody reads it any more (`varve log web | head`), what is printed is dropped and
  * the command ends as it would have.
@@ -7,12 +9,12 @@ export class StandardOutput {
 
   /** Prints `text` and ends the line. */
   print(text: string): void {
-    if (!this.#listening) process.stdout.on('error', ignoreBrokenPipe);
+    if (!this.#listening) process.stdout.on('error', unlessNobodyReads);
     this.#listening = true;
     process.stdout.write(`${text}\n`);
   }
 }
 
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+function unlessNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw systemError('write to standard output', error);
 }
