@@ -1,0 +1,41 @@
+import fs from 'node:fs';
+import { isVarveError } from '../../src/base/varve-error.ts';
+import { seededRandom } from '../../src/filter/seeded-random.ts';
+import { openStore } from '../../src/store/store.ts';
+import type { Operation, Report } from './operation.ts';
+import { perform } from './perform.ts';
+import { randomOperation } from './random-operation.ts';
+
+// The process that is killed: worker.ts PATH SEED KIND. It loads what it needs, says so, waits for a byte on its
+// standard input, and then does one thing after the other to the store in PATH until it dies: anything, or only
+// garbage collection where KIND is `collect`. A line goes out before each operation and after it has returned.
+
+const [path, seed, kind] = process.argv.slice(2) as [string, string, string];
+
+function say(report: Report): void {
+  // Synchronous: what was said is with the parent, however soon the end comes.
+  fs.writeSync(1, `${JSON.stringify(report)}\n`);
+}
+
+async function attempt(act: () => Promise<void>): Promise<boolean> {
+  try {
+    await act();
+    say({ done: true });
+    return true;
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    say({ failed: error.code, message: error.message });
+    return error.code === 'BUSY';
+  }
+}
+
+const random = seededRandom(Number(seed));
+fs.writeSync(1, 'ready\n');
+// Without a parent there is nobody to kill it.
+if (fs.readSync(0, new Uint8Array(1)) === 0) process.exit();
+await using store = await openStore(path, { create: true });
+for (let isGoing = true; isGoing; ) {
+  const operation: Operation = kind === 'collect' ? { kind } : randomOperation(store, random);
+  say({ begin: operation });
+  isGoing = await attempt(() => perform(store, operation));
+}
