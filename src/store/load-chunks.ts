@@ -2,17 +2,24 @@ import { isVarveError } from '../base/varve-error.ts';
 import { chunkSize, sameName } from './chunk.ts';
 import type { ChunkLocation } from './chunk-table.ts';
 import { nameOf } from './hash.ts';
-import { bodyMethods } from './pack-format.ts';
+import { type BodyMethod, bodyMethods } from './pack-format.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { UnpackPool } from './unpack-pool.ts';
 
-/** Stored bodies that stand together in a pack, and where in the buffer they go. */
+/** Stored bodies of one method that stand together in a pack, and where in the buffer they go. */
 interface PackRun {
   readonly packKey: string;
+  readonly method: BodyMethod;
   readonly offset: number;
   readonly start: number;
   length: number;
-  readonly bodies: { readonly index: number; readonly location: ChunkLocation }[];
+  readonly bodies: Body[];
+}
+
+interface Body {
+  /** Its place among the chunks that were asked for. */
+  readonly index: number;
+  readonly location: ChunkLocation;
 }
 
 /**
@@ -27,22 +34,35 @@ export async function loadChunks(
   buffer: Uint8Array,
 ): Promise<(Uint8Array | undefined)[]> {
   const chunks: (Uint8Array | undefined)[] = names.map(() => undefined);
-  const unpacking: Promise<void>[] = [];
+  const loading: Promise<void>[] = [];
   for (const run of packRuns(parts, names)) {
     const stored = buffer.subarray(run.start, run.start + run.length);
     if (!(await canRead(parts, run, stored))) continue;
-    for (const { index, location } of run.bodies) {
-      const start = location.offset - run.offset;
-      const body = stored.subarray(start, start + location.storedLength);
-      const keep = async () => {
-        const bytes = location.method === bodyMethods.plain ? body : await pool.unpack(body);
-        if (bytes?.length === chunkSize && sameName(nameOf(bytes), location.name)) chunks[index] = bytes;
-      };
-      unpacking.push(keep());
-    }
+    if (run.method === bodyMethods.plain) keep(chunks, run, plainBodies(run, stored));
+    else loading.push(pool.unpack(stored, run.bodies.length).then((unpacked) => keep(chunks, run, unpacked)));
   }
-  await Promise.all(unpacking);
+  await Promise.all(loading);
   return chunks;
+}
+
+/** Keeps the chunks that are what their names promise. */
+function keep(
+  chunks: (Uint8Array | undefined)[],
+  { bodies }: PackRun,
+  unpacked: readonly Uint8Array[] | undefined,
+): void {
+  if (unpacked === undefined) return;
+  for (const [order, { index, location }] of bodies.entries()) {
+    const bytes = unpacked[order] as Uint8Array;
+    if (sameName(nameOf(bytes), location.name)) chunks[index] = bytes;
+  }
+}
+
+function plainBodies(run: PackRun, stored: Uint8Array): Uint8Array[] {
+  return run.bodies.map(({ location: { offset, storedLength } }) => {
+    const start = offset - run.offset;
+    return stored.subarray(start, start + storedLength);
+  });
 }
 
 function packRuns(parts: StoreParts, names: readonly Uint8Array[]): PackRun[] {
@@ -51,10 +71,10 @@ function packRuns(parts: StoreParts, names: readonly Uint8Array[]): PackRun[] {
   for (const [index, name] of names.entries()) {
     const location = parts.chunks.find(name);
     if (location?.length !== chunkSize) continue;
-    const { packKey, offset, storedLength } = location;
+    const { packKey, method, offset, storedLength } = location;
     let run = runs.at(-1);
-    if (run?.packKey !== packKey || run.offset + run.length !== offset) {
-      run = { packKey, offset, start, length: 0, bodies: [] };
+    if (run?.packKey !== packKey || run.method !== method || run.offset + run.length !== offset) {
+      run = { packKey, method, offset, start, length: 0, bodies: [] };
       runs.push(run);
     }
     start += storedLength;

@@ -2,11 +2,11 @@ import { zlib } from '../bytes/zlib.ts';
 import { chunkSize } from './chunk.ts';
 
 // Node's thread pool has four threads; the rest are at hand when one is done while the main thread is busy.
-const laneCount = 16;
+const laneCount = 8;
 
 /**
- * Unpacks chunks in Node's thread pool, a few at a time. Each of its lanes is a decompressing stream that is given one
- * frame after the other: so the codec's memory is allocated once, and no thread has to be started.
+ * Unpacks chunks in Node's thread pool, some at a time. Each of its lanes is a decompressing stream that is given one
+ * run of frames after the other: so the codec's memory is allocated once, and no thread has to be started.
  */
 export class UnpackPool implements Disposable {
   readonly #idle: Lane[] = [];
@@ -14,15 +14,15 @@ export class UnpackPool implements Disposable {
   #started = 0;
 
   /**
-   * What a zstd frame holds, where that is as long as a chunk; `undefined` for anything else. `frame` is not to change
-   * until that is done.
+   * What `count` zstd frames hold that stand one after the other in `frames`, where each holds a chunk; `undefined` for
+   * anything else. `frames` is not to change until that is done.
    */
-  async unpack(frame: Uint8Array): Promise<Uint8Array | undefined> {
+  async unpack(frames: Uint8Array, count: number): Promise<readonly Uint8Array[] | undefined> {
     const acquired = this.#acquire();
     const lane = acquired instanceof Promise ? await acquired : acquired;
-    const bytes = await lane.decompress(frame);
-    this.#release(bytes === undefined ? lane.replaced() : lane);
-    return bytes;
+    const chunks = await lane.decompress(frames, count);
+    this.#release(chunks === undefined ? lane.replaced() : lane);
+    return chunks;
   }
 
   /** To be called when nothing is being unpacked. */
@@ -34,8 +34,9 @@ export class UnpackPool implements Disposable {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (this.#started === laneCount) return new Promise((resolve) => this.#waiting.push(resolve));
+    const lane = new Lane();
     this.#started += 1;
-    return new Lane();
+    return lane;
   }
 
   #release(lane: Lane): void {
@@ -46,20 +47,21 @@ export class UnpackPool implements Disposable {
 }
 
 class Lane implements Disposable {
-  // The memory of one output buffer, which four chunks share.
-  readonly #stream = zlib().createZstdDecompress({ chunkSize: 4 * chunkSize });
-  #parts: Uint8Array[] = [];
-  #length = 0;
-  #done: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  // Node goes on with the next frame where one fills its output buffer to the byte, and takes all else for the end.
+  readonly #stream = zlib().createZstdDecompress({ chunkSize });
+  #chunks: Uint8Array[] = [];
+  #count = 0;
+  #done: PromiseWithResolvers<readonly Uint8Array[] | undefined> | undefined;
 
   constructor() {
     this.#stream.on('data', (part: Uint8Array) => this.#take(part));
     this.#stream.on('error', () => this.#done?.resolve(undefined));
   }
 
-  decompress(frame: Uint8Array): Promise<Uint8Array | undefined> {
+  decompress(frames: Uint8Array, count: number): Promise<readonly Uint8Array[] | undefined> {
     this.#done = Promise.withResolvers();
-    this.#stream.write(frame, () => this.#finish());
+    this.#count = count;
+    this.#stream.write(frames, () => this.#finish());
     return this.#done.promise;
   }
 
@@ -74,18 +76,16 @@ class Lane implements Disposable {
   }
 
   #take(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#length += part.length;
-    // A damaged frame may claim to hold gigabytes.
-    if (this.#length > chunkSize) this.#done?.resolve(undefined);
-    if (this.#length > chunkSize) this.#stream.destroy();
+    this.#chunks.push(part);
+    // A damaged frame may hold anything, gigabytes too.
+    if (part.length === chunkSize && this.#chunks.length <= this.#count) return;
+    this.#done?.resolve(undefined);
+    this.#stream.destroy();
   }
 
   #finish(): void {
-    const parts = this.#parts;
-    const isWhole = this.#length === chunkSize;
-    this.#parts = [];
-    this.#length = 0;
-    this.#done?.resolve(isWhole ? (parts.length === 1 ? parts[0] : Buffer.concat(parts)) : undefined);
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#done?.resolve(chunks.length === this.#count ? chunks : undefined);
   }
 }
