@@ -155,12 +155,12 @@ class NewFile implements NewObject {
     return this.#size;
   }
 
-  append(parts: readonly Uint8Array[]): void {
+  async append(parts: readonly Uint8Array[]): Promise<void> {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     try {
       let rest = parts;
       for (let left = length; left > 0; ) {
-        const count = fs.writevSync(this.#file as number, rest);
+        const count = await writeParts(this.#file as number, rest);
         left -= count;
         if (left > 0) rest = dropBytes(rest, count);
       }
@@ -243,6 +243,13 @@ function dropBytes(parts: readonly Uint8Array[], count: number): Uint8Array[] {
     left = Math.max(0, left - part.length);
   }
   return rest;
+}
+
+/** In the thread pool: writing is a tenth of an import, and the main thread has other things to do (bench/import.ts). */
+function writeParts(file: number, parts: readonly Uint8Array[]): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  fs.writev(file, parts, (error, count) => (error === null ? resolve(count) : reject(error)));
+  return promise;
 }
 
 function datasync(file: number): Promise<void> {
