@@ -6,7 +6,6 @@ import { formatSize } from '../base/size.ts';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { deviceTarget } from '../format/device-target.ts';
-import { fileTarget } from '../format/file-target.ts';
 import { formatForPath, formatNamed } from '../format/formats.ts';
 import type { Compression, ImageFormat, WriteImageOptions } from '../format/image-format.ts';
 import type { ImageTarget } from '../format/image-target.ts';
@@ -16,6 +15,7 @@ import { log } from '../log/log.ts';
 import { existsError, writeNewFile } from './new-file.ts';
 import type { Disk } from './open-disk.ts';
 import { readInOrder } from './read-in-order.ts';
+import { syncedFileTarget } from './synced-file-target.ts';
 
 /** How a disk is exported. */
 export interface ExportOptions {
@@ -107,7 +107,7 @@ async function exportToFile(job: Job, path: string, exists: boolean): Promise<vo
   const { force = false } = job.options;
   if (exists && !force) throw existsError(path);
   await requireSpace(job, path);
-  await writeNewFile(path, { force }, (file) => writeImage(job, fileTarget(file.fd, path)));
+  await writeNewFile(path, { force }, (file) => writeImage(job, syncedFileTarget(file, path)));
 }
 
 /** @throws VarveError `NO_SPACE` when more is to be written than fits; what compression leaves of it is not known */

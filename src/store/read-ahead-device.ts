@@ -26,8 +26,8 @@ interface Window {
 
 /** Chunks that are loaded together. */
 const windowChunks = 16;
-/** Windows that are loaded at once: 4 MiB of the disk. */
-const windowCount = 4;
+/** Windows that are loaded at once: 6 MiB of the disk. */
+const windowCount = 6;
 
 class ReadAheadDevice implements BlockDevice {
   readonly size: number;
