@@ -121,7 +121,9 @@ function addImages(
   skipped: string[],
 ): { imageCount: number; snapshotCount: number } {
   const recordsByUuid = new Map(records.map((record) => [record.uuid, record]));
-  const images = Map.groupBy(manifests, (manifest) => manifest.image.uuid);
+  // An image that was removed, and left manifests, is older than one that has its name now: that one comes first.
+  const newestFirst = manifests.toSorted((a, b) => b.time - a.time);
+  const images = Map.groupBy(newestFirst, (manifest) => manifest.image.uuid);
   let snapshotCount = 0;
   for (const [uuid, all] of images) {
     const snapshots = oneForEachNumber(all, skipped);
