@@ -85,7 +85,7 @@ function right(...titles: string[]): Column[] {
 }
 
 /** Milliseconds for people, to three digits: `137 µs`, `68.2 ms`, `1.53 s`. */
-export function formatTime(milliseconds: number): string {
+function formatTime(milliseconds: number): string {
   if (milliseconds >= 999.5) return `${(milliseconds / 1000).toPrecision(3)} s`;
   if (milliseconds >= 0.9995) return `${milliseconds.toPrecision(3)} ms`;
   return `${(milliseconds * 1000).toPrecision(3)} µs`;

@@ -159,19 +159,12 @@ describe('images in a certain state', { skip }, () => {
 describe('images that are refused', { skip }, () => {
   test('encrypted ones and ones with an external data file are UNSUPPORTED, by name', async () => {
     await using directory = await imageDirectory();
-    const secret = ['--object', 'secret,id=s,data=abc'];
     const luks = directory.path('luks');
-    await qemuImg(
-      'create',
-      '-q',
-      ...secret,
-      '-f',
-      'qcow2',
-      '-o',
-      'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10',
-      luks,
-      '1M',
-    );
+    await qemuImg('create', '-q', '-f', 'qcow2', luks, '1M');
+    // By hand: qemu-img times the machine before it makes one itself, and gives up on a busy one.
+    const header = await readFile(luks);
+    header.writeUInt32BE(2, 32);
+    await writeFile(luks, header);
     await assert.rejects(openPath(luks), { code: 'UNSUPPORTED', message: /luks: it is encrypted \(LUKS\)/ });
     const external = directory.path('external');
     const data = directory.path('data.bin');
