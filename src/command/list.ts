@@ -54,7 +54,10 @@ export const listCommand: CommandModule<[], Options> = {
     const rows = await readRows(context);
     rows.sort(orders[options.sort]);
     if (options.reverse) rows.reverse();
-    context.show(rows.map(rowJson), () => (rows.length === 0 ? '' : formatTable(columns, rows.map(cells))));
+    context.show(
+      () => rows.map(rowJson),
+      () => (rows.length === 0 ? '' : formatTable(columns, rows.map(cells))),
+    );
     if (rows.length === 0)
       context.remark(`the store ${context.storePath} holds no images; varve import DISK brings one in`);
   },

@@ -86,6 +86,5 @@ export class CommandContext {
 }
 
 function toJson(value: object): string {
-  const lines = JSON.stringify(value, null, 2).split('\n');
-  return lines.map(printableJson).join('\n');
+  return printableJson(JSON.stringify(value, null, 2));
 }
