@@ -79,8 +79,8 @@ export class ImageTable {
   /** The newest snapshot of every image, by the image's name. */
   newest(): Map<string, Snapshot> {
     const rows = this.#catalog.all(
-      `SELECT ${snapshotColumns} FROM images i JOIN snapshots s ON s.image = i.id
-       AND s.number = (SELECT max(number) FROM snapshots WHERE image = i.id)`,
+      `SELECT ${snapshotColumns} FROM (SELECT image, max(number) AS number FROM snapshots GROUP BY image) n
+       JOIN snapshots s ON s.image = n.image AND s.number = n.number JOIN images i ON i.id = s.image`,
     );
     return new Map(rows.map((row) => [row.image as string, snapshotOf(row, [])]));
   }
