@@ -59,8 +59,12 @@ export class Catalog implements Disposable {
 
   /** Row by row, for what may not fit into memory; do not write meanwhile. */
   *iterate(sql: string, ...values: SQLInputValue[]): Iterable<Row> {
-    // A statement of its own: a cached one would be reset by the next call in the middle of this.
-    yield* this.#run(() => this.#database.prepare(sql).iterate(...values)) as Iterable<Row>;
+    try {
+      // A statement of its own: a cached one would be reset by the next call in the middle of this.
+      yield* this.#database.prepare(sql).iterate(...values) as Iterable<Row>;
+    } catch (cause) {
+      throw catalogError(this.path, cause);
+    }
   }
 
   /** Runs a statement; the number of rows changed and the last row's number. */
@@ -79,7 +83,8 @@ export class Catalog implements Disposable {
       result = action();
       this.#run(() => this.#database.exec('COMMIT'));
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      // SQLite has undone it by itself where the disk failed.
+      if (this.#database.isTransaction) this.#run(() => this.#database.exec('ROLLBACK'));
       throw error;
     }
     return result;
@@ -91,7 +96,7 @@ export class Catalog implements Disposable {
     try {
       return this.write(action);
     } finally {
-      this.#database.exec('PRAGMA synchronous = FULL');
+      this.#run(() => this.#database.exec('PRAGMA synchronous = FULL'));
     }
   }
 
@@ -101,7 +106,7 @@ export class Catalog implements Disposable {
     try {
       return action();
     } finally {
-      this.#database.exec('COMMIT');
+      this.#run(() => this.#database.exec('COMMIT'));
     }
   }
 

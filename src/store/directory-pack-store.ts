@@ -125,7 +125,7 @@ export class DirectoryPackStore implements PackStore {
     } catch (cause) {
       throw systemError(`write ${join(this.#root, key)}`, cause);
     } finally {
-      fs.rmSync(path, { force: true });
+      removeTemporary(path);
     }
   }
 
@@ -181,13 +181,15 @@ class NewFile implements NewObject {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#close();
-    fs.rmSync(this.#path, { force: true });
+    const file = this.#file;
+    this.#file = undefined;
+    removeTemporary(this.#path, file);
   }
 
   #close(): void {
-    if (this.#file !== undefined) fs.closeSync(this.#file);
+    const file = this.#file as number;
     this.#file = undefined;
+    fs.closeSync(file);
   }
 }
 
@@ -200,6 +202,20 @@ function createTemporary(root: string): { path: string; file: number } {
     return { path, file: fs.openSync(path, 'wx', 0o644) };
   } catch (cause) {
     throw systemError(`write ${path}`, cause);
+  }
+}
+
+/** Removes a temporary file, open as `file` or not. What stays on a broken disk is left to garbage collection. */
+function removeTemporary(path: string, file?: number): void {
+  try {
+    if (file !== undefined) fs.closeSync(file);
+  } catch {
+    // The same disk, which whoever wrote to it has heard of.
+  }
+  try {
+    fs.rmSync(path, { force: true });
+  } catch {
+    // As above.
   }
 }
 

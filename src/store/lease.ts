@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { isVarveError } from '../base/varve-error.ts';
 import type { Catalog, Row } from './catalog.ts';
 import { hexOf } from './chunk.ts';
 
@@ -30,6 +31,8 @@ interface ProcessIdentity {
 /** The leases of one catalog. */
 export class LeaseTable {
   readonly #catalog: Catalog;
+  /** Leases of ours that are over, and that the catalog still has: giving them back failed. */
+  readonly #over = new Set<number>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -52,13 +55,25 @@ export class LeaseTable {
     ).lastId;
   }
 
+  /**
+   * Gives a lease back. Where the catalog cannot be written, on a full disk, whoever releases has worse to tell: then
+   * the next release does it, or the end of this process.
+   */
   release(id: number): void {
-    this.#catalog.writeLazily(() => this.#catalog.run('DELETE FROM leases WHERE id = ?', id));
+    this.#over.add(id);
+    try {
+      this.#catalog.writeLazily(() => {
+        for (const each of this.#over) this.#catalog.run('DELETE FROM leases WHERE id = ?', each);
+      });
+      this.#over.clear();
+    } catch (error) {
+      if (!isVarveError(error)) throw error;
+    }
   }
 
   /** The leases whose processes live. */
   living(...kinds: LeaseKind[]): Lease[] {
-    const rows = this.#catalog.all('SELECT * FROM leases ORDER BY id').filter(isAlive);
+    const rows = this.#catalog.all('SELECT * FROM leases ORDER BY id').filter((row) => this.#counts(row));
     const leases = rows.map(leaseOf);
     return kinds.length === 0 ? leases : leases.filter((lease) => kinds.includes(lease.kind));
   }
@@ -66,7 +81,7 @@ export class LeaseTable {
   /** Forgets the leases of processes that died; inside a transaction. */
   reap(): void {
     for (const row of this.#catalog.all('SELECT * FROM leases')) {
-      if (!isAlive(row)) this.#catalog.run('DELETE FROM leases WHERE id = ?', row.id as number);
+      if (!this.#counts(row)) this.#catalog.run('DELETE FROM leases WHERE id = ?', row.id as number);
     }
   }
 
@@ -75,6 +90,10 @@ export class LeaseTable {
     const roots = new Map<string, Uint8Array>();
     for (const { root } of this.living()) if (root !== undefined) roots.set(hexOf(root), root);
     return [...roots.values()];
+  }
+
+  #counts(row: Row): boolean {
+    return !this.#over.has(row.id as number) && isAlive(row);
   }
 }
 
