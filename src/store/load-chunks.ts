@@ -69,7 +69,7 @@ function packRuns(parts: StoreParts, names: readonly Uint8Array[]): PackRun[] {
   const runs: PackRun[] = [];
   let start = 0;
   for (const [index, name] of names.entries()) {
-    const location = parts.chunks.find(name);
+    const location = locate(parts, name);
     if (location?.length !== chunkSize) continue;
     const { packKey, method, offset, storedLength } = location;
     let run = runs.at(-1);
@@ -82,6 +82,16 @@ function packRuns(parts: StoreParts, names: readonly Uint8Array[]): PackRun[] {
     run.bodies.push({ index, location });
   }
   return runs;
+}
+
+/** `undefined` also where the catalog contradicts itself, which is told to whoever reads that chunk by itself. */
+function locate(parts: StoreParts, name: Uint8Array): ChunkLocation | undefined {
+  try {
+    return parts.chunks.find(name);
+  } catch (error) {
+    if (isVarveError(error)) return undefined;
+    throw error;
+  }
 }
 
 async function canRead(parts: StoreParts, { packKey, offset }: PackRun, target: Uint8Array): Promise<boolean> {

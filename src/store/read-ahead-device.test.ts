@@ -114,6 +114,20 @@ describe('readAheadDevice', () => {
     await contentOf(device, 151 * chunkSize);
   });
 
+  test('a chunk in an impossible place is CORRUPT and its neighbours are not', async () => {
+    const other = await importDisk(store, 'misplaced', pattern(10 * chunkSize, 55));
+    const leaf = (await (await ContentMap.open(store.reader, other.root)).leafAt(0)) as Uint8Array;
+    store.catalog.run('UPDATE chunks SET stored_length = -1 WHERE name = ?', leaf.subarray(5 * 32, 6 * 32));
+    await using device = await openAhead(store, other);
+    assertEqualBytes(
+      await contentOf(device, 0, 5 * chunkSize),
+      pattern(10 * chunkSize, 55).subarray(0, 5 * chunkSize),
+      '',
+    );
+    await assert.rejects(contentOf(device, 5 * chunkSize, 1), { code: 'CORRUPT' });
+    await contentOf(device, 6 * chunkSize, 4 * chunkSize);
+  });
+
   test('a missing pack is CORRUPT', async () => {
     const other = await importDisk(store, 'missing', pattern(300_000, 99));
     const pack = store.catalog.get('SELECT name FROM packs ORDER BY id DESC LIMIT 1')?.name as Uint8Array;
