@@ -229,4 +229,39 @@ describe('Catalog for reading only', () => {
       if (isLogged) writer[Symbol.dispose]();
     });
   }
+
+  test('follows those who write while it is open, through checkpoints and their leaving', async () => {
+    await using place = await catalogPlace();
+    const writer = Catalog.create(place.path);
+    using reader = Catalog.open(place.path, { readOnly: true });
+    for (let turn = 0; turn < 3; turn += 1) {
+      writer.write(() => setKey(writer, `turn ${turn}`, 'x'.repeat(10_000)));
+      assert.equal(keysOf(reader).length, turn + 1);
+      writer.get('PRAGMA wal_checkpoint(PASSIVE)');
+    }
+    writer[Symbol.dispose]();
+    using later = Catalog.open(place.path);
+    later.write(() => setKey(later, 'later', '1'));
+    assert.equal(keysOf(reader).length, 4);
+    assert.deepEqual(reader.integrityErrors(), []);
+  });
+
+  test('reads a log that a crash has left, from a copy that is gone afterwards', async () => {
+    await using place = await catalogPlace();
+    using scratch = ownTemporaryFolder(dirname(place.path));
+    const crashed = join(dirname(place.path), 'crashed.sqlite');
+    {
+      using writer = Catalog.create(place.path);
+      writer.write(() => setKey(writer, 'committed', '1'));
+      for (const suffix of ['', '-wal']) fs.copyFileSync(place.path + suffix, crashed + suffix);
+    }
+    {
+      using reader = Catalog.open(crashed, { readOnly: true });
+      assert.deepEqual(keysOf(reader), ['committed']);
+      assert.equal(scratch.entries().length, 1);
+      assert.throws(() => reader.write(() => setKey(reader, 'lost', '1')), { code: 'READ_ONLY' });
+    }
+    assert.deepEqual(scratch.entries(), []);
+    assert.equal(fs.existsSync(`${crashed}-shm`), false);
+  });
 });

@@ -1,15 +1,20 @@
 import fs from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
-import { type ErrorCode, isVarveError, systemError, VarveError } from '../base/varve-error.ts';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { isVarveError, VarveError } from '../base/varve-error.ts';
+import { catalogError } from './catalog-error.ts';
 import { catalogSchema, catalogVersion } from './catalog-schema.ts';
+import {
+  busyTimeoutMs,
+  type OpenDatabase,
+  openDatabase,
+  openDatabaseForReading,
+  type Refusal,
+} from './open-database.ts';
 
 export type Row = Record<string, SQLInputValue>;
 
-/** How long a writer waits for another process's transaction; they take milliseconds. */
-const busyTimeoutMs = 30_000;
+const notToBeWritten: Refusal = { code: 'READ_ONLY', reason: 'it is read-only' };
+const onFullDisk: Refusal = { code: 'NO_SPACE', reason: 'no space left on the device' };
 
 /**
  * The SQLite database of a store: one connection, its statements prepared once. All of it is synchronous, and a
@@ -17,21 +22,22 @@ const busyTimeoutMs = 30_000;
  */
 export class Catalog implements Disposable {
   readonly path: string;
-  readonly readOnly: boolean;
+  /** Why it takes no changes; undefined when it takes them. */
+  readonly refusal: Refusal | undefined;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #scratch: string | undefined;
 
-  private constructor(path: string, database: DatabaseSync, readOnly: boolean, scratch?: string) {
+  private constructor(path: string, { database, refusal, scratch }: OpenDatabase) {
     this.path = path;
+    this.refusal = refusal;
     this.#database = database;
-    this.readOnly = readOnly;
     this.#scratch = scratch;
   }
 
   /** Makes an empty catalog, or leaves the one that another process has just made. */
   static create(path: string): Catalog {
-    const catalog = new Catalog(path, openDatabase(path, path, false), false);
+    const catalog = new Catalog(path, openDatabase(path));
     catalog.#startLog();
     catalog.write(() => {
       if (catalog.#version() === 0) catalog.#database.exec(`${catalogSchema}; PRAGMA user_version = ${catalogVersion}`);
@@ -40,13 +46,22 @@ export class Catalog implements Disposable {
   }
 
   /**
-   * Opens the catalog at `path`; where its directory cannot be written to, for reading only.
+   * Opens the catalog at `path`; for reading only where its disk is full, and where `readOnly` says so.
    * @throws NOT_FOUND, UNSUPPORTED when a newer Varve made it, CORRUPT when it is no database
    */
   static open(path: string, options: { readOnly?: boolean } = {}): Catalog {
     if (!fs.existsSync(path)) throw new VarveError('NOT_FOUND', `cannot open ${path}: no such file`);
-    if (options.readOnly) return openForReading(path, (...parts) => new Catalog(...parts)).#checked();
-    return new Catalog(path, openDatabase(path, path, false), false).#checked();
+    if (options.readOnly) return new Catalog(path, openDatabaseForReading(path, notToBeWritten)).#checked();
+    try {
+      return new Catalog(path, openDatabase(path)).#checked();
+    } catch (error) {
+      if (!isVarveError(error, 'NO_SPACE')) throw error;
+      return new Catalog(path, openDatabaseForReading(path, onFullDisk)).#checked();
+    }
+  }
+
+  get readOnly(): boolean {
+    return this.refusal !== undefined;
   }
 
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
@@ -76,7 +91,9 @@ export class Catalog implements Disposable {
   /** One durable transaction: `action` and all it writes, or nothing. @throws READ_ONLY, BUSY, NO_SPACE */
   write<T>(action: () => T): T {
     // What is open for reading may be a private copy, which would take the change and forget it.
-    if (this.readOnly) throw new VarveError('READ_ONLY', `cannot change ${this.path}: it is open for reading only`);
+    if (this.refusal !== undefined) {
+      throw new VarveError(this.refusal.code, `cannot change ${this.path}: ${this.refusal.reason}`);
+    }
     this.#run(() => this.#database.exec('BEGIN IMMEDIATE'));
     let result: T;
     try {
@@ -176,58 +193,4 @@ export class Catalog implements Disposable {
       throw catalogError(this.path, cause);
     }
   }
-}
-
-function openDatabase(path: string, location: string | URL, readOnly: boolean): DatabaseSync {
-  try {
-    return new DatabaseSync(location, { readOnly, timeout: busyTimeoutMs });
-  } catch (cause) {
-    throw catalogError(path, cause);
-  }
-}
-
-/**
- * A catalog that must not, or cannot, be written to. SQLite wants to write beside a database even to read it; a
- * private copy spares it that where there is a log to be replayed, and `immutable` where there is none.
- */
-function openForReading<T>(
-  path: string,
-  make: (path: string, database: DatabaseSync, readOnly: boolean, scratch?: string) => T,
-): T {
-  const log = `${path}-wal`;
-  const logged = fs.existsSync(log) && fs.statSync(log).size > 0;
-  if (!logged) {
-    const location = pathToFileURL(path);
-    location.searchParams.set('immutable', '1');
-    return make(path, openDatabase(path, location, true), true);
-  }
-  const scratch = fs.mkdtempSync(join(tmpdir(), 'varve-catalog-'));
-  const copy = join(scratch, 'catalog.sqlite');
-  try {
-    fs.copyFileSync(path, copy, fs.constants.COPYFILE_FICLONE);
-    fs.copyFileSync(log, `${copy}-wal`, fs.constants.COPYFILE_FICLONE);
-    return make(path, openDatabase(path, copy, false), true, scratch);
-  } catch (cause) {
-    fs.rmSync(scratch, { recursive: true, force: true });
-    throw systemError(`read ${path}`, cause);
-  }
-}
-
-// Source: https://www.sqlite.org/rescode.html, primary result codes.
-const codesBySqlite: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  5: ['BUSY', 'another process has been writing to it for too long'],
-  6: ['BUSY', 'another process has been writing to it for too long'],
-  8: ['READ_ONLY', 'it is on a read-only file system, or is not yours to write'],
-  10: ['IO', 'input/output error'],
-  11: ['CORRUPT', 'it is damaged; rebuild it with varve verify --rebuild'],
-  13: ['NO_SPACE', 'no space left on the device'],
-  14: ['PERMISSION', 'it cannot be opened; see who owns it'],
-  26: ['CORRUPT', 'it is no SQLite database; rebuild it with varve verify --rebuild'],
-};
-
-function catalogError(path: string, cause: unknown): unknown {
-  const { errcode } = cause as { errcode?: number };
-  if (errcode === undefined) return cause;
-  const [code, reason] = codesBySqlite[errcode & 0xff] ?? ['IO', (cause as Error).message];
-  return new VarveError(code, `cannot use ${path}: ${reason}`, { cause });
 }

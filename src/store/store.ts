@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { randomUuid } from '../base/random.ts';
-import { systemError, VarveError } from '../base/varve-error.ts';
+import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { Catalog } from './catalog.ts';
 import { chunkSize } from './chunk.ts';
@@ -48,14 +48,16 @@ export class Store implements StoreParts, AsyncDisposable {
     this.edit = new ImageEditor(this);
   }
 
-  /** Whether the store's directory cannot be written to. */
+  /** Whether the store's directory cannot be written to, or there is no space left for it. */
   get readOnly(): boolean {
     return this.catalog.readOnly;
   }
 
-  /** @throws READ_ONLY when the store cannot be written to */
+  /** @throws READ_ONLY, or NO_SPACE, when the store cannot be written to */
   requireWritable(): void {
-    if (this.readOnly) throw new VarveError('READ_ONLY', `cannot write to the store ${this.path}: it is read-only`);
+    const { refusal } = this.catalog;
+    if (refusal === undefined) return;
+    throw new VarveError(refusal.code, `cannot write to the store ${this.path}: ${refusal.reason}`);
   }
 
   /** Begins to bring content in; `purpose` says to others what for. @throws READ_ONLY */
@@ -92,18 +94,29 @@ export class Store implements StoreParts, AsyncDisposable {
     this.catalog[Symbol.dispose]();
   }
 
-  /** Keeps a snapshot's content from garbage collection. A store that is only read cannot say so to others. */
+  /**
+   * Keeps a snapshot's content from garbage collection. Who cannot write that down, to a store of somebody else's or
+   * on a full disk, reads all the same: if the content goes meanwhile, reading ends with CORRUPT.
+   */
   #hold(snapshot: Snapshot): Disposable {
-    if (this.readOnly) return { [Symbol.dispose]() {} };
-    const lease = this.catalog.writeLazily(() => {
-      this.#refuseCollected(snapshot);
-      return this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root);
-    });
+    const lease = this.readOnly ? undefined : this.#takeLease(snapshot);
     return {
       [Symbol.dispose]: () => {
-        if (this.catalog.isOpen) this.leases.release(lease);
+        if (lease !== undefined && this.catalog.isOpen) this.leases.release(lease);
       },
     };
+  }
+
+  #takeLease(snapshot: Snapshot): number | undefined {
+    try {
+      return this.catalog.writeLazily(() => {
+        this.#refuseCollected(snapshot);
+        return this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root);
+      });
+    } catch (error) {
+      if (isVarveError(error, 'NO_SPACE')) return undefined;
+      throw error;
+    }
   }
 
   /** A content is collected whole, with its root record, and only when no snapshot names it. */
