@@ -25,7 +25,7 @@ export class History {
     for (const [index, bytes] of changes) {
       const name = nameOf(bytes);
       this.#names[index] = name;
-      if (session.claim(name)) chunks.push({ name, bytes });
+      chunks.push(...session.claim([{ name, bytes }]));
     }
     for (let start = 0; start < chunks.length; start += pieceChunks) {
       session.putPiece(await session.acquirePiece(), chunks.slice(start, start + pieceChunks));

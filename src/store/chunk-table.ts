@@ -1,6 +1,6 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { Catalog, Row } from './catalog.ts';
-import { chunkSize, hexOf } from './chunk.ts';
+import { chunkSize, hexOf, type NameKey, zeroName } from './chunk.ts';
 import type { BodyKind, BodyMethod, PackEntry } from './pack-format.ts';
 
 /** Where a body is: the pack's key and its entry there, and the number the catalog knows it by. */
@@ -16,6 +16,9 @@ export function packKey(name: Uint8Array): string {
   return `packs/${hex.slice(0, 2)}/${hex}.pack`;
 }
 
+const knownAmongPlaces = Array.from({ length: 16 }, (_, place) => place);
+const knownAmongQuery = `SELECT name FROM chunks WHERE name IN (${knownAmongPlaces.map(() => '?').join(', ')})`;
+
 /** The catalog's index of bodies: names to places in packs. */
 export class ChunkTable {
   readonly #catalog: Catalog;
@@ -27,6 +30,16 @@ export class ChunkTable {
 
   has(name: Uint8Array): boolean {
     return this.idOf(name) !== undefined;
+  }
+
+  /**
+   * Those of up to 16 names that the catalog knows, as keys. Hot: asking for 16 at once takes a quarter of the time
+   * (`npm run bench import-again`).
+   */
+  knownAmong(names: readonly Uint8Array[]): Set<NameKey> {
+    const asked = Array.from(knownAmongPlaces, (place) => names[place] ?? zeroName);
+    const rows = this.#catalog.all(knownAmongQuery, ...asked);
+    return new Set(rows.map((row) => hexOf(row.name as Uint8Array)));
   }
 
   /** The number the catalog knows a name by. */

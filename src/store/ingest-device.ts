@@ -96,25 +96,24 @@ async function ingestPiece(
 ): Promise<number> {
   const acquired = session.acquirePiece();
   const input = acquired instanceof Promise ? await acquired : acquired;
-  const newChunks: NewChunk[] = [];
-  let dataChunks = 0;
+  const chunks: NewChunk[] = [];
+  let newChunks: NewChunk[];
   try {
     await readPiece(device, piece, input);
     for (let index = 0; index < piece.chunkCount; index += 1) {
       const bytes = input.subarray(index * chunkSize, (index + 1) * chunkSize);
       const name = isZero(bytes) ? zeroName : nameOf(bytes);
       builder.append(name);
-      if (name === zeroName) continue;
-      dataChunks += 1;
-      if (session.claim(name)) newChunks.push({ name, bytes });
+      if (name !== zeroName) chunks.push({ name, bytes });
     }
+    newChunks = chunks.length === 0 ? chunks : session.claim(chunks);
   } catch (error) {
     session.releasePiece(input);
     throw error;
   }
   if (newChunks.length > 0) session.putPiece(input, newChunks);
   else session.releasePiece(input);
-  return dataChunks;
+  return chunks.length;
 }
 
 async function readPiece(device: BlockDevice, piece: Piece, input: Uint8Array): Promise<void> {

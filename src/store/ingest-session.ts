@@ -67,20 +67,23 @@ export class IngestSession implements AsyncDisposable {
   }
 
   /**
-   * Whether the caller is to bring this body in: the store does not have it, and nobody claimed it before.
-   * Hot: once for each chunk.
+   * Those of up to 16 chunks that the caller is to bring in: the store does not have them, and nobody claimed them
+   * before. Hot: once for each piece.
    */
-  claim(name: Uint8Array): boolean {
-    const key = hexOf(name);
-    if (this.#pending.has(key) || this.#parts.chunks.has(name)) return false;
-    this.#pending.add(key);
-    return true;
+  claim(chunks: readonly NewChunk[]): NewChunk[] {
+    const known = this.#parts.chunks.knownAmong(chunks.map(({ name }) => name));
+    return chunks.filter(({ name }) => {
+      const key = hexOf(name);
+      if (known.has(key) || this.#pending.has(key)) return false;
+      this.#pending.add(key);
+      return true;
+    });
   }
 
   /** Brings in a small body, packed at once and written soon. Gives its name. */
   put(bytes: Uint8Array, kind: BodyKind): Uint8Array {
     const name = nameOf(bytes);
-    if (!this.claim(name)) return name;
+    if (this.claim([{ name, bytes }]).length === 0) return name;
     const body = packBody(bytes);
     this.#outbox.push({ name, length: bytes.length, crc32: zlib().crc32(body.bytes), kind, ...body });
     this.#outboxBytes += body.bytes.length;
