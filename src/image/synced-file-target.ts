@@ -1,10 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import { systemError } from '../base/varve-error.ts';
+import { endedError } from '../block/positional-io.ts';
 import { fileTarget } from '../format/file-target.ts';
 import type { ImageTarget } from '../format/image-target.ts';
 
 /** Bytes that are written before they begin to be synced. */
 const batchLength = 32 * 2 ** 20;
+
+/** Longer pieces are written in the thread pool; a promise costs more than writing a shorter one. */
+const backgroundLength = 64 * 2 ** 10;
 
 /**
  * A file that is being written and synced at the same time, in the thread pool, so that little is left to wait for at
@@ -32,7 +36,8 @@ export function syncedFileTarget(file: FileHandle, name: string): ImageTarget {
         unsynced = 0;
         syncing = sync();
       }
-      return target.write(source, offset);
+      if (source.length < backgroundLength) return target.write(source, offset);
+      return writeInBackground(file, source, offset, name);
     },
     async finish(size) {
       await syncing;
@@ -40,4 +45,16 @@ export function syncedFileTarget(file: FileHandle, name: string): ImageTarget {
       await target.finish(size);
     },
   };
+}
+
+async function writeInBackground(file: FileHandle, source: Uint8Array, offset: number, name: string): Promise<void> {
+  try {
+    for (let done = 0; done < source.length; ) {
+      const { bytesWritten } = await file.write(source, done, source.length - done, offset + done);
+      if (bytesWritten === 0) throw endedError('write', name, offset + done);
+      done += bytesWritten;
+    }
+  } catch (error) {
+    throw systemError(`write ${name}`, error);
+  }
 }
