@@ -7,6 +7,7 @@ import { deleteLeftovers } from './leftovers.ts';
 import { measurePacks, type PackUse, packsToRewrite } from './pack-use.ts';
 import { ReachableMarker } from './reachable.ts';
 import { rewritePacks } from './rewrite-packs.ts';
+import { mendRecords } from './stale-records.ts';
 import type { StoreParts } from './store-parts.ts';
 import { throwIfAborted } from './throw-if-aborted.ts';
 
@@ -44,6 +45,7 @@ export async function collectGarbage(parts: StoreParts, options: GarbageOptions 
     if (options.dryRun) return estimate(uses, rewritten);
     const addedBytes = await rewritePacks(parts, marker, rewritten, options);
     const swept = await sweepAlone(parts, marker, options);
+    parts.catalog.write(() => mendRecords(parts));
     return {
       deletedChunks: swept.deletedChunks,
       deletedPacks: swept.packs.length,

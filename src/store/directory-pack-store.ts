@@ -80,7 +80,7 @@ export class DirectoryPackStore implements PackStore {
 
   delete(key: string): void {
     this.#close(key);
-    this.#attempt(key, 'delete', () => fs.rmSync(join(this.#root, key), { force: true }));
+    this.#attempt(key, 'delete', () => removeFile(join(this.#root, key)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -213,9 +213,19 @@ function removeTemporary(path: string, file?: number): void {
     // The same disk, which whoever wrote to it has heard of.
   }
   try {
-    fs.rmSync(path, { force: true });
+    removeFile(path);
   } catch {
     // As above.
+  }
+}
+
+/** What is not there is fine. Not `rmSync`, whose errors say of some failures no code at all. */
+export function removeFile(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'ENOTDIR'].includes(code)) throw error;
   }
 }
 

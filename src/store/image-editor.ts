@@ -1,10 +1,9 @@
 import { randomUuid } from '../base/random.ts';
 import { VarveError } from '../base/varve-error.ts';
-import type { Row } from './catalog.ts';
 import { hexOf, sameName } from './chunk.ts';
 import { nameOf } from './hash.ts';
 import { imageName, tagName } from './image-name.ts';
-import { encodeImageRecord, imageRecordKey } from './image-record.ts';
+import { encodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import { type Image, referenceOf, type Snapshot } from './image-table.ts';
 import type { Content } from './ingest-device.ts';
 import { encodeManifest, type Manifest, manifestKey } from './manifest.ts';
@@ -218,20 +217,10 @@ export class ImageEditor {
     throw new VarveError('NOT_FOUND', `content ${hexOf(root).slice(0, 16)}… is not in the store; import it again`);
   }
 
-  /** Writes down what changed of an image, for the rebuilding of a lost catalog. */
+  /** Writes down what changed of an image, for the rebuilding of a lost catalog; inside a transaction. */
   #record(imageId: number): void {
-    const { catalog, packs } = this.#parts;
-    const image = catalog.get('SELECT uuid, name, next_number FROM images WHERE id = ?', imageId) as Row;
-    const tags = catalog.all('SELECT name, number FROM tags WHERE image = ? ORDER BY name', imageId);
-    const messages = catalog.all('SELECT number, message FROM snapshots WHERE image = ? AND described = 1', imageId);
-    const record = {
-      uuid: image.uuid as string,
-      name: image.name as string,
-      nextNumber: image.next_number as number,
-      tags: Object.fromEntries(tags.map((row) => [row.name, row.number as number])),
-      messages: Object.fromEntries(messages.map((row) => [row.number, row.message as string])),
-    };
-    packs.replace(imageRecordKey(record.uuid), encodeImageRecord(record));
+    const record = this.#parts.images.record(imageId) as ImageRecord;
+    this.#parts.packs.replace(imageRecordKey(record.uuid), encodeImageRecord(record));
   }
 }
 

@@ -2,6 +2,7 @@ import { VarveError } from '../base/varve-error.ts';
 import type { Catalog, Row } from './catalog.ts';
 import { hexOf } from './chunk.ts';
 import { parseReference, type SnapshotReference } from './image-name.ts';
+import type { ImageRecord } from './image-record.ts';
 import type { SnapshotStatistics } from './manifest.ts';
 
 /** A snapshot as the catalog has it. */
@@ -92,6 +93,24 @@ export class ImageTable {
     )) {
       yield snapshotOf(row, []);
     }
+  }
+
+  /** What an image's record is to say, by the catalog's number for the image; undefined when it is not there. */
+  record(imageId: number): ImageRecord | undefined {
+    const image = this.#catalog.get('SELECT uuid, name, next_number FROM images WHERE id = ?', imageId);
+    if (image === undefined) return undefined;
+    const tags = this.#catalog.all('SELECT name, number FROM tags WHERE image = ? ORDER BY name', imageId);
+    const messages = this.#catalog.all(
+      'SELECT number, message FROM snapshots WHERE image = ? AND described = 1',
+      imageId,
+    );
+    return {
+      uuid: image.uuid as string,
+      name: image.name as string,
+      nextNumber: image.next_number as number,
+      tags: Object.fromEntries(tags.map((row) => [row.name, row.number as number])),
+      messages: Object.fromEntries(messages.map((row) => [row.number, row.message as string])),
+    };
   }
 
   /**

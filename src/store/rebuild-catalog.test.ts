@@ -20,6 +20,7 @@ import { encodeImageRecord, imageRecordKey } from './image-record.ts';
 import { decodeManifest, encodeManifest, type Manifest, manifestKey } from './manifest.ts';
 import { rebuildCatalog } from './rebuild-catalog.ts';
 import { openStore, type Store } from './store.ts';
+import { verifyStore } from './verify-store.ts';
 
 const note = { message: 'again', author: 'test', time: Date.UTC(2026, 1, 1) };
 
@@ -205,6 +206,12 @@ describe('rebuildCatalog', () => {
       again.images.all().map(({ name }) => name),
       ['database', 'web'],
     );
+    const { problems } = await verifyStore(again);
+    assert.deepEqual(
+      problems.map(({ message }) => message.replace(/:.*;/, ':')),
+      [`${imageRecordKey(web.uuid)}: varve gc writes it anew`],
+    );
+    await collectGarbage(again);
     await assertClean(again);
     await assertSnapshot(again, 'web@1', diskOf([1, 9, 1]));
   });

@@ -4,7 +4,7 @@ import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import { Catalog } from './catalog.ts';
 import { hexOf, nameFromHex } from './chunk.ts';
 import { DamageFinder } from './damage.ts';
-import { syncDirectory } from './directory-pack-store.ts';
+import { removeFile, syncDirectory } from './directory-pack-store.ts';
 import { decodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { LeaseTable } from './lease.ts';
@@ -222,5 +222,5 @@ function install(directory: string, fresh: string): void {
 }
 
 function removeDatabase(path: string): void {
-  for (const suffix of ['', '-wal', '-shm']) fs.rmSync(path + suffix, { force: true });
+  for (const suffix of ['', '-wal', '-shm']) removeFile(path + suffix);
 }

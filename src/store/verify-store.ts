@@ -7,6 +7,7 @@ import { referenceOf, type Snapshot } from './image-table.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { leftovers } from './leftovers.ts';
 import { decodeManifest, manifestKey } from './manifest.ts';
+import { staleRecords } from './stale-records.ts';
 import type { StoreParts } from './store-parts.ts';
 import { throwIfAborted } from './throw-if-aborted.ts';
 import { verifyPack } from './verify-pack.ts';
@@ -25,7 +26,10 @@ export interface VerifyReport {
   /** Bytes of packs that were read. */
   readonly bytes: number;
   readonly problems: readonly Problem[];
-  /** Keys of files that belong to nothing: no damage, and gone with the next garbage collection. */
+  /**
+   * Keys of files that belong to nothing, or say what was never done, because a process died, or is still at work: no
+   * damage, and set right by the next garbage collection.
+   */
   readonly leftovers: readonly string[];
 }
 
@@ -68,7 +72,13 @@ export async function verifyStore(parts: StoreParts, options: WorkOptions = {}):
   }
   const missing = damaged.filter((range) => !findings.some(({ names }) => range.names.some((name) => names.has(name))));
   if (missing.length > 0) problems.push({ message: 'chunks are missing from the catalog', damaged: missing });
-  return { ...packs, snapshotCount, problems, leftovers: [...leftovers(parts)].map(({ key }) => key) };
+  const stale = [...staleRecords(parts)];
+  for (const { damage } of stale) {
+    if (damage !== undefined) problems.push({ message: `${damage}; varve gc writes it anew`, damaged: [] });
+  }
+  const unsaid = stale.filter(({ damage }) => damage === undefined);
+  const leftoverKeys = [...leftovers(parts), ...unsaid].map(({ key }) => key);
+  return { ...packs, snapshotCount, problems, leftovers: leftoverKeys };
 }
 
 async function verifyPacks(

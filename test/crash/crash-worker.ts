@@ -12,7 +12,7 @@ export interface WorkerLog {
   readonly done: readonly Operation[];
   /** The one that it had begun, and that had not come back, or had failed. */
   readonly pending: Operation | undefined;
-  /** How that one failed. */
+  /** How that one failed, or opening the store; being in the way of others is no failure. */
   readonly failed: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface CrashWorkerOptions {
 }
 
 /** A process that waits to work on a store (`worker.ts`). */
-export class CrashWorker {
+export class CrashWorker implements Disposable {
   readonly #child: ChildProcess;
   readonly #output: Promise<string>;
   readonly #errors: Promise<string>;
@@ -51,6 +51,11 @@ export class CrashWorker {
     this.#child.stdin!.write('!');
   }
 
+  /** Ends it, when it is not dead yet. */
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
+  }
+
   /** Kills it, and says what it had done. @throws what it printed, when it had ended otherwise than by a failed operation */
   async kill(): Promise<WorkerLog> {
     this.#child.kill('SIGKILL');
@@ -70,10 +75,9 @@ function readLog(output: string): WorkerLog {
     const report = JSON.parse(line) as Report;
     if ('begin' in report) {
       pending = report.begin;
-      failed = undefined;
     } else if ('failed' in report) {
-      failed = `${report.failed}: ${report.message}`;
       if (report.failed === 'BUSY') pending = undefined;
+      else failed = `${report.failed}: ${report.message}`;
     } else {
       done.push(pending as Operation);
       pending = undefined;

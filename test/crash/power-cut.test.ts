@@ -25,7 +25,7 @@ describe('a store on a file system that loses what was not synced', () => {
       let images = new ExpectedImages();
       let reportedCount = 0;
       for (let round = 1; round <= rounds; round += 1) {
-        const worker = new CrashWorker({ path, compiled, kind: 'anything', seed: randomBelow(random, 2 ** 31) });
+        using worker = new CrashWorker({ path, compiled, kind: 'anything', seed: randomBelow(random, 2 ** 31) });
         await worker.start();
         await setTimeout(random() * longestLifeMs);
         fileSystem.cut();

@@ -23,19 +23,27 @@ async function attempt(act: () => Promise<void>): Promise<boolean> {
     say({ done: true });
     return true;
   } catch (error) {
-    if (!isVarveError(error)) throw error;
-    say({ failed: error.code, message: error.message });
-    return error.code === 'BUSY';
+    return sayFailure(error);
   }
 }
 
-const random = seededRandom(Number(seed));
+/** Whether it was only that others were in the way. */
+function sayFailure(error: unknown): boolean {
+  if (!isVarveError(error)) throw error;
+  say({ failed: error.code, message: error.message });
+  return error.code === 'BUSY';
+}
+
+async function work(random: () => number): Promise<void> {
+  await using store = await openStore(path, { create: true });
+  for (let isGoing = true; isGoing; ) {
+    const operation: Operation = kind === 'collect' ? { kind } : randomOperation(store, random);
+    say({ begin: operation });
+    isGoing = await attempt(() => perform(store, operation));
+  }
+}
+
 fs.writeSync(1, 'ready\n');
 // Without a parent there is nobody to kill it.
 if (fs.readSync(0, new Uint8Array(1)) === 0) process.exit();
-await using store = await openStore(path, { create: true });
-for (let isGoing = true; isGoing; ) {
-  const operation: Operation = kind === 'collect' ? { kind } : randomOperation(store, random);
-  say({ begin: operation });
-  isGoing = await attempt(() => perform(store, operation));
-}
+await work(seededRandom(Number(seed))).catch(sayFailure);
