@@ -22,7 +22,7 @@ export interface CrashWorkerOptions {
   readonly path: string;
   /** Gives the same operations for the same store. */
   readonly seed: number;
-  readonly kind: 'anything' | 'collect';
+  readonly kind: 'anything' | 'collect' | 'together';
   /** A folder in which workers keep what Node makes of their source: the next one starts in a quarter of the time. */
   readonly compiled: string;
 }
@@ -76,7 +76,7 @@ function readLog(output: string): WorkerLog {
     if ('begin' in report) {
       pending = report.begin;
     } else if ('failed' in report) {
-      if (report.failed === 'BUSY') pending = undefined;
+      if (report.isHarmless) pending = undefined;
       else failed = `${report.failed}: ${report.message}`;
     } else {
       done.push(pending as Operation);

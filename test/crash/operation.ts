@@ -15,4 +15,4 @@ export type Operation =
 export type Report =
   | { readonly begin: Operation }
   | { readonly done: true }
-  | { readonly failed: string; readonly message: string };
+  | { readonly failed: string; readonly message: string; readonly isHarmless: boolean };

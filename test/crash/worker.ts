@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { isVarveError } from '../../src/base/varve-error.ts';
+import { type ErrorCode, isVarveError } from '../../src/base/varve-error.ts';
 import { seededRandom } from '../../src/filter/seeded-random.ts';
 import { openStore } from '../../src/store/store.ts';
 import type { Operation, Report } from './operation.ts';
@@ -8,7 +8,8 @@ import { randomOperation } from './random-operation.ts';
 
 // The process that is killed: worker.ts PATH SEED KIND. It loads what it needs, says so, waits for a byte on its
 // standard input, and then does one thing after the other to the store in PATH until it dies: anything, or only
-// garbage collection where KIND is `collect`. A line goes out before each operation and after it has returned.
+// garbage collection where KIND is `collect`. A line goes out before each operation and after it has returned. One
+// that fails is the last, unless somebody else was in the way; where KIND is `together` somebody may be everywhere.
 
 const [path, seed, kind] = process.argv.slice(2) as [string, string, string];
 
@@ -27,11 +28,14 @@ async function attempt(act: () => Promise<void>): Promise<boolean> {
   }
 }
 
+const inTheWay: readonly ErrorCode[] = kind === 'together' ? ['BUSY', 'NOT_FOUND', 'CONFLICT'] : ['BUSY'];
+
 /** Whether it was only that others were in the way. */
 function sayFailure(error: unknown): boolean {
   if (!isVarveError(error)) throw error;
-  say({ failed: error.code, message: error.message });
-  return error.code === 'BUSY';
+  const isHarmless = isVarveError(error, ...inTheWay);
+  say({ failed: error.code, message: error.message, isHarmless });
+  return isHarmless;
 }
 
 async function work(random: () => number): Promise<void> {
