@@ -1,5 +1,5 @@
 /** `varve import` beside `qemu-img convert` to compressed qcow2: time, memory, size. `npm run bench import` */
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatSize } from '../src/base/size.ts';
 import { type Contestant, contest } from './runner/contest.ts';
@@ -13,7 +13,6 @@ const convert = ['qemu-img', 'convert', '-c', '-m', '16', '-W', '-O', 'qcow2', '
 
 await runBenchmark({ title, programs: ['qemu-img'], rounds: 7 }, async (bench) => {
   const disk = debianDisk();
-  readFileSync(disk.path);
   const store = join(bench.directory, 'store');
   const qcow2 = join(bench.directory, 'disk.qcow2');
   const ours = importer('varve import', varve('--store', store, 'import', disk.path, 'web'), store);

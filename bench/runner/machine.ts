@@ -29,7 +29,7 @@ export function describeMachine(directory: string, programs: readonly string[]):
     processors: os.availableParallelism(),
     memory: formatSize(os.totalmem()),
     kernel: `${os.type()} ${os.release().replace(/-.*/, '')}`,
-    fileSystem: run(['stat', '--file-system', '--format', '%T', directory]).stdout.trim(),
+    fileSystem: run(['df', '--output=fstype', directory]).stdout.trim().split('\n').at(-1) ?? 'unknown',
     node: process.version,
     programs: Object.fromEntries(programs.map((program) => [program, versionOf(program)])),
     date: new Date().toISOString(),
@@ -39,5 +39,5 @@ export function describeMachine(directory: string, programs: readonly string[]):
 
 function versionOf(program: string): string {
   const { stdout, stderr } = spawnSync(program, versionArguments[program] ?? ['--version'], { encoding: 'utf8' });
-  return /\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
+  return /\d+(\.\d+)*/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
 }
