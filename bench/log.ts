@@ -1,9 +1,12 @@
 /**
- * What a silent log costs: nanoseconds a call, to stay under 1,000. `node bench/log.ts --whole` also runs the whole
- * loop of 1000 × 1000 × 1000 up to its failure at (997, 123, 0), three billion calls, some minutes long.
+ * What a silent log costs, a call. `npm run bench log`; `node bench/log.ts --whole` runs the whole loop of
+ * 1000 × 1000 × 1000 up to its failure at (997, 123, 0) instead, three billion calls, some minutes long.
  */
 import { createLog, type Log } from '../src/log/log.ts';
 import { plainSink } from '../src/log/plain-sink.ts';
+import { contest } from './runner/contest.ts';
+import { formatTime } from './runner/report.ts';
+import { runBenchmark } from './runner/run-benchmark.ts';
 
 const failure: readonly [pass: number, voltage: number, pulse: number] = [997, 123, 0];
 
@@ -30,39 +33,47 @@ function measure(log: Log, maximumCalls: number): number {
   return calls;
 }
 
-/** Prints how long one of the `count` things takes that `run` does and counts. */
-async function report(name: string, run: () => number | Promise<number>): Promise<void> {
+/** Milliseconds that one of the `count` things takes that `run` does and counts. */
+async function timeOne(run: () => number | Promise<number>): Promise<number> {
   const start = performance.now();
   const count = await run();
-  console.log(`${name.padEnd(32)} ${(((performance.now() - start) * 1e6) / count).toFixed(1).padStart(8)} ns`);
+  return (performance.now() - start) / count;
 }
 
 const calls = 10_000_000;
 const repetitions = 300_000;
+const limitMs = 0.001;
 const log = createLog();
 
-measure(log, calls);
-await report('silent call', () => measure(log, calls));
-await log.scope('outer', () =>
-  log.scope('inner', async (scope) => {
-    await report('silent call, two scopes deep', () => measure(log, calls));
-    await report('silent call on the scope itself', () => measure(scope, calls));
-  }),
-);
-await report('scope', () => {
-  for (let index = 0; index < repetitions; index += 1) log.scope('inner', () => {});
-  return repetitions;
-});
-await report('scope, asynchronous', async () => {
-  for (let index = 0; index < repetitions; index += 1) await log.scope('inner', async () => {});
-  return repetitions;
-});
-await report('progress.advance', () => {
-  using progress = log.progress({ label: 'importing', totalBytes: repetitions });
-  for (let index = 0; index < repetitions; index += 1) progress.advance(1);
-  return repetitions;
-});
+const things: Readonly<Record<string, () => number | Promise<number>>> = {
+  'a silent call': () => measure(log, calls),
+  'a silent call, two scopes deep': () => log.scope('outer', () => log.scope('inner', () => measure(log, calls))),
+  'a silent call on the scope itself': () => log.scope('outer', (scope) => measure(scope, calls)),
+  'a scope': () => {
+    for (let index = 0; index < repetitions; index += 1) log.scope('inner', () => {});
+    return repetitions;
+  },
+  'a scope, asynchronous': async () => {
+    for (let index = 0; index < repetitions; index += 1) await log.scope('inner', async () => {});
+    return repetitions;
+  },
+  'progress.advance': () => {
+    using progress = log.progress({ label: 'importing', totalBytes: repetitions });
+    for (let index = 0; index < repetitions; index += 1) progress.advance(1);
+    return repetitions;
+  },
+};
+
 if (process.argv.includes('--whole')) {
   const printing = createLog({ sinks: [plainSink(process.stdout)] });
-  await report('silent call, the whole loop', () => measure(printing, Number.POSITIVE_INFINITY));
+  const time = await timeOne(() => measure(printing, Number.POSITIVE_INFINITY));
+  console.log(`a silent call, the whole loop: ${formatTime(time)}`);
+} else {
+  await runBenchmark({ title: 'log: what logging costs that nobody sees', rounds: 5 }, async ({ report, rounds }) => {
+    const contestants = Object.entries(things).map(([name, run]) => ({ name, run: () => timeOne(run) }));
+    const result = await contest(contestants, { rounds });
+    for (const name of result.names) report.add(name, result.summary(name));
+    const { median } = result.summary('a silent call');
+    report.target('a silent call', median * 1e6, 'ns', { atMost: limitMs * 1e6 });
+  });
 }

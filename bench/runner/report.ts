@@ -84,11 +84,12 @@ function right(...titles: string[]): Column[] {
   return titles.map((title) => ({ title, align: 'right' }));
 }
 
-/** Milliseconds for people, to three digits: `137 µs`, `68.2 ms`, `1.53 s`. */
-function formatTime(milliseconds: number): string {
+/** Milliseconds for people, to three digits: `82.1 ns`, `137 µs`, `68.2 ms`, `1.53 s`. */
+export function formatTime(milliseconds: number): string {
   if (milliseconds >= 999.5) return `${(milliseconds / 1000).toPrecision(3)} s`;
   if (milliseconds >= 0.9995) return `${milliseconds.toPrecision(3)} ms`;
-  return `${(milliseconds * 1000).toPrecision(3)} µs`;
+  if (milliseconds >= 0.0009995) return `${(milliseconds * 1000).toPrecision(3)} µs`;
+  return `${(milliseconds * 1e6).toPrecision(3)} ns`;
 }
 
 /** `1.27 ×`, as the target tables have it. */
