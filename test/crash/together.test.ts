@@ -26,7 +26,8 @@ test(`a store stays whole under ${workerCount} processes that do everything at o
   const logs = await Promise.all(workers.map((worker) => worker.kill()));
   for (const { failed } of logs) assert.equal(failed, undefined);
   const counts = logs.map(({ done }) => done.length);
-  assert.ok(Math.min(...counts) > 0, 'each got something done');
+  // Not each of them: garbage collection may have waited for the others' imports all the time.
+  assert.ok(Math.max(...counts) > 0, 'something got done');
   await using store = await openStore(path);
   await assertClean(store);
   for (const { image, number } of [...store.images.every()]) await readSnapshot(store, `${image}@${number}`);

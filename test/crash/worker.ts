@@ -28,7 +28,9 @@ async function attempt(act: () => Promise<void>): Promise<boolean> {
   }
 }
 
-const inTheWay: readonly ErrorCode[] = kind === 'together' ? ['BUSY', 'NOT_FOUND', 'CONFLICT'] : ['BUSY'];
+/** Others take images away, change them first, choose the same name, or leave a snapshot that is the last (INVALID). */
+const othersInTheWay: readonly ErrorCode[] = ['BUSY', 'NOT_FOUND', 'CONFLICT', 'EXISTS', 'INVALID'];
+const inTheWay: readonly ErrorCode[] = kind === 'together' ? othersInTheWay : ['BUSY'];
 
 /** Whether it was only that others were in the way. */
 function sayFailure(error: unknown): boolean {
