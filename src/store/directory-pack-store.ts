@@ -73,8 +73,8 @@ export class DirectoryPackStore implements PackStore {
       const key = `${prefix}/${entry.name}`;
       if (entry.isDirectory()) yield* this.list(key);
       // What somebody deletes meanwhile is not there.
-      const found = entry.isFile() && fs.statSync(join(this.#root, key), { throwIfNoEntry: false });
-      if (found) yield { key, size: found.size };
+      const found = entry.isFile() ? this.#statOf(key) : undefined;
+      if (found !== undefined) yield { key, size: found.size };
     }
   }
 
@@ -85,6 +85,10 @@ export class DirectoryPackStore implements PackStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const key of [...this.#files.keys()]) this.#close(key);
+  }
+
+  #statOf(key: string): fs.Stats | undefined {
+    return this.#attempt(key, 'look at', () => fs.statSync(join(this.#root, key), { throwIfNoEntry: false }));
   }
 
   #entries(prefix: string): fs.Dirent[] {

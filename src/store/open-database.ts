@@ -64,8 +64,16 @@ function readAlong(path: string): DatabaseSync | undefined {
   }
 }
 
+function newScratch(path: string): string {
+  try {
+    return fs.mkdtempSync(join(tmpdir(), 'varve-catalog-'));
+  } catch (cause) {
+    throw systemError(`make a copy of ${path} in ${tmpdir()}`, cause);
+  }
+}
+
 function openCopy(path: string, refusal: Refusal): OpenDatabase {
-  const scratch = fs.mkdtempSync(join(tmpdir(), 'varve-catalog-'));
+  const scratch = newScratch(path);
   const copy = join(scratch, 'catalog.sqlite');
   try {
     fs.copyFileSync(path, copy, fs.constants.COPYFILE_FICLONE);

@@ -256,6 +256,19 @@ describe('a store in a directory that cannot be written to', () => {
     });
   }
 
+  test('is no empty place to who may not look into it', { skip }, async () => {
+    await using temporary = await temporaryStore();
+    const source = `
+      const { openStore } = await import('../../src/store/store.ts');
+      for (const create of [false, true]) {
+        await openStore(process.argv[1], { create }).catch((error) => console.log(error.code, error.message));
+      }
+    `;
+    fs.chmodSync(join(temporary.path, '..'), 0o700);
+    const { output } = await runModule(source, [temporary.path], { uid: 65_534 });
+    assert.match(output, /^(PERMISSION cannot open the store [^\n]+: permission denied\n){2}$/);
+  });
+
   test('cannot be made there', { skip }, async () => {
     await using folder = await temporaryFolder();
     fs.chmodSync(folder.path, 0o755);

@@ -132,13 +132,22 @@ export class Store implements StoreParts, AsyncDisposable {
  */
 export async function openStore(path: string, options: OpenStoreOptions = {}): Promise<Store> {
   const directory = resolve(path);
-  const isThere = fs.existsSync(join(directory, storeFile));
+  const isThere = isStore(directory);
   if (!isThere && !options.create) {
     throw new VarveError('NOT_FOUND', `there is no store in ${directory}; varve import makes one`);
   }
   if (!isThere) createStore(directory);
   checkStoreFile(directory);
   return new Store(directory, openCatalog(directory));
+}
+
+/** Not `existsSync`, which takes a directory that may not be looked into for an empty one. */
+function isStore(directory: string): boolean {
+  try {
+    return fs.statSync(join(directory, storeFile), { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    throw systemError(`open the store ${directory}`, cause);
+  }
 }
 
 function openCatalog(directory: string): Catalog {
