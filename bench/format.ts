@@ -5,7 +5,7 @@ import { formatSize } from '../src/base/size.ts';
 import type { BlockDevice } from '../src/block/block-device.ts';
 import { openFileDevice } from '../src/block/file-device.ts';
 import { fileTarget } from '../src/format/file-target.ts';
-import { formatNamed, openImage } from '../src/format/formats.ts';
+import { openImage, writableFormatNamed } from '../src/format/formats.ts';
 import type { FormatDevice, WriteImageOptions } from '../src/format/image-format.ts';
 import { type Contestant, contest } from './runner/contest.ts';
 import { debianDisk } from './runner/debian-disk.ts';
@@ -36,7 +36,7 @@ async function convert(source: string, target: string, format: string, compressi
   {
     await using disk = await open(source);
     const fd = fs.openSync(target, 'wx');
-    await formatNamed(format).write(disk, fileTarget(fd, target), { compression: compression as Compression });
+    await writableFormatNamed(format).write(disk, fileTarget(fd, target), { compression: compression as Compression });
     fs.closeSync(fd);
   }
   console.log(performance.now() - start);

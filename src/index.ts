@@ -22,7 +22,15 @@ export { formatSize, parseSize } from './base/size.ts';
 export { type ErrorCode, isVarveError, VarveError } from './base/varve-error.ts';
 
 // Disks: the interface, what implements it, and what stands between.
-export type { BlockDevice, DeviceSupport, Extent, ExtentKind, MaybePromise } from './block/block-device.ts';
+export {
+  type BlockDevice,
+  type DeviceSupport,
+  type Extent,
+  type ExtentKind,
+  isResizable,
+  type MaybePromise,
+  type ResizableDevice,
+} from './block/block-device.ts';
 export { type CheckedDeviceOptions, checkedDevice } from './block/checked-device.ts';
 export { type FileDeviceOptions, openFileDevice } from './block/file-device.ts';
 export { type MemoryDeviceOptions, memoryDevice } from './block/memory-device.ts';
@@ -36,15 +44,32 @@ export { type SliceOptions, sliceFilter } from './filter/slice.ts';
 export { type DeviceStats, type OperationStats, type StatsDevice, statsFilter } from './filter/stats.ts';
 
 // Disk files.
-export { formatNamed, imageFormats, type OpenImageFileOptions, openImage, probeFormat } from './format/formats.ts';
+export {
+  formatNamed,
+  imageFormats,
+  type OpenImageFileOptions,
+  openImage,
+  probeFormat,
+  writableFormatNamed,
+} from './format/formats.ts';
 export type {
+  AskSecret,
   BackingReference,
+  BitmapInformation,
+  CheckImageOptions,
+  CheckReport,
   Compression,
+  CreateImageOptions,
   FormatDevice,
   FormatInformation,
   ImageFormat,
+  ImageMeasure,
+  InternalSnapshot,
+  MappedExtent,
   OpenBacking,
   OpenImageOptions,
+  OpenPart,
+  WritableFormat,
   WriteImageOptions,
 } from './format/image-format.ts';
 export type { ImageTarget } from './format/image-target.ts';

@@ -62,3 +62,18 @@ export interface BlockDevice extends AsyncDisposable {
    */
   extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent>;
 }
+
+/** A device that can get longer and shorter: a file, memory. */
+export interface ResizableDevice extends BlockDevice {
+  /** What it is now, in bytes. */
+  readonly size: number;
+  /** A write that goes past the end makes the device longer; a gap before it reads as zeros. */
+  write(source: Uint8Array, offset: number): MaybePromise<void>;
+  /** Cuts the device to `size` bytes, or makes it so long with zeros. */
+  resize(size: number): MaybePromise<void>;
+}
+
+/** Whether a device can get longer and shorter. A partition or a block device of this machine cannot. */
+export function isResizable(device: BlockDevice): device is ResizableDevice {
+  return 'resize' in device;
+}

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { testBlockDevice } from '../conformance/block-device.ts';
 import { assertEqualBytes, contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
 import { isLinux } from '../linux/libc.ts';
-import type { BlockDevice } from './block-device.ts';
+import { type BlockDevice, isResizable } from './block-device.ts';
 import { openFileDevice } from './file-device.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'varve-'));
@@ -210,4 +210,16 @@ describe('calls that the kernel does in part, or not now', () => {
       message: 'cannot read disk.raw: input/output error',
     });
   });
+});
+
+test('a file device gets longer with what is written past its end, and shorter; what comes back is zeros', async () => {
+  await using device = await openFileDevice(join(directory, 'growing'), { createSize: 1000 });
+  assert.ok(isResizable(device));
+  await device.write(pattern(500, 3), 200_000);
+  assert.equal(device.size, 200_500);
+  await device.resize(200_100);
+  await device.resize(300_000);
+  assert.equal((await stat(join(directory, 'growing'))).size, 300_000);
+  assertEqualBytes(await contentOf(device, 200_000, 100), pattern(500, 3).subarray(0, 100), 'what was kept');
+  assertEqualBytes(await contentOf(device, 200_100, 99_900), new Uint8Array(99_900), 'what was cut off');
 });

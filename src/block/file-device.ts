@@ -16,7 +16,8 @@ export interface FileDeviceOptions {
 }
 
 /**
- * Opens a file, or a block device of this machine, as a device. Its size is what it is now. Reads and writes are
+ * Opens a file, or a block device of this machine, as a device. Its size is what it is now; a regular file is a
+ * `ResizableDevice`. Reads and writes are
  * synchronous; `flush` is `fdatasync`, through the thread pool.
  *
  * @throws VarveError `NOT_FOUND`, `EXISTS`, `PERMISSION`, `READ_ONLY`, `IO` by errno; `INVALID` for what is no disk: a

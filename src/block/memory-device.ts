@@ -1,5 +1,5 @@
 import { isZero } from '../bytes/is-zero.ts';
-import type { BlockDevice, DeviceSupport, Extent } from './block-device.ts';
+import type { DeviceSupport, Extent, ResizableDevice } from './block-device.ts';
 
 const pageSize = 2 ** 16;
 
@@ -11,13 +11,14 @@ export interface MemoryDeviceOptions {
 }
 
 /** A device whose every request is done when it returns. */
-export interface MemoryDevice extends BlockDevice {
+export interface MemoryDevice extends ResizableDevice {
   read(target: Uint8Array, offset: number): void;
   write(source: Uint8Array, offset: number): void;
   zero(offset: number, length: number): void;
   trim(offset: number, length: number): void;
   flush(): void;
   extents(offset: number, length: number): Iterable<Extent>;
+  resize(size: number): void;
 }
 
 /**
@@ -43,17 +44,21 @@ function fill(device: MemoryDevice, content: Uint8Array): void {
 }
 
 class PagedDevice implements MemoryDevice {
-  readonly size: number;
   readonly blockSize: number;
   readonly supports: DeviceSupport;
+  #size: number;
   readonly #pages = new Map<number, Uint8Array>();
 
   constructor(size: number, { readOnly = false, blockSize = 4096 }: MemoryDeviceOptions) {
     if (!(Number.isInteger(Math.log2(blockSize)) && blockSize >= 1))
       throw new RangeError(`blocks of ${blockSize} bytes`);
-    this.size = size;
+    this.#size = size;
     this.blockSize = blockSize;
     this.supports = { write: !readOnly, trim: !readOnly, zero: !readOnly, extents: true };
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   read(target: Uint8Array, offset: number): void {
@@ -76,6 +81,7 @@ class PagedDevice implements MemoryDevice {
       this.#page((position - inPage) / pageSize).set(source.subarray(done, done + length), inPage);
       done += length;
     }
+    this.#size = Math.max(this.#size, offset + source.length);
   }
 
   zero(offset: number, length: number): void {
@@ -104,6 +110,11 @@ class PagedDevice implements MemoryDevice {
       yield { offset: start, length: position - start, kind: 'data' };
     }
     if (position < end) yield { offset: position, length: end - position, kind: 'hole' };
+  }
+
+  resize(size: number): void {
+    if (size < this.#size) this.zero(size, this.#size - size);
+    this.#size = size;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

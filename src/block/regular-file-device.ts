@@ -4,7 +4,7 @@ import { systemError } from '../base/varve-error.ts';
 import { punchHole, zeroRange } from '../linux/fallocate.ts';
 import { isLinux } from '../linux/libc.ts';
 import { seekData, seekHole } from '../linux/seek-data.ts';
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from './block-device.ts';
+import type { DeviceSupport, Extent, MaybePromise, ResizableDevice } from './block-device.ts';
 import { inSlices } from './in-slices.ts';
 import { endedError, readFully, writeFully, writeZerosFully } from './positional-io.ts';
 
@@ -28,25 +28,29 @@ export interface RegularFile {
  * A device over an open file. On Linux its holes are `extents`, and `trim` and `zero` punch holes; where the file
  * system has none, and on other systems, all of it is data and zeros are written.
  */
-export function regularFileDevice(file: RegularFile): BlockDevice {
+export function regularFileDevice(file: RegularFile): ResizableDevice {
   return new RegularFileDevice(file);
 }
 
-class RegularFileDevice implements BlockDevice {
-  readonly size: number;
+class RegularFileDevice implements ResizableDevice {
   readonly blockSize: number;
   readonly supports: DeviceSupport;
   readonly #handle: FileHandle;
   readonly #label: string;
+  #size: number;
   /** The quickest way to zeros that the file system has not refused yet. */
   #zeroing: 'punch' | 'zero range' | 'write' = isLinux ? 'punch' : 'write';
 
   constructor({ handle, size, blockSize, readOnly, label }: RegularFile) {
-    this.size = size;
+    this.#size = size;
     this.blockSize = blockSize;
     this.supports = { write: !readOnly, trim: isLinux && !readOnly, zero: isLinux && !readOnly, extents: isLinux };
     this.#handle = handle;
     this.#label = label;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   read(target: Uint8Array, offset: number): void {
@@ -55,6 +59,7 @@ class RegularFileDevice implements BlockDevice {
 
   write(source: Uint8Array, offset: number): void {
     writeFully(this.#handle.fd, source, offset, this.#label);
+    if (offset + source.length > this.#size) this.#size = offset + source.length;
   }
 
   zero(offset: number, length: number): MaybePromise<void> {
@@ -76,6 +81,15 @@ class RegularFileDevice implements BlockDevice {
       await this.#handle.datasync();
     } catch (error) {
       throw systemError(`flush ${this.#label}`, error);
+    }
+  }
+
+  async resize(size: number): Promise<void> {
+    try {
+      await this.#handle.truncate(size);
+      this.#size = size;
+    } catch (error) {
+      throw systemError(`resize ${this.#label}`, error);
     }
   }
 

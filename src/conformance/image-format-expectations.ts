@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
-import type { FormatDevice, ImageFormat, WriteImageOptions } from '../format/image-format.ts';
+import type { FormatDevice, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
 import { memoryTarget } from './memory-target.ts';
 
 /** What `testImageFormat` may expect of the format, and how it is written. */
@@ -17,7 +17,7 @@ export interface ImageFormatSuiteOptions {
 
 /** The format, one way to write it, and the options with nothing left out, as the parts of the suite take them. */
 export interface ImageFormatExpectations extends Required<Omit<ImageFormatSuiteOptions, 'ways'>> {
-  readonly format: ImageFormat;
+  readonly format: WritableFormat;
   readonly writeOptions: WriteImageOptions;
 }
 

@@ -1,6 +1,6 @@
 import { describe } from 'node:test';
 import { memoryDevice } from '../block/memory-device.ts';
-import type { ImageFormat } from '../format/image-format.ts';
+import type { WritableFormat } from '../format/image-format.ts';
 import { testBlockDevice } from './block-device.ts';
 import { testDamage } from './image-format-damage.ts';
 import { type ImageFormatSuiteOptions, imageBytes, openBytes } from './image-format-expectations.ts';
@@ -11,7 +11,7 @@ import { testWritingImages } from './image-format-writing.ts';
  * The conformance suite of `ImageFormat`: a test for every clause of the interface, for each way to write the format,
  * with the suite of `BlockDevice` on what it opens.
  */
-export function testImageFormat(format: ImageFormat, options: ImageFormatSuiteOptions = {}): void {
+export function testImageFormat(format: WritableFormat, options: ImageFormatSuiteOptions = {}): void {
   const { ways = { 'as it comes': {} }, sizeUnit = 1, detectsTruncation = true, sparse = true } = options;
   for (const [way, writeOptions] of Object.entries(ways)) {
     const expected = { format, writeOptions, sizeUnit, detectsTruncation, sparse };

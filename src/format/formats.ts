@@ -1,7 +1,7 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { foreignFormat } from './foreign-formats.ts';
-import type { FormatDevice, ImageFormat, OpenImageOptions } from './image-format.ts';
+import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
 import { qcow2Format } from './qcow2/qcow2.ts';
 import { rawFormat } from './raw.ts';
 
@@ -26,6 +26,22 @@ export function formatNamed(name: string): ImageFormat {
   if (found !== undefined) return found;
   const names = imageFormats.map((format) => format.name).join(', ');
   throw new VarveError('INVALID', `there is no disk format ${JSON.stringify(name)} here; there are ${names}`);
+}
+
+/**
+ * The format of that name, if it can be written.
+ *
+ * @throws VarveError `INVALID` where there is none, `UNSUPPORTED` for one that is only read
+ */
+export function writableFormatNamed(name: string): WritableFormat {
+  const format = formatNamed(name);
+  if (isWritable(format)) return format;
+  const names = imageFormats.filter(isWritable).map((each) => each.name);
+  throw new VarveError('UNSUPPORTED', `${name} images are read here, not written; choose ${names.join(', ')}`);
+}
+
+function isWritable(format: ImageFormat): format is WritableFormat {
+  return format.write !== undefined;
 }
 
 /** The format that files with the ending of `path` usually have; undefined where nobody claims it. */

@@ -1,4 +1,4 @@
-import type { BlockDevice } from '../block/block-device.ts';
+import type { BlockDevice, Extent, MaybePromise, ResizableDevice } from '../block/block-device.ts';
 import type { ImageTarget } from './image-target.ts';
 
 /**
@@ -8,12 +8,31 @@ import type { ImageTarget } from './image-target.ts';
  */
 export type OpenBacking = (name: string, format: string | undefined) => Promise<BlockDevice>;
 
+/**
+ * Opens a file that holds a part of the image's own data: an extent of a VMDK, a qcow2's external data file. `name` is
+ * what the image says; the hook decides whether that file may be opened, as with `OpenBacking`. It is opened to be
+ * written where the image is. The image disposes of the device.
+ */
+export type OpenPart = (name: string) => Promise<BlockDevice>;
+
+/** Gives the passphrase or key of an encrypted image; called only where the image asks for one. */
+export type AskSecret = (question: string) => Promise<Uint8Array>;
+
 /** How an image file is opened. */
 export interface OpenImageOptions {
   /** What errors call the file, usually its path. */
   readonly name: string;
   /** Given where backing files are to be followed; without it an image that has one is refused. */
   readonly openBacking?: OpenBacking;
+  /** Given where files that hold parts of the image are to be opened; without it an image that has any is refused. */
+  readonly openPart?: OpenPart;
+  /** Given where encrypted images are to be read; without it such an image is refused. */
+  readonly askSecret?: AskSecret;
+  /**
+   * Whether the disk is to be changed in place; the file is writable then, and `ResizableDevice` where the format lets
+   * it grow. A format that is only read refuses with `UNSUPPORTED`.
+   */
+  readonly writable?: boolean;
 }
 
 /** The way clusters are compressed. */
@@ -25,10 +44,26 @@ export interface WriteImageOptions {
   readonly compression?: 'none' | Compression;
   /** In bytes, a power of two; for formats that have clusters. */
   readonly clusterSize?: number;
+  /** Switches of the format by the names that `qemu-img convert -o` has: `subformat`. */
+  readonly options?: Readonly<Record<string, string>>;
   /** Called with how many bytes of the disk are dealt with, holes included. */
   readonly onProgress?: (doneBytes: number) => void;
   /** Stops the writing with `ABORTED`; what is written by then is no image. */
   readonly signal?: AbortSignal;
+}
+
+/** How an empty image file is made. */
+export interface CreateImageOptions {
+  /** Of the disk, in bytes. */
+  readonly size: number;
+  /** In bytes; for formats that have clusters or blocks. */
+  readonly clusterSize?: number;
+  /** What compressed clusters are compressed with once there are any; `zstd` where nothing is given. */
+  readonly compression?: Compression;
+  /** The file it builds on, as it is to stand in the image. */
+  readonly backing?: BackingReference;
+  /** Switches of the format by the names that `qemu-img create -o` has: `extended_l2`, `lazy_refcounts`, `compat`. */
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** The file an image builds on, in the image's own words. */
@@ -57,6 +92,46 @@ export interface FormatInformation {
   readonly dirty?: boolean;
   /** Somebody found it damaged; it can be read as far as that goes. */
   readonly corrupt?: boolean;
+  /** How its content is encrypted: `LUKS`, `AES`. */
+  readonly encryption?: string;
+  /** Other files that hold parts of its data, in its own words. */
+  readonly parts?: readonly string[];
+  /** The snapshots inside the file. */
+  readonly snapshots?: readonly InternalSnapshot[];
+  /** The persistent dirty bitmaps inside the file. */
+  readonly bitmaps?: readonly BitmapInformation[];
+}
+
+/** A snapshot inside an image file. */
+export interface InternalSnapshot {
+  readonly id: string;
+  readonly name: string;
+  /** Of the disk then, in bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+  /** Length of a saved machine state, in bytes; 0 where there is none. */
+  readonly machineStateLength: number;
+}
+
+/** A persistent dirty bitmap inside an image file. */
+export interface BitmapInformation {
+  readonly name: string;
+  /** Bytes of the disk that a bit stands for. */
+  readonly granularity: number;
+  /** `auto`: it is kept up to date by whoever writes; `in-use`: whoever did was cut off, so it says nothing. */
+  readonly flags: readonly ('auto' | 'in-use')[];
+}
+
+/** A run of a disk as `map` tells of it: as `Extent`, and where it comes from. */
+export interface MappedExtent extends Extent {
+  /** How many files down the chain it is found: 0 in the image itself. */
+  readonly depth: number;
+  /** Whether any file of the chain says what it holds; false where all are silent, and it reads as zeros. */
+  readonly present: boolean;
+  readonly compressed: boolean;
+  /** Where it is in the file at `depth`, in bytes; left out where it has no place of its own. */
+  readonly hostOffset?: number;
 }
 
 /** The disk inside an image file. Disposing of it disposes of the file and the backing files. */
@@ -64,6 +139,52 @@ export interface FormatDevice extends BlockDevice {
   /** The name of its format. */
   readonly format: string;
   information(): FormatInformation;
+  /**
+   * The runs of a range with where they come from, in order, without gaps, cut to the range. Where a format has no more
+   * to tell, `mapOf` makes it of `extents`.
+   */
+  map?(offset: number, length: number): Iterable<MappedExtent> | AsyncIterable<MappedExtent>;
+  /** Makes the disk larger, with zeros, or smaller; there where it can be done and the image is open for writing. */
+  resize?(size: number): MaybePromise<void>;
+}
+
+/** What to look for, and to set right, in an image file. */
+export interface CheckImageOptions {
+  /** What errors call the file. */
+  readonly name: string;
+  /** `leaks`: frees what nothing uses; `all`: also what contradicts itself. Nothing where it is not given. */
+  readonly repair?: 'leaks' | 'all';
+  readonly onProgress?: (doneBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What is wrong with an image file. Counts are of what was found and is not repaired. */
+export interface CheckReport {
+  /** Contradictions that can cost data. */
+  readonly corruptions: number;
+  /** Clusters that are taken and that nothing uses. */
+  readonly leaks: number;
+  readonly corruptionsFixed: number;
+  readonly leaksFixed: number;
+  /** One line for each of the first hundred. */
+  readonly problems: readonly string[];
+  /** Clusters or blocks of the disk, and how many of them have a place in the file, are compressed, are out of order. */
+  readonly clusters?: {
+    readonly total: number;
+    readonly allocated: number;
+    readonly compressed: number;
+    readonly fragmented: number;
+  };
+  /** Where the last thing in the file ends, in bytes. */
+  readonly imageEndOffset?: number;
+}
+
+/** How large a file would be. */
+export interface ImageMeasure {
+  /** With what the disk holds now, in bytes. */
+  readonly required: number;
+  /** With all of the disk written, in bytes. */
+  readonly fullyAllocated: number;
 }
 
 /** A disk file format: how to tell it, open it and write it. */
@@ -84,9 +205,27 @@ export interface ImageFormat {
    */
   open(file: BlockDevice, options: OpenImageOptions): Promise<FormatDevice>;
   /**
-   * Writes all of `source` into an empty target, as a whole image; syncing it is up to the caller.
+   * Writes all of `source` into an empty target, as a whole image; syncing it is up to the caller. Left out by formats
+   * that are only read.
    *
    * @throws VarveError `INVALID` for options that make no sense in this format, `ABORTED`, and what source and target throw
    */
-  write(source: BlockDevice, target: ImageTarget, options?: WriteImageOptions): Promise<void>;
+  write?(source: BlockDevice, target: ImageTarget, options?: WriteImageOptions): Promise<void>;
+  /**
+   * Makes an empty image in an empty file, and syncs it; there for formats that are written in place.
+   *
+   * @throws VarveError `INVALID` for options that make no sense in this format
+   */
+  create?(file: ResizableDevice, options: CreateImageOptions): Promise<void>;
+  /**
+   * Looks for what is wrong with an image, and repairs it in a writable file if asked. It opens no other file.
+   *
+   * @throws VarveError `CORRUPT`, `UNSUPPORTED` where not even its header can be read
+   */
+  check?(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport>;
+  /** How large a file `write` would make, as far as that can be known beforehand; compression is not. */
+  measure?(source: BlockDevice, options?: WriteImageOptions): Promise<ImageMeasure>;
 }
+
+/** A format whose images can be written whole. */
+export type WritableFormat = ImageFormat & Required<Pick<ImageFormat, 'write'>>;

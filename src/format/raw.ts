@@ -1,9 +1,9 @@
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
-import type { FormatDevice, FormatInformation, ImageFormat } from './image-format.ts';
+import type { FormatDevice, FormatInformation, WritableFormat } from './image-format.ts';
 import { writeRaw } from './write-raw.ts';
 
 /** No format at all: the file's bytes are the disk's. */
-export const rawFormat: ImageFormat = {
+export const rawFormat: WritableFormat = {
   name: 'raw',
   extensions: ['raw', 'img'],
   probe: () => 1,

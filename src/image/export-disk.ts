@@ -6,8 +6,8 @@ import { formatSize } from '../base/size.ts';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { deviceTarget } from '../format/device-target.ts';
-import { formatForPath, formatNamed } from '../format/formats.ts';
-import type { Compression, ImageFormat, WriteImageOptions } from '../format/image-format.ts';
+import { formatForPath, writableFormatNamed } from '../format/formats.ts';
+import type { Compression, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
 import type { ImageTarget } from '../format/image-target.ts';
 import { streamTarget } from '../format/stream-target.ts';
 import { freeSpace } from '../linux/free-space.ts';
@@ -38,7 +38,7 @@ export interface ExportResult {
 /** An export under way. */
 interface Job {
   readonly disk: Disk;
-  readonly format: ImageFormat;
+  readonly format: WritableFormat;
   readonly options: ExportOptions;
 }
 
@@ -69,11 +69,11 @@ export async function exportDisk(
 /** Endings of formats that can be read by others only: a raw file of such a name would mislead. */
 const foreignExtension = /\.(vmdk|vhdx?|vdi|qed|ova|dmg)$/i;
 
-/** The format to write: the one that is named, else the one that such files have, else raw. @throws INVALID */
-function exportFormat(target: string, name: string | undefined): ImageFormat {
-  if (name !== undefined) return formatNamed(name);
+/** The format to write: the one that is named, else the one that such files have, else raw. @throws INVALID, UNSUPPORTED */
+function exportFormat(target: string, name: string | undefined): WritableFormat {
+  if (name !== undefined) return writableFormatNamed(name);
   const extension = foreignExtension.exec(target)?.[1];
-  if (extension === undefined) return formatForPath(target) ?? formatNamed('raw');
+  if (extension === undefined) return writableFormatNamed(formatForPath(target)?.name ?? 'raw');
   throw new VarveError(
     'UNSUPPORTED',
     `cannot write ${target}: ${extension} is not supported yet; give --format raw or qcow2`,

@@ -11,7 +11,7 @@ import { pattern } from '../../src/conformance/device-content.ts';
 import { compressible, mixedDisk } from '../../src/conformance/image-format-samples.ts';
 import { deviceTarget } from '../../src/format/device-target.ts';
 import { fileTarget } from '../../src/format/file-target.ts';
-import { formatNamed } from '../../src/format/formats.ts';
+import { writableFormatNamed } from '../../src/format/formats.ts';
 import type { WriteImageOptions } from '../../src/format/image-format.ts';
 import { streamTarget } from '../../src/format/stream-target.ts';
 import { assertClean, imageDirectory, openPath, ourMap, qemuImg, qemuMap } from './qemu-images.ts';
@@ -24,7 +24,7 @@ const clusterSizes = [512, 4096, 65536, 2 ** 21];
 async function writeFileImage(source: BlockDevice, format: string, path: string, options?: WriteImageOptions) {
   const fd = openSync(path, 'wx');
   try {
-    await formatNamed(format).write(source, fileTarget(fd, path), options);
+    await writableFormatNamed(format).write(source, fileTarget(fd, path), options);
   } finally {
     closeSync(fd);
   }
@@ -34,7 +34,7 @@ async function writeFileImage(source: BlockDevice, format: string, path: string,
 async function pipeImage(source: BlockDevice, format: string, path: string, options?: WriteImageOptions) {
   const cat = spawn('sh', ['-c', 'cat > "$0"', path], { stdio: ['pipe', 'inherit', 'inherit'] });
   const closed = once(cat, 'close');
-  await formatNamed(format).write(source, streamTarget(cat.stdin, 'the pipe'), options);
+  await writableFormatNamed(format).write(source, streamTarget(cat.stdin, 'the pipe'), options);
   cat.stdin.end();
   assert.deepEqual(await closed, [0, null]);
 }
@@ -70,7 +70,7 @@ describe('qcow2 images that we write', { skip }, () => {
       const path = await directory.save(`device-${compression}`, pattern(8 * 2 ** 20, 1));
       {
         await using device = await openFileDevice(path);
-        await formatNamed('qcow2').write(source, deviceTarget(device), { compression });
+        await writableFormatNamed('qcow2').write(source, deviceTarget(device), { compression });
       }
       await assertJudgedGood(path, raw);
     }

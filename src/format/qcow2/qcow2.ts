@@ -1,10 +1,10 @@
-import type { ImageFormat } from '../image-format.ts';
+import type { WritableFormat } from '../image-format.ts';
 import { qcow2Magic } from './header.ts';
 import { openQcow2 } from './open-qcow2.ts';
 import { writeQcow2 } from './write-qcow2.ts';
 
 /** QEMU's copy-on-write format, versions 2 and 3. */
-export const qcow2Format: ImageFormat = {
+export const qcow2Format: WritableFormat = {
   name: 'qcow2',
   extensions: ['qcow2', 'qcow'],
   probe(head) {
