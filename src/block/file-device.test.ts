@@ -213,13 +213,14 @@ describe('calls that the kernel does in part, or not now', () => {
 });
 
 test('a file device gets longer with what is written past its end, and shorter; what comes back is zeros', async () => {
-  await using device = await openFileDevice(join(directory, 'growing'), { createSize: 1000 });
+  const path = newPath();
+  await using device = await openFileDevice(path, { createSize: 1000 });
   assert.ok(isResizable(device));
   await device.write(pattern(500, 3), 200_000);
   assert.equal(device.size, 200_500);
   await device.resize(200_100);
   await device.resize(300_000);
-  assert.equal((await stat(join(directory, 'growing'))).size, 300_000);
+  assert.equal((await stat(path)).size, 300_000);
   assertEqualBytes(await contentOf(device, 200_000, 100), pattern(500, 3).subarray(0, 100), 'what was kept');
   assertEqualBytes(await contentOf(device, 200_100, 99_900), new Uint8Array(99_900), 'what was cut off');
 });
