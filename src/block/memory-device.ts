@@ -44,21 +44,17 @@ function fill(device: MemoryDevice, content: Uint8Array): void {
 }
 
 class PagedDevice implements MemoryDevice {
+  size: number;
   readonly blockSize: number;
   readonly supports: DeviceSupport;
-  #size: number;
   readonly #pages = new Map<number, Uint8Array>();
 
   constructor(size: number, { readOnly = false, blockSize = 4096 }: MemoryDeviceOptions) {
     if (!(Number.isInteger(Math.log2(blockSize)) && blockSize >= 1))
       throw new RangeError(`blocks of ${blockSize} bytes`);
-    this.#size = size;
+    this.size = size;
     this.blockSize = blockSize;
     this.supports = { write: !readOnly, trim: !readOnly, zero: !readOnly, extents: true };
-  }
-
-  get size(): number {
-    return this.#size;
   }
 
   read(target: Uint8Array, offset: number): void {
@@ -81,7 +77,7 @@ class PagedDevice implements MemoryDevice {
       this.#page((position - inPage) / pageSize).set(source.subarray(done, done + length), inPage);
       done += length;
     }
-    this.#size = Math.max(this.#size, offset + source.length);
+    this.size = Math.max(this.size, offset + source.length);
   }
 
   zero(offset: number, length: number): void {
@@ -113,8 +109,8 @@ class PagedDevice implements MemoryDevice {
   }
 
   resize(size: number): void {
-    if (size < this.#size) this.zero(size, this.#size - size);
-    this.#size = size;
+    if (size < this.size) this.zero(size, this.size - size);
+    this.size = size;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,24 +33,20 @@ export function regularFileDevice(file: RegularFile): ResizableDevice {
 }
 
 class RegularFileDevice implements ResizableDevice {
+  size: number;
   readonly blockSize: number;
   readonly supports: DeviceSupport;
   readonly #handle: FileHandle;
   readonly #label: string;
-  #size: number;
   /** The quickest way to zeros that the file system has not refused yet. */
   #zeroing: 'punch' | 'zero range' | 'write' = isLinux ? 'punch' : 'write';
 
   constructor({ handle, size, blockSize, readOnly, label }: RegularFile) {
-    this.#size = size;
+    this.size = size;
     this.blockSize = blockSize;
     this.supports = { write: !readOnly, trim: isLinux && !readOnly, zero: isLinux && !readOnly, extents: isLinux };
     this.#handle = handle;
     this.#label = label;
-  }
-
-  get size(): number {
-    return this.#size;
   }
 
   read(target: Uint8Array, offset: number): void {
@@ -59,7 +55,7 @@ class RegularFileDevice implements ResizableDevice {
 
   write(source: Uint8Array, offset: number): void {
     writeFully(this.#handle.fd, source, offset, this.#label);
-    if (offset + source.length > this.#size) this.#size = offset + source.length;
+    if (offset + source.length > this.size) this.size = offset + source.length;
   }
 
   zero(offset: number, length: number): MaybePromise<void> {
@@ -87,7 +83,7 @@ class RegularFileDevice implements ResizableDevice {
   async resize(size: number): Promise<void> {
     try {
       await this.#handle.truncate(size);
-      this.#size = size;
+      this.size = size;
     } catch (error) {
       throw systemError(`resize ${this.#label}`, error);
     }
