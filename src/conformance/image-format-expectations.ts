@@ -13,6 +13,8 @@ export interface ImageFormatSuiteOptions {
   readonly detectsTruncation?: boolean;
   /** Whether zeros of the disk take no room in the file; true where nothing is given. */
   readonly sparse?: boolean;
+  /** Whether one disk gives the same file each time; false where a new identity is in each. True where nothing is given. */
+  readonly reproducible?: boolean;
 }
 
 /** The format, one way to write it, and the options with nothing left out, as the parts of the suite take them. */

@@ -12,9 +12,10 @@ import { testWritingImages } from './image-format-writing.ts';
  * with the suite of `BlockDevice` on what it opens.
  */
 export function testImageFormat(format: WritableFormat, options: ImageFormatSuiteOptions = {}): void {
-  const { ways = { 'as it comes': {} }, sizeUnit = 1, detectsTruncation = true, sparse = true } = options;
+  const { ways = { 'as it comes': {} }, sizeUnit = 1 } = options;
+  const { detectsTruncation = true, sparse = true, reproducible = true } = options;
   for (const [way, writeOptions] of Object.entries(ways)) {
-    const expected = { format, writeOptions, sizeUnit, detectsTruncation, sparse };
+    const expected = { format, writeOptions, sizeUnit, detectsTruncation, sparse, reproducible };
     describe(`${format.name}, ${way}`, () => {
       testWritingImages(expected);
       testOpening(expected);

@@ -15,14 +15,15 @@ export interface OpenImageFileOptions extends OpenImageOptions {
 }
 
 const headLength = 65536;
+const tailLength = 512;
 
 /**
- * The format of that name.
+ * The format that has that name, or that alias.
  *
  * @throws VarveError `INVALID` where there is none
  */
 export function formatNamed(name: string): ImageFormat {
-  const found = imageFormats.find((format) => format.name === name);
+  const found = imageFormats.find((format) => format.name === name || format.aliases?.includes(name));
   if (found !== undefined) return found;
   const names = imageFormats.map((format) => format.name).join(', ');
   throw new VarveError('INVALID', `there is no disk format ${JSON.stringify(name)} here; there are ${names}`);
@@ -57,8 +58,12 @@ export function formatForPath(path: string): ImageFormat | undefined {
  */
 export async function probeFormat(file: BlockDevice, name: string): Promise<ImageFormat> {
   const head = new Uint8Array(Math.min(headLength, file.size));
-  if (head.length > 0) await file.read(head, 0);
-  const sure = imageFormats.map((format) => ({ format, confidence: format.probe(head, file.size) }));
+  const tail = new Uint8Array(Math.min(tailLength, file.size));
+  if (file.size > 0) {
+    await file.read(head, 0);
+    await file.read(tail, file.size - tail.length);
+  }
+  const sure = imageFormats.map((format) => ({ format, confidence: format.probe(head, file.size, tail) }));
   const best = sure.reduce((first, second) => (second.confidence > first.confidence ? second : first));
   const foreign = best.format === rawFormat ? foreignFormat(head) : undefined;
   if (foreign === undefined) return best.format;

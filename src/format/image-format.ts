@@ -190,13 +190,15 @@ export interface ImageMeasure {
 /** A disk file format: how to tell it, open it and write it. */
 export interface ImageFormat {
   readonly name: string;
+  /** Other names that it is asked for by. */
+  readonly aliases?: readonly string[];
   /** File name endings without the dot, the usual one first. */
   readonly extensions: readonly string[];
   /**
-   * How sure it is that a file of `size` bytes that starts with `head` (its first 64 KiB, or all of it) has this
-   * format: 0 not at all, 1 it might, 100 its magic is there.
+   * How sure it is that a file of `size` bytes that starts with `head` (its first 64 KiB, or all of it) and ends with
+   * `tail` (its last 512 bytes, or all of it) has this format: 0 not at all, 1 it might, 100 its magic is there.
    */
-  probe(head: Uint8Array, size: number): number;
+  probe(head: Uint8Array, size: number, tail?: Uint8Array): number;
   /**
    * The disk in `file`, usable at once. The file belongs to the returned device; where opening fails, it is the
    * caller's still.
