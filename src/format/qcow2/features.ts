@@ -21,6 +21,12 @@ export const incompatibleFeature = {
   extendedL2: 1n << 4n,
 } as const;
 
+/** Bits of `compatibleFeatures`: whoever does not know one may do everything. */
+export const compatibleFeature = { lazyRefcounts: 1n << 0n } as const;
+
+/** Bits of `autoclearFeatures`: whoever does not know one clears it before writing to the image. */
+export const autoclearFeature = { bitmaps: 1n << 0n, rawExternalData: 1n << 1n } as const;
+
 /** Which of the three bit masks of the header a feature stands in. */
 export type FeatureKind = 'incompatible' | 'compatible' | 'autoclear';
 

@@ -17,6 +17,8 @@ export const extensionType = {
   backingFormat: 0xe2792aca,
   featureNames: 0x6803f857,
   externalDataFile: 0x44415441,
+  encryptionHeader: 0x0537be77,
+  bitmaps: 0x23852875,
 } as const;
 
 /** One extension as it stands in the image, known or not. */

@@ -172,6 +172,19 @@ export function encodeHeader(header: Qcow2Header): Uint8Array {
   return writer.bytes;
 }
 
+/** Where `encodeChangeableFields` goes, in bytes: inside the first sector, which a disk writes as a whole. */
+export const changeableFieldsOffset = 20;
+
+/** The fields from cluster_bits to the features, which change while an image is in use, as they stand in the file. */
+export function encodeChangeableFields(header: Qcow2Header): Uint8Array {
+  const writer = new ByteWriter(header.version === 2 ? version2Length : version3Length);
+  writer.seek(changeableFieldsOffset);
+  encodeFixedFields(writer, header);
+  if (header.version === 2) return writer.bytes.subarray(changeableFieldsOffset);
+  encodeFeatureMasks(writer, header);
+  return writer.bytes.subarray(changeableFieldsOffset, writer.position);
+}
+
 function headerLengthOf(header: Qcow2Header): number {
   return header.version === 2 ? version2Length : alignUp(version3Length + 1 + header.additionalFields.length, 8);
 }
@@ -188,10 +201,14 @@ function encodeFixedFields(writer: ByteWriter, header: Qcow2Header): void {
   writer.u64be(header.snapshotsOffset);
 }
 
-function encodeFeatureFields(writer: ByteWriter, header: Qcow2Header): void {
+function encodeFeatureMasks(writer: ByteWriter, header: Qcow2Header): void {
   writer.opaque64be(header.incompatibleFeatures);
   writer.opaque64be(header.compatibleFeatures);
   writer.opaque64be(header.autoclearFeatures);
+}
+
+function encodeFeatureFields(writer: ByteWriter, header: Qcow2Header): void {
+  encodeFeatureMasks(writer, header);
   writer.u32be(header.refcountOrder);
   const headerLength = headerLengthOf(header);
   writer.u32be(headerLength);

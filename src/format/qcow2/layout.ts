@@ -39,14 +39,17 @@ export const copiedBit = 0x8000_0000;
  *
  * @throws VarveError `INVALID` for a cluster size that is none, or too small for a disk of that size
  */
-export function layoutFor(diskSize: number, options: WriteImageOptions): Layout {
+export function layoutFor(
+  diskSize: number,
+  options: { readonly clusterSize?: number; readonly extendedL2?: boolean },
+): Layout {
   const clusterSize = options.clusterSize ?? defaultClusterSize;
   const clusterBits = Math.log2(clusterSize);
   if (!(Number.isInteger(clusterBits) && clusterBits >= 9 && clusterBits <= 21)) {
     const range = 'a power of two from 512 bytes to 2 MiB';
     throw new VarveError('INVALID', `a qcow2 image cannot have clusters of ${clusterSize} bytes; choose ${range}`);
   }
-  const l2Entries = clusterSize / 8;
+  const l2Entries = clusterSize / (options.extendedL2 === true ? 16 : 8);
   const size = alignUp(diskSize, sectorSize);
   const l1Size = Math.max(1, Math.ceil(size / (clusterSize * l2Entries)));
   if (l1Size * 8 > maximumL1Length) {
