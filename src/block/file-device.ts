@@ -1,6 +1,8 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { systemError, VarveError } from '../base/varve-error.ts';
+import { diskUsers } from '../linux/disk-users.ts';
+import { lockDisk } from '../linux/lock-disk.ts';
 import type { BlockDevice } from './block-device.ts';
 import { hostDevice } from './host-device.ts';
 import { regularFileDevice } from './regular-file-device.ts';
@@ -11,6 +13,11 @@ export interface FileDeviceOptions {
   readonly readOnly?: boolean;
   /** Makes the file, with this size in bytes and no space allocated; that it exists already is an error. */
   readonly createSize?: number;
+  /**
+   * Keeps out, and away from, other programs that write to it, QEMU among them; and where it is to be written, also those
+   * that read it and keep others from writing.
+   */
+  readonly lock?: boolean;
   /** What errors call it; the path where nothing is given. */
   readonly label?: string;
 }
@@ -21,10 +28,11 @@ export interface FileDeviceOptions {
  * synchronous; `flush` is `fdatasync`, through the thread pool.
  *
  * @throws VarveError `NOT_FOUND`, `EXISTS`, `PERMISSION`, `READ_ONLY`, `IO` by errno; `INVALID` for what is no disk: a
- *   directory, a pipe, a character device; `BUSY` for a host device that is to be written and is mounted or in use
+ *   directory, a pipe, a character device; `BUSY` for a host device that is to be written and is mounted or in use, and
+ *   where `lock` finds others
  */
 export async function openFileDevice(path: string, options: FileDeviceOptions = {}): Promise<BlockDevice> {
-  const { createSize, readOnly = false, label = path } = options;
+  const { createSize, readOnly = false, lock = false, label = path } = options;
   const doing = `${createSize === undefined ? 'open' : 'create'} ${label}`;
   try {
     if (createSize !== undefined) return await create(path, createSize, readOnly, label);
@@ -35,7 +43,10 @@ export async function openFileDevice(path: string, options: FileDeviceOptions = 
     const handle = await open(path, readOnly ? constants.O_RDONLY : flags).catch((error) => {
       throw stats.isBlockDevice() && error.code === 'EBUSY' ? busyError(doing, error) : error;
     });
-    return await closingOnFailure(handle, () => fromHandle(handle, readOnly, label, doing));
+    return await closingOnFailure(handle, () => {
+      if (lock) requireLock(handle, path, readOnly, doing);
+      return fromHandle(handle, readOnly, label, doing);
+    });
   } catch (error) {
     throw systemError(doing, error);
   }
@@ -65,6 +76,17 @@ async function fromHandle(handle: FileHandle, readOnly: boolean, label: string, 
 function busyError(doing: string, cause: unknown): VarveError {
   const advice = 'unmount it first, or open it read-only';
   return new VarveError('BUSY', `cannot ${doing}: it is mounted or otherwise in use; ${advice}`, { cause });
+}
+
+/** @throws VarveError `BUSY` */
+function requireLock(handle: FileHandle, path: string, readOnly: boolean, doing: string): void {
+  const conflict = lockDisk(handle.fd, readOnly ? 'read' : 'write', path);
+  if (conflict === undefined) return;
+  const users = diskUsers(path).map(({ pid, program }) => `${program} (process ${pid})`);
+  const who = users.length === 0 ? 'another program' : users.join(', ');
+  const what =
+    conflict === 'others write' ? `${who} has it open for writing` : `${who} reads it and counts on its staying`;
+  throw new VarveError('BUSY', `cannot ${doing}: ${what}`);
 }
 
 async function closingOnFailure<T>(handle: FileHandle, use: () => Promise<T>): Promise<T> {
