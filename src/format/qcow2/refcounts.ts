@@ -32,23 +32,27 @@ export class Refcounts {
   readonly #image: ImageFile;
   readonly #blocks: RefcountBlocks;
   readonly #codec: RefcountCodec;
-  /** All clusters before this one are taken. */
-  #cursor = 1;
+  /** No cluster before this one is taken. */
+  readonly #from: number;
+  /** No cluster from `#from` up to this one is free. */
+  #cursor: number;
   #released: HostClusters[] = [];
 
-  private constructor(image: ImageFile, blocks: RefcountBlocks) {
+  private constructor(image: ImageFile, blocks: RefcountBlocks, from: number) {
     this.#image = image;
     this.#blocks = blocks;
+    this.#from = from;
+    this.#cursor = from;
     this.#codec = refcountCodec(image.header.refcountOrder);
   }
 
   /**
-   * Reads the refcount table of an image.
+   * Reads the refcount table of an image. Clusters before the index `from` will not be taken, even if they are free.
    *
    * @throws VarveError `CORRUPT`
    */
-  static *open(image: ImageFile): Steps<Refcounts> {
-    return new Refcounts(image, yield* RefcountBlocks.open(image));
+  static *open(image: ImageFile, from = 1): Steps<Refcounts> {
+    return new Refcounts(image, yield* RefcountBlocks.open(image), from);
   }
 
   /** Whether there is something to write; what was only released does not count. */
@@ -246,7 +250,7 @@ export class Refcounts {
   *#trim(first: number, end: number): Steps {
     if (first >= end) return;
     const { clusterSize, file } = this.#image;
-    this.#cursor = Math.min(this.#cursor, first);
+    this.#cursor = Math.max(this.#from, Math.min(this.#cursor, first));
     const fileEnd = Math.min(end * clusterSize, file.size);
     if (file.supports.trim && fileEnd > first * clusterSize) {
       yield file.trim(first * clusterSize, fileEnd - first * clusterSize);
