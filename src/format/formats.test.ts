@@ -31,7 +31,6 @@ test('what is known to be something else is UNSUPPORTED by name, unless it is na
     ['KDMV', 0, /a VMDK image/],
     ['# Disk DescriptorFile', 0, /a VMDK descriptor/],
     ['vhdxfile', 0, /a VHDX image/],
-    ['conectix', 0, /a VHD image/],
     ['\x7f\x10\xda\xbe', 64, /a VDI image/],
     ['QED\0', 0, /a QED image/],
     ['WithoutFreeSpace', 0, /a Parallels image/],

@@ -4,9 +4,10 @@ import { foreignFormat } from './foreign-formats.ts';
 import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
 import { qcow2Format } from './qcow2/qcow2.ts';
 import { rawFormat } from './raw.ts';
+import { vhdFormat } from './vhd/vhd.ts';
 
 /** Every disk file format that can be read and written. */
-export const imageFormats: readonly ImageFormat[] = [qcow2Format, rawFormat];
+export const imageFormats: readonly ImageFormat[] = [vhdFormat, qcow2Format, rawFormat];
 
 /** How `openImage` opens. */
 export interface OpenImageFileOptions extends OpenImageOptions {

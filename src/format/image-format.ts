@@ -85,6 +85,8 @@ export interface FormatInformation {
   /** What compressed clusters, if there are any, are compressed with. */
   readonly compression?: Compression;
   readonly backing?: BackingReference;
+  /** What images that build on it know its content by; it changes when that does. */
+  readonly contentId?: string;
   readonly snapshotCount?: number;
   /** Names of what else is switched on: `lazy refcounts`, `extended L2 entries`. */
   readonly features?: readonly string[];

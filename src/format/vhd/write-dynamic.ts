@@ -1,0 +1,101 @@
+import type { BlockDevice } from '../../block/block-device.ts';
+import { dataRanges } from '../data-ranges.ts';
+import { diskPieces } from '../disk-pieces.ts';
+import type { WriteImageOptions } from '../image-format.ts';
+import type { ImageTarget } from '../image-target.ts';
+import { zeroRuns } from '../zero-runs.ts';
+import { encodeDynamicHeader, plainDynamicHeader } from './dynamic-header.ts';
+import { unallocated } from './dynamic-map.ts';
+import { encodeFooter, footerLength } from './footer.ts';
+import { dynamicHeaderOffset, newFooter, type VhdLayout } from './layout.ts';
+
+/** What is left out where it is zero, in bytes. */
+const grain = 4096;
+
+/** Writes all that is not zero in the order of the disk, then the table, and the footer at the start last. */
+export async function writeDynamic(
+  source: BlockDevice,
+  target: ImageTarget,
+  layout: VhdLayout,
+  { onProgress, signal }: WriteImageOptions,
+): Promise<void> {
+  const blocks = new BlockWriter(target, layout);
+  for await (const { bytes, length, offset } of diskPieces(source, dataRanges(source, grain), {
+    alignment: grain,
+    signal,
+  })) {
+    for (const run of zeroRuns(bytes, grain)) {
+      if (!run.isZero) await blocks.write(bytes.subarray(run.start, run.end), offset + run.start);
+    }
+    onProgress?.(offset + length);
+  }
+  await blocks.finish();
+}
+
+class BlockWriter {
+  readonly #target: ImageTarget;
+  readonly #layout: VhdLayout;
+  readonly #table: DataView;
+  #end: number;
+
+  constructor(target: ImageTarget, layout: VhdLayout) {
+    this.#target = target;
+    this.#layout = layout;
+    this.#table = emptyTable(layout);
+    this.#end = layout.firstBlock;
+  }
+
+  /** Writes bytes of the disk to their blocks, which are made where they are not there yet. */
+  async write(bytes: Uint8Array, diskOffset: number): Promise<void> {
+    const { bitmapLength, blockSize } = this.#layout;
+    for (let done = 0; done < bytes.length; ) {
+      const block = Math.floor((diskOffset + done) / blockSize);
+      const inBlock = (diskOffset + done) % blockSize;
+      const length = Math.min(blockSize - inBlock, bytes.length - done);
+      const place = this.#placeOf(block) ?? (await this.#allocate(block));
+      await this.#target.write(bytes.subarray(done, done + length), place + bitmapLength + inBlock);
+      done += length;
+    }
+  }
+
+  async finish(): Promise<void> {
+    const { tableOffset } = this.#layout;
+    const target = this.#target;
+    const { dynamicHeader, footer } = headersFor(this.#layout);
+    await target.write(footer, this.#end);
+    const table = new Uint8Array(this.#table.buffer);
+    await target.write(table, tableOffset);
+    const tableEnd = tableOffset + table.length;
+    if (!target.zeroed) await target.zero(tableEnd, this.#layout.firstBlock - tableEnd);
+    await target.write(dynamicHeader, dynamicHeaderOffset);
+    await target.write(footer, 0);
+    await target.finish(this.#end + footerLength);
+  }
+
+  #placeOf(block: number): number | undefined {
+    const sector = this.#table.getUint32(block * 4);
+    return sector === unallocated ? undefined : sector * 512;
+  }
+
+  async #allocate(block: number): Promise<number> {
+    const { bitmapLength, stride } = this.#layout;
+    const place = this.#end;
+    this.#end += stride;
+    this.#table.setUint32(block * 4, place / 512);
+    if (!this.#target.zeroed) await this.#target.zero(place + bitmapLength, stride - bitmapLength);
+    await this.#target.write(new Uint8Array(bitmapLength).fill(0xff), place);
+    return place;
+  }
+}
+
+/** A block allocation table with no block. */
+export function emptyTable({ tableLength }: VhdLayout): DataView {
+  return new DataView(new Uint8Array(tableLength).fill(0xff).buffer);
+}
+
+/** The footer and the dynamic disk header of a new image. */
+export function headersFor(layout: VhdLayout): { readonly footer: Uint8Array; readonly dynamicHeader: Uint8Array } {
+  const { blockCount, blockSize, tableOffset } = layout;
+  const dynamicHeader = encodeDynamicHeader(plainDynamicHeader(tableOffset, Math.max(1, blockCount), blockSize));
+  return { footer: encodeFooter(newFooter(layout)), dynamicHeader };
+}
