@@ -1,0 +1,80 @@
+import type { BlockDevice, Extent } from '../../block/block-device.ts';
+import { allocationFlags, transmissionFlags } from '../../protocol/nbd/constants.ts';
+import type { ExportOffer, ListedExport } from '../../protocol/nbd/negotiation.ts';
+import type { StatusRun } from '../../protocol/nbd/transmission-codec.ts';
+
+/** What a metadata context tells of a range, in order and without gaps; it may stop early, after at least one run. */
+export type StatusSource = (offset: number, length: number) => Iterable<StatusRun> | AsyncIterable<StatusRun>;
+
+/** A disk that is served. */
+export interface NbdExport {
+  readonly device: BlockDevice;
+  readonly description?: string | undefined;
+  /** Contexts beside `base:allocation`, by name. */
+  readonly contexts?: ReadonlyMap<string, StatusSource>;
+  /** A context that is made when somebody asks for it; `undefined` where there is none of that name. */
+  readonly findContext?: (name: string) => StatusSource | undefined;
+}
+
+/** What a server serves. */
+export interface NbdExports {
+  /** The exports that a client may see, by name. */
+  list(): Iterable<ListedExport>;
+  /** The export of a name; `undefined` where there is none. */
+  find(name: string): NbdExport | undefined | Promise<NbdExport | undefined>;
+}
+
+/** A read or a write carries at most so many bytes: what QEMU takes, too. */
+export const maximumPayloadLength = 2 ** 25;
+
+/** An export as the negotiation offers it. */
+export function offerOf(nbdExport: NbdExport): ExportOffer {
+  const { contexts, description, device, findContext } = nbdExport;
+  return {
+    size: device.size,
+    flags: flagsOf(device),
+    // A device takes requests of any alignment; its own is the one it prefers.
+    blockSizes: { minimum: 1, preferred: preferredSize(device), maximum: maximumPayloadLength },
+    description,
+    contexts: ['base:allocation', ...(contexts?.keys() ?? [])],
+    ...(findContext === undefined ? {} : { hasContext: (name) => findContext(name) !== undefined }),
+  };
+}
+
+/** What tells the runs of a context that was negotiated. */
+export function statusSource({ contexts, device, findContext }: NbdExport, name: string): StatusSource | undefined {
+  if (name === 'base:allocation') return (offset, length) => allocationRuns(device.extents(offset, length));
+  return contexts?.get(name) ?? findContext?.(name);
+}
+
+function flagsOf({ supports }: BlockDevice): number {
+  const flags = transmissionFlags;
+  // All connections share the device, so that a flush on one covers the others.
+  const all = flags.HAS_FLAGS | flags.SEND_FLUSH | flags.SEND_DF | flags.CAN_MULTI_CONN | flags.SEND_CACHE;
+  if (!supports.write) return all | flags.READ_ONLY;
+  return all | flags.SEND_FUA | flags.SEND_TRIM | flags.SEND_WRITE_ZEROES | flags.SEND_FAST_ZERO;
+}
+
+/** Between 512 bytes and the largest payload, as the protocol has it. */
+function preferredSize({ blockSize }: BlockDevice): number {
+  return Math.min(Math.max(blockSize, 4096), maximumPayloadLength);
+}
+
+function allocationRuns(
+  extents: Iterable<Extent> | AsyncIterable<Extent>,
+): Iterable<StatusRun> | AsyncIterable<StatusRun> {
+  return Symbol.iterator in extents ? syncRuns(extents) : asyncRuns(extents);
+}
+
+function* syncRuns(extents: Iterable<Extent>): Generator<StatusRun, undefined> {
+  for (const extent of extents) yield runOf(extent);
+}
+
+async function* asyncRuns(extents: AsyncIterable<Extent>): AsyncGenerator<StatusRun, undefined> {
+  for await (const extent of extents) yield runOf(extent);
+}
+
+function runOf({ kind, length }: Extent): StatusRun {
+  if (kind === 'data') return { length, flags: 0 };
+  return { length, flags: kind === 'zero' ? allocationFlags.ZERO : allocationFlags.ZERO | allocationFlags.HOLE };
+}

@@ -1,0 +1,133 @@
+/** Where replies gather before they are sent together. */
+const arenaLength = 2 ** 18;
+/** Arenas that are kept for later. */
+const spareCount = 4;
+
+/** What replies are written to: a socket, or TLS over one. */
+export interface ByteSink {
+  write(bytes: Uint8Array, done: () => void): unknown;
+}
+
+/**
+ * The bytes on their way to a client. Replies are encoded one after the other into an arena, which goes out with one
+ * write for a whole batch of requests and is taken back when it is sent. Hot: bench/nbd.ts watches it.
+ */
+export class ReplyOutput {
+  readonly #sink: ByteSink;
+  readonly #onDrain: () => void;
+  readonly #spare: Uint8Array[] = [];
+  #arena: Uint8Array;
+  #view: DataView;
+  /** Up to where the arena was handed to the socket. */
+  #sent = 0;
+  #used = 0;
+  #unsentLength = 0;
+
+  /** `onDrain` is called when something has been sent. */
+  constructor(sink: ByteSink, onDrain: () => void) {
+    this.#sink = sink;
+    this.#onDrain = onDrain;
+    this.#arena = new Uint8Array(arenaLength);
+    this.#view = new DataView(this.#arena.buffer);
+  }
+
+  /** Bytes that wait to be sent. */
+  get pendingLength(): number {
+    return this.#unsentLength + this.#used - this.#sent;
+  }
+
+  /** Where the reserved bytes are encoded. */
+  get bytes(): Uint8Array {
+    return this.#arena;
+  }
+
+  get view(): DataView {
+    return this.#view;
+  }
+
+  /** Reserves the next `length` bytes, and gives where in `bytes` and `view` they are. */
+  reserve(length: number): number {
+    if (this.#used + length > this.#arena.length) this.#exchange(Math.max(length, arenaLength));
+    const position = this.#used;
+    this.#used += length;
+    return position;
+  }
+
+  /** Gives back all from `position` on, where the last reservations began: they are not sent. */
+  giveBack(position: number): void {
+    this.#used = position;
+  }
+
+  /**
+   * Takes the arena out, where what was reserved from `position` on is still being filled; what stands before it is
+   * sent. Whoever takes it appends what is to be sent.
+   */
+  takeOut(position: number): Uint8Array {
+    this.#used = position;
+    this.flush();
+    const arena = this.#arena;
+    this.#renew(arenaLength);
+    return arena;
+  }
+
+  /** Sends bytes after all that was reserved before. They are not to be changed any more. */
+  append(bytes: Uint8Array): void {
+    if (bytes.length <= arenaLength / 4) {
+      const position = this.reserve(bytes.length);
+      this.#arena.set(bytes, position);
+      return;
+    }
+    this.flush();
+    this.#write(bytes, () => undefined);
+  }
+
+  /** Hands to the socket what was reserved so far. */
+  flush(): void {
+    if (this.#used === this.#sent) return;
+    const arena = this.#arena;
+    const part = arena.subarray(this.#sent, this.#used);
+    this.#sent = this.#used;
+    // Below that another batch fits in behind.
+    if (this.#used <= arenaLength / 2 && arena.length === arenaLength) this.#write(part, () => this.#rewind(arena));
+    else {
+      this.#write(part, () => this.#keep(arena));
+      this.#renew(arenaLength);
+    }
+  }
+
+  /** Once all of the arena is sent, it is filled from its start again. */
+  #rewind(arena: Uint8Array): void {
+    if (arena !== this.#arena) {
+      return;
+    }
+    if (this.#unsentLength === 0 && this.#sent === this.#used) {
+      this.#sent = 0;
+      this.#used = 0;
+    }
+  }
+
+  #write(bytes: Uint8Array, done: () => void): void {
+    this.#unsentLength += bytes.length;
+    this.#sink.write(bytes, () => {
+      this.#unsentLength -= bytes.length;
+      done();
+      this.#onDrain();
+    });
+  }
+
+  #exchange(length: number): void {
+    this.flush();
+    if (this.#used > 0 || length > this.#arena.length) this.#renew(length);
+  }
+
+  #renew(length: number): void {
+    this.#arena = (length === arenaLength ? this.#spare.pop() : undefined) ?? new Uint8Array(length);
+    this.#view = new DataView(this.#arena.buffer);
+    this.#sent = 0;
+    this.#used = 0;
+  }
+
+  #keep(arena: Uint8Array): void {
+    if (arena.length === arenaLength && this.#spare.length < spareCount) this.#spare.push(arena);
+  }
+}

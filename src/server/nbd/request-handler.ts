@@ -1,0 +1,220 @@
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice, Extent, MaybePromise } from '../../block/block-device.ts';
+import { commandFlags, commands } from '../../protocol/nbd/constants.ts';
+import type { SelectedContext } from '../../protocol/nbd/negotiation.ts';
+import { type RequestRules, requestProblem } from './check-request.ts';
+import { type NbdExport, type StatusSource, statusSource } from './nbd-export.ts';
+import type { Pending, Replies } from './replies.ts';
+import type { ReplyOutput } from './reply-output.ts';
+import { deviceError } from './request-error.ts';
+import { statusRuns } from './status-runs.ts';
+
+/** Reads shorter than this are answered as data without asking where the holes are, in bytes. */
+const holeLookupLength = 2 ** 15;
+/** A hole shorter than this is sent as zeros. */
+const shortestHoleLength = 4096;
+/** A read with more runs than this is answered as data. */
+const maximumReadRuns = 64;
+/** Zeros that have to take space are written in pieces of this length. */
+const zeros = new Uint8Array(2 ** 20);
+
+/** What a handler works on. */
+export interface RequestHandlerOptions {
+  readonly nbdExport: NbdExport;
+  readonly contexts: readonly SelectedContext[];
+  readonly output: ReplyOutput;
+  readonly replies: Replies;
+}
+
+/**
+ * Does what a client asks for, and answers. Where the device finishes at once, so does `handle`, and the reply stands in
+ * the output; otherwise it gives a promise, which never fails. Hot: bench/nbd.ts watches it.
+ */
+export class RequestHandler {
+  readonly #device: BlockDevice;
+  readonly #rules: RequestRules;
+  readonly #contexts: readonly { readonly id: number; readonly source: StatusSource }[];
+  readonly #output: ReplyOutput;
+  readonly #replies: Replies;
+  /** Whether the last read was done when it returned, so that the next one may go straight into the output. */
+  #isSynchronous = true;
+
+  constructor({ contexts, nbdExport, output, replies }: RequestHandlerOptions) {
+    const { device } = nbdExport;
+    this.#device = device;
+    this.#output = output;
+    this.#replies = replies;
+    this.#contexts = contexts.flatMap(({ id, name }) => {
+      const source = statusSource(nbdExport, name);
+      return source === undefined ? [] : [{ id, source }];
+    });
+    this.#rules = { device, isStructured: replies.style !== 'simple', hasContexts: this.#contexts.length > 0 };
+  }
+
+  /** `payload` belongs to the handler until the request is answered. */
+  handle(request: Pending, payload: Uint8Array | undefined): MaybePromise<void> {
+    const problem = requestProblem(request, this.#rules);
+    if (problem !== undefined) return this.#replies.fail(request, problem);
+    try {
+      if (request.command === commands.READ) return this.#read(request);
+      if (request.command === commands.BLOCK_STATUS) return this.#status(request);
+      const pending = this.#change(request, payload);
+      if (pending === undefined) return this.#replies.done(request);
+      return pending.then(
+        () => this.#replies.done(request),
+        (error) => this.#replies.fail(request, deviceError(error)),
+      );
+    } catch (error) {
+      this.#replies.fail(request, deviceError(error));
+    }
+  }
+
+  #change(request: Pending, payload: Uint8Array | undefined): MaybePromise<void> {
+    const { command, flags, length, offset } = request;
+    if (command === commands.FLUSH) return this.#device.flush();
+    if (length === 0) return;
+    if (command === commands.CACHE) return this.#cache(offset, length);
+    const pending = this.#changeRange(command, flags, offset, length, payload);
+    if ((flags & commandFlags.FUA) === 0) return pending;
+    return pending === undefined ? this.#device.flush() : pending.then(() => this.#device.flush());
+  }
+
+  #changeRange(
+    command: number,
+    flags: number,
+    offset: number,
+    length: number,
+    payload: Uint8Array | undefined,
+  ): MaybePromise<void> {
+    if (command === commands.WRITE) return this.#device.write(payload as Uint8Array, offset);
+    if (command === commands.TRIM) return this.#device.supports.trim ? this.#device.trim(offset, length) : undefined;
+    if (
+      (flags & commandFlags.FAST_ZERO) !== 0 &&
+      (!this.#device.supports.zero || (flags & commandFlags.NO_HOLE) !== 0)
+    ) {
+      throw new VarveError('UNSUPPORTED', 'zeroing would be no quicker than writing');
+    }
+    if ((flags & commandFlags.NO_HOLE) !== 0) return this.#writeZeros(offset, length);
+    return this.#device.zero(offset, length);
+  }
+
+  async #writeZeros(offset: number, length: number): Promise<void> {
+    for (let done = 0; done < length; done += zeros.length) {
+      await this.#device.write(zeros.subarray(0, Math.min(zeros.length, length - done)), offset + done);
+    }
+  }
+
+  /** Has the range read, so that whatever caches below has it. */
+  async #cache(offset: number, length: number): Promise<void> {
+    const buffer = new Uint8Array(Math.min(length, 2 ** 20));
+    for (let done = 0; done < length; done += buffer.length) {
+      await this.#device.read(buffer.subarray(0, Math.min(buffer.length, length - done)), offset + done);
+    }
+  }
+
+  #read(request: Pending): MaybePromise<void> {
+    const { flags, length, offset } = request;
+    if (length === 0) return this.#readNothing(request);
+    const mayHaveHoles = length >= holeLookupLength && this.#rules.isStructured && (flags & commandFlags.DF) === 0;
+    if (mayHaveHoles && this.#device.supports.extents) return this.#readRuns(request);
+    return this.#isSynchronous ? this.#readIntoOutput(request, offset, length) : this.#readApart(request);
+  }
+
+  #readNothing(request: Pending): void {
+    const position = this.#output.reserve(this.#replies.dataHeadLength);
+    this.#replies.encodeDataHead(this.#output.view, position, request, request.offset, 0, true);
+  }
+
+  #readIntoOutput(request: Pending, offset: number, length: number): MaybePromise<void> {
+    const { dataHeadLength } = this.#replies;
+    const position = this.#output.reserve(dataHeadLength + length);
+    const { bytes, view } = this.#output;
+    let pending: MaybePromise<void>;
+    try {
+      pending = this.#device.read(
+        bytes.subarray(position + dataHeadLength, position + dataHeadLength + length),
+        offset,
+      );
+    } catch (error) {
+      this.#output.giveBack(position);
+      return this.#replies.fail(request, deviceError(error));
+    }
+    this.#replies.encodeDataHead(view, position, request, offset, length, true);
+    if (pending === undefined) return;
+    this.#isSynchronous = false;
+    const arena = this.#output.takeOut(position);
+    return this.#finishRead(request, pending, arena.subarray(position, position + dataHeadLength + length));
+  }
+
+  #readApart(request: Pending): MaybePromise<void> {
+    const { dataHeadLength } = this.#replies;
+    const { length, offset } = request;
+    const reply = new Uint8Array(dataHeadLength + length);
+    const pending = this.#device.read(reply.subarray(dataHeadLength), offset);
+    this.#isSynchronous = pending === undefined;
+    this.#replies.encodeDataHead(new DataView(reply.buffer), 0, request, offset, length, true);
+    if (pending === undefined) return this.#output.append(reply);
+    return this.#finishRead(request, pending, reply);
+  }
+
+  async #finishRead(request: Pending, pending: Promise<void>, reply: Uint8Array): Promise<void> {
+    try {
+      await pending;
+    } catch (error) {
+      return this.#replies.fail(request, deviceError(error));
+    }
+    this.#output.append(reply);
+  }
+
+  /** A read whose holes cost nothing on the wire. */
+  async #readRuns(request: Pending): Promise<void> {
+    let position = request.offset;
+    try {
+      const end = request.offset + request.length;
+      for (const { isData, length } of await this.#runs(request)) {
+        const isLast = position + length === end;
+        if (isData) await this.#readRun(request, position, length, isLast);
+        else this.#replies.hole(request, position, length, isLast);
+        position += length;
+      }
+    } catch (error) {
+      this.#replies.failAt(request, deviceError(error), position);
+    }
+  }
+
+  async #readRun(request: Pending, offset: number, length: number, isLast: boolean): Promise<void> {
+    const { dataHeadLength } = this.#replies;
+    const reply = new Uint8Array(dataHeadLength + length);
+    const pending = this.#device.read(reply.subarray(dataHeadLength), offset);
+    if (pending !== undefined) await pending;
+    this.#replies.encodeDataHead(new DataView(reply.buffer), 0, request, offset, length, isLast);
+    this.#output.append(reply);
+  }
+
+  async #runs({ length, offset }: Pending): Promise<{ isData: boolean; length: number }[]> {
+    const runs: { isData: boolean; length: number }[] = [];
+    const add = (extent: Extent): void => {
+      const isData = extent.kind === 'data' || extent.length < shortestHoleLength || runs.length >= maximumReadRuns;
+      const last = runs.at(-1);
+      if (last?.isData === isData) last.length += extent.length;
+      else runs.push({ isData, length: extent.length });
+    };
+    const extents = this.#device.extents(offset, length);
+    if (Symbol.iterator in extents) for (const extent of extents) add(extent);
+    else for await (const extent of extents) add(extent);
+    return runs;
+  }
+
+  async #status(request: Pending): Promise<void> {
+    const one = (request.flags & commandFlags.REQ_ONE) !== 0;
+    try {
+      const found = [];
+      for (const { id, source } of this.#contexts) found.push({ id, runs: await statusRuns(source, request, one) });
+      for (const [index, { id, runs }] of found.entries()) {
+        this.#replies.status(request, id, runs, index === found.length - 1);
+      }
+    } catch (error) {
+      this.#replies.fail(request, deviceError(error));
+    }
+  }
+}
