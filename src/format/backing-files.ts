@@ -2,8 +2,9 @@ import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
+import { plainFileName } from './file-name.ts';
 import { openImage } from './formats.ts';
-import type { OpenBacking } from './image-format.ts';
+import type { AskSecret, OpenBacking, OpenPart } from './image-format.ts';
 
 /** How the files that an image builds on are followed. */
 export interface BackingFilesOptions {
@@ -13,6 +14,9 @@ export interface BackingFilesOptions {
   readonly allowed: readonly string[];
   /** Opens a file to be read. */
   readonly openFile: (path: string) => Promise<BlockDevice>;
+  /** Makes the hook that opens the files in which the image at a path keeps parts of its data. */
+  readonly partsOf?: ((path: string) => OpenPart) | undefined;
+  readonly askSecret?: AskSecret | undefined;
 }
 
 /** A chain deeper than this is refused; nobody's is, and each file of it stays open. */
@@ -28,12 +32,10 @@ const maximumDepth = 1000;
 export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
   const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));
   const above = new Set([await realPath(options.path)]);
-  return hookFor(options.path, { allowed, openFile: options.openFile, above });
+  return hookFor(options.path, { ...options, allowed, above });
 }
 
-interface Chain {
-  readonly allowed: readonly string[];
-  readonly openFile: (path: string) => Promise<BlockDevice>;
+interface Chain extends Omit<BackingFilesOptions, 'path'> {
   /** Where the files of the chain really are, down to the image. */
   readonly above: ReadonlySet<string>;
 }
@@ -48,7 +50,12 @@ function hookFor(image: string, chain: Chain): OpenBacking {
     const file = await chain.openFile(real);
     const above = new Set(chain.above).add(real);
     const openBacking = format === undefined ? refuseFurther(path, image) : hookFor(path, { ...chain, above });
-    return openImage(file, { name: path, format, openBacking });
+    const { askSecret, partsOf } = chain;
+    return openImage(file, {
+      ...{ name: path, format, openBacking },
+      ...(partsOf === undefined ? {} : { openPart: partsOf(path) }),
+      ...(askSecret === undefined ? {} : { askSecret }),
+    });
   };
 }
 
@@ -60,14 +67,11 @@ function refuseFurther(path: string, image: string): OpenBacking {
   };
 }
 
-/** What is no plain file name is a protocol, which nobody allowed: `json:{…}`, `nbd://…`. */
 function fileNameOf(name: string, image: string): string {
-  if (name.startsWith('file:')) return name.slice('file:'.length);
-  if (!/^[a-z][a-z0-9+.-]*:/i.test(name)) return name;
-  throw new VarveError(
-    'UNSUPPORTED',
-    `cannot open ${image}: it builds on ${JSON.stringify(name)}, which is no file name`,
-  );
+  const file = plainFileName(name);
+  if (file !== undefined) return file;
+  const what = `cannot open ${image}: it builds on ${JSON.stringify(name)}`;
+  throw new VarveError('UNSUPPORTED', `${what}, which is no file name`);
 }
 
 function refuse(path: string, image: string, { above, allowed }: Chain): void {

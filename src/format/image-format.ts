@@ -33,6 +33,10 @@ export interface OpenImageOptions {
    * it grow. A format that is only read refuses with `UNSUPPORTED`.
    */
   readonly writable?: boolean;
+  /** Only `information` will be asked of the disk: an image whose content is in other files does not open them. */
+  readonly informationOnly?: boolean;
+  /** Which disk is meant, by its name, where a file holds several. */
+  readonly member?: string;
 }
 
 /** The way clusters are compressed. */
@@ -46,6 +50,8 @@ export interface WriteImageOptions {
   readonly clusterSize?: number;
   /** Switches of the format by the names that `qemu-img convert -o` has: `subformat`. */
   readonly options?: Readonly<Record<string, string>>;
+  /** How many processors to keep busy with compressing, at least 1; all of them where nothing is given. */
+  readonly parallel?: number;
   /** Called with how many bytes of the disk are dealt with, holes included. */
   readonly onProgress?: (doneBytes: number) => void;
   /** Stops the writing with `ABORTED`; what is written by then is no image. */

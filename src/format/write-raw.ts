@@ -25,6 +25,7 @@ export async function writeRaw(
   const { compression = 'none', clusterSize, onProgress, signal } = options;
   if (compression !== 'none') throw new VarveError('INVALID', 'a raw file cannot be compressed; choose qcow2 for that');
   if (clusterSize !== undefined) throw new VarveError('INVALID', 'a raw file has no clusters to choose the size of');
+  refuseOptions(options.options);
   refuseSmallTarget(source, target);
   let position = 0;
   const ranges = dataRanges(source, zeroBlockSize);
@@ -36,6 +37,11 @@ export async function writeRaw(
   }
   await writeGap(target, position, source.size, options);
   await target.finish(source.size);
+}
+
+function refuseOptions(options: WriteImageOptions['options'] = {}): void {
+  const [name] = Object.keys(options);
+  if (name !== undefined) throw new VarveError('INVALID', `a raw file has no option ${JSON.stringify(name)}`);
 }
 
 function refuseSmallTarget(source: BlockDevice, target: ImageTarget): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BlockDevice } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
+import type { FormatDevice } from '../format/image-format.ts';
 import { diffDisks } from './diff-disks.ts';
 import type { FileDisk } from './file-disk.ts';
 
@@ -10,7 +11,8 @@ const chunk = 65536;
 
 function diskOver(device: BlockDevice): FileDisk {
   return {
-    ...{ kind: 'file', label: 'disk', device, information: { format: 'raw', virtualSize: 0, fileSize: 0 }, files: [] },
+    ...{ kind: 'file', label: 'disk', device, image: device as FormatDevice, files: [], chain: [] },
+    information: { format: 'raw', virtualSize: 0, fileSize: 0 },
     [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
   };
 }

@@ -10,6 +10,7 @@ import { formatForPath, writableFormatNamed } from '../format/formats.ts';
 import type { Compression, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
 import type { ImageTarget } from '../format/image-target.ts';
 import { streamTarget } from '../format/stream-target.ts';
+import { diskUsers } from '../linux/disk-users.ts';
 import { freeSpace } from '../linux/free-space.ts';
 import { log } from '../log/log.ts';
 import { existsError, writeNewFile } from './new-file.ts';
@@ -22,6 +23,12 @@ export interface ExportOptions {
   /** The name of the format; the target's extension tells it where nothing is given. */
   readonly format?: string | undefined;
   readonly compression?: Compression | undefined;
+  /** How many processors to keep busy with compressing; all of them where nothing is given. */
+  readonly parallel?: number | undefined;
+  /** Of the clusters or blocks that the format has, in bytes. */
+  readonly clusterSize?: number | undefined;
+  /** Switches of the format: `subformat`. */
+  readonly formatOptions?: Readonly<Record<string, string>> | undefined;
   /** Replaces a file that exists, and overwrites a block device. */
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -82,16 +89,28 @@ function exportFormat(target: string, name: string | undefined): WritableFormat 
 
 async function writeImage({ disk, format, options }: Job, target: ImageTarget): Promise<void> {
   const { device, label } = disk;
-  const { compression, signal } = options;
   log(1, 'writing %s', format.name);
   using progress = log.progress({ label: `exporting ${label}`, totalBytes: device.size });
   const onProgress = (position: number) => progress.advance(position - progress.bytes);
-  const writeOptions: WriteImageOptions = {
-    onProgress,
+  const writeOptions = { ...writeOptionsOf(options), onProgress };
+  await readInOrder(disk, (inOrder) => format.write(inOrder, target, writeOptions));
+}
+
+/** The options in the format's own terms, nothing in place of what is left out. */
+function writeOptionsOf({
+  clusterSize,
+  compression,
+  formatOptions,
+  parallel,
+  signal,
+}: ExportOptions): WriteImageOptions {
+  return {
+    ...(clusterSize === undefined ? {} : { clusterSize }),
     ...(compression === undefined ? {} : { compression }),
+    ...(formatOptions === undefined ? {} : { options: formatOptions }),
+    ...(parallel === undefined ? {} : { parallel }),
     ...(signal === undefined ? {} : { signal }),
   };
-  await readInOrder(disk, (inOrder) => format.write(inOrder, target, writeOptions));
 }
 
 async function exportToPath(job: Job, path: string): Promise<void> {
@@ -106,8 +125,16 @@ async function exportToPath(job: Job, path: string): Promise<void> {
 async function exportToFile(job: Job, path: string, exists: boolean): Promise<void> {
   const { force = false } = job.options;
   if (exists && !force) throw existsError(path);
+  if (exists) requireUnused(path);
   await requireSpace(job, path);
   await writeNewFile(path, { force }, (file) => writeImage(job, syncedFileTarget(file, path)));
+}
+
+/** Whoever has it open would go on with a file that nobody finds any more. @throws VarveError `BUSY` */
+function requireUnused(path: string): void {
+  const [user] = diskUsers(path);
+  if (user === undefined) return;
+  throw new VarveError('BUSY', `cannot replace ${path}: ${user.program} (process ${user.pid}) has it open`);
 }
 
 /** @throws VarveError `NO_SPACE` when more is to be written than fits; what compression leaves of it is not known */
@@ -130,7 +157,7 @@ async function exportToBlockDevice(job: Job, path: string): Promise<void> {
       `cannot write ${path}: all that is on this block device would be lost; give --force`,
     );
   }
-  await using device = await openFileDevice(path);
+  await using device = await openFileDevice(path, { lock: true });
   const { size } = disk.device;
   if (format.name === 'raw' && device.size < size) {
     const sizes = `it has ${formatSize(device.size)}, and the disk ${formatSize(size)}`;

@@ -1,20 +1,34 @@
 import fs from 'node:fs/promises';
-import { systemError, VarveError } from '../base/varve-error.ts';
+import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { checkedDevice } from '../block/checked-device.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { followBackingFiles } from '../format/backing-files.ts';
 import { openImage } from '../format/formats.ts';
-import type { FormatDevice, FormatInformation, OpenBacking } from '../format/image-format.ts';
+import type {
+  AskSecret,
+  FormatDevice,
+  FormatInformation,
+  OpenBacking,
+  OpenImageOptions,
+  OpenPart,
+} from '../format/image-format.ts';
+import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
 
 /** How a disk in a file is opened. */
 export interface OpenFileDiskOptions {
   /** The name of the file's format; its content shows it where nothing is given. */
   readonly format?: string | undefined;
-  /** Whether the files that the image builds on are opened, too, wherever they are. */
+  /** Whether the files that the image builds on, or keeps parts in, are opened, too, wherever they are. */
   readonly follow?: boolean | undefined;
+  /** Reads a file even while another program writes to it, as it happens to be. */
+  readonly forceShare?: boolean | undefined;
+  /** Gives the passphrase or key of an encrypted image, which is refused otherwise. */
+  readonly askSecret?: AskSecret | undefined;
+  /** The name of the disk that is meant, where the file holds several, as an OVA does. */
+  readonly member?: string | undefined;
 }
 
 /** A file that a disk is read from, as it was just before it was opened. */
@@ -30,28 +44,96 @@ export interface FileDisk extends AsyncDisposable {
   /** What messages call it. */
   readonly label: string;
   readonly device: BlockDevice;
+  /** The same without checks of arguments, and with what its format can tell. */
+  readonly image: FormatDevice;
   readonly information: FormatInformation;
-  /** The file and, when they were followed, those it builds on, the uppermost first. */
+  /** The file and, when they were followed, those it builds on or keeps parts in. */
   readonly files: readonly DiskFile[];
+  /** The paths of the file and of those it builds on, the uppermost first: what `depth` of a map counts. */
+  readonly chain: readonly string[];
+}
+
+/** A disk in a file that is open to be changed. Disposing of it closes it, and does not flush. */
+export interface WritableDisk extends AsyncDisposable {
+  readonly label: string;
+  readonly image: FormatDevice;
 }
 
 /**
- * Opens the disk in a file, or a block device, for reading.
+ * Opens the disk in a file, or a block device, for reading. While it is open, nobody who asks can open it for writing.
  *
  * @throws VarveError `NOT_FOUND`, `PERMISSION` also for an image that builds on another while `follow` is not set,
- *   `UNSUPPORTED`, `CORRUPT`, `INVALID` for what is no disk, `IO`
+ *   `UNSUPPORTED`, `CORRUPT`, `INVALID` for what is no disk, `BUSY` while others write to it, `IO`
  */
 export async function openFileDisk(path: string, options: OpenFileDiskOptions = {}): Promise<FileDisk> {
-  const { format, follow = false } = options;
   const files: DiskFile[] = [];
+  const chain = [path];
   const openFile = async (each: string): Promise<BlockDevice> => {
     files.push({ path: each, identity: await identityOf(each) });
-    return await openFileDevice(each, { readOnly: true });
+    return await openForReading(each, options);
   };
-  const openBacking = follow ? await followBackingFiles({ path, allowed: ['/'], openFile }) : refuseBacking(path);
+  const openBacking = (each: string): Promise<BlockDevice> => {
+    chain.push(each);
+    return openFile(each);
+  };
   const file = await openFile(path);
-  const opened = await openImage(file, { name: path, format, openBacking });
-  return fileDisk(files[0]?.identity === undefined ? 'block device' : 'file', path, opened, files);
+  const opening = { openBacking, openBackingPart: openFile, openPart: openFile };
+  const hooks = await closingOnFailure(file, hooksFor(path, options, opening));
+  const opened = await openImage(file, { name: path, format: options.format, ...hooks });
+  return fileDisk(files[0]?.identity === undefined ? 'block device' : 'file', path, opened, files, chain);
+}
+
+/**
+ * Opens the disk in a file, or a block device, for changing it. While it is open, nobody else who asks can open it.
+ *
+ * @throws VarveError as `openFileDisk` does, `BUSY` also while others read it, `READ_ONLY`, `UNSUPPORTED` for a format
+ *   that is not written in place
+ */
+export async function openWritableDisk(path: string, options: OpenFileDiskOptions = {}): Promise<WritableDisk> {
+  const file = await openFileDevice(path, { lock: true });
+  const openToRead = (each: string) => openForReading(each, options);
+  const openPart = (each: string) => openFileDevice(each, { lock: true });
+  const opening = { openBacking: openToRead, openBackingPart: openToRead, openPart };
+  const hooks = await closingOnFailure(file, hooksFor(path, options, opening));
+  const image = await openImage(file, { name: path, format: options.format, writable: true, ...hooks });
+  return { label: path, image, [Symbol.asyncDispose]: () => Promise.resolve(image[Symbol.asyncDispose]()) };
+}
+
+type OpenFile = (path: string) => Promise<BlockDevice>;
+
+/** What opens the files that an image builds on, those with parts of them, and those with parts of the image itself. */
+type Opening = Readonly<Record<'openBacking' | 'openBackingPart' | 'openPart', OpenFile>>;
+
+/** How other files are opened, or refused, that the image at `path` asks for. */
+async function hooksFor(
+  path: string,
+  { askSecret, follow = false, member }: OpenFileDiskOptions,
+  { openBacking, openBackingPart, openPart }: Opening,
+): Promise<Omit<OpenImageOptions, 'name'>> {
+  const given = { ...(askSecret === undefined ? {} : { askSecret }), ...(member === undefined ? {} : { member }) };
+  if (!follow) return { openBacking: refuseBacking(path), openPart: refusePart(path), ...given };
+  const partsOf = (image: string) => followParts(image, openBackingPart);
+  const backing = await followBackingFiles({ path, allowed: ['/'], openFile: openBacking, partsOf, askSecret });
+  return { openBacking: backing, openPart: followParts(path, openPart), ...given };
+}
+
+async function openForReading(path: string, { forceShare = false }: OpenFileDiskOptions): Promise<BlockDevice> {
+  try {
+    return await openFileDevice(path, { readOnly: true, lock: !forceShare });
+  } catch (error) {
+    if (!isVarveError(error, 'BUSY')) throw error;
+    const advice = 'wait until it is done, or give --force-share (import: --live) to read what it happens to hold';
+    throw new VarveError('BUSY', `${error.message}; ${advice}`, { cause: error });
+  }
+}
+
+async function closingOnFailure<T>(file: BlockDevice, result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    await file[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**
@@ -65,13 +147,19 @@ export async function openStreamDisk(file: BlockDevice, label: string, format?: 
     const what = `cannot open ${label}: it builds on ${JSON.stringify(name)}`;
     throw new VarveError('PERMISSION', `${what}, which can be followed from a file only; give the file's name`);
   };
-  return fileDisk('stream', label, await openImage(file, { name: label, format, openBacking: refuse }), []);
+  return fileDisk('stream', label, await openImage(file, { name: label, format, openBacking: refuse }), [], [label]);
 }
 
-function fileDisk(kind: FileDisk['kind'], label: string, opened: FormatDevice, files: readonly DiskFile[]): FileDisk {
-  const device = checkedDevice(opened, { label });
+function fileDisk(
+  kind: FileDisk['kind'],
+  label: string,
+  image: FormatDevice,
+  files: readonly DiskFile[],
+  chain: readonly string[],
+): FileDisk {
+  const device = checkedDevice(image, { label });
   return {
-    ...{ kind, label, device, information: opened.information(), files },
+    ...{ kind, label, device, image, information: image.information(), files, chain },
     [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
   };
 }
@@ -83,7 +171,9 @@ function fileDisk(kind: FileDisk['kind'], label: string, opened: FormatDevice, f
  */
 export async function fileInformation(path: string, format?: string): Promise<FormatInformation> {
   const file = await openFileDevice(path, { readOnly: true });
-  await using opened = await openImage(file, { name: path, format, openBacking: async () => memoryDevice(0) });
+  const openNothing = async () => memoryDevice(0);
+  const options = { informationOnly: true, openBacking: openNothing, openPart: openNothing };
+  await using opened = await openImage(file, { name: path, format, ...options });
   return opened.information();
 }
 
@@ -106,6 +196,13 @@ export async function changedFile(disk: FileDisk): Promise<string | undefined> {
 function refuseBacking(path: string): OpenBacking {
   return async (name) => {
     const what = `cannot open ${path}: it builds on ${JSON.stringify(name)}`;
+    throw new VarveError('PERMISSION', `${what}; give --follow to have that file read, too, if you trust the image`);
+  };
+}
+
+function refusePart(path: string): OpenPart {
+  return async (name) => {
+    const what = `cannot open ${path}: a part of it is in ${JSON.stringify(name)}`;
     throw new VarveError('PERMISSION', `${what}; give --follow to have that file read, too, if you trust the image`);
   };
 }

@@ -100,7 +100,7 @@ function parentOf(store: Store, name: string, { update = false, tag }: ImportOpt
 }
 
 async function openSource(store: Store, source: string | Readable, options: ImportOptions): Promise<FileDisk> {
-  if (typeof source === 'string') return await openFileDisk(source, options);
+  if (typeof source === 'string') return await openFileDisk(source, { ...options, forceShare: options.live });
   const label = 'standard input';
   using progress = log.progress({ label: `reading ${label}` });
   const onBytes = (count: number) => progress.advance(count);

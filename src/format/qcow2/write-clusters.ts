@@ -48,9 +48,9 @@ export async function writeCompressedClusters(
   source: BlockDevice,
   builder: ImageBuilder,
   { clusterSize }: Layout,
-  { compression, onProgress, signal }: WriteImageOptions & { readonly compression: Compression },
+  { compression, onProgress, parallel, signal }: WriteImageOptions & { readonly compression: Compression },
 ): Promise<void> {
-  const threadCount = Math.max(1, Math.min(maximumThreads, availableParallelism() - 1));
+  const threadCount = threadsFor(parallel);
   await using pool = new WorkerPool<Uint8Array, CompressedBatch>(threadCount, () =>
     startCompressWorker({ clusterSize, compression }),
   );
@@ -75,6 +75,12 @@ export async function writeCompressedClusters(
     if (waiting.length > threadCount * batchesPerThread + batchesAhead) await writeOldest();
   }
   while (waiting.length > 0) await writeOldest();
+}
+
+/** This thread counts as one of `parallel`. */
+function threadsFor(parallel: number | undefined): number {
+  const wanted = parallel === undefined ? Math.max(1, availableParallelism() - 1) : parallel - 1;
+  return Math.min(maximumThreads, wanted);
 }
 
 async function writeBatch(
