@@ -1,14 +1,11 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
-import type { BlockMap, BlockMapSources, BlockRun } from './block-map.ts';
+import type { DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
+import type { BlockMapSources, BlockRun } from './block-map.ts';
 import { blockExtents, mappedBlocks } from './block-map-extents.ts';
 import type { FormatDevice, FormatInformation, MappedExtent } from './image-format.ts';
 
 /** An opened image. */
-export interface BlockMapDeviceOptions {
-  readonly file: BlockDevice;
-  readonly map: BlockMap;
-  readonly backing: BlockDevice | undefined;
+export interface BlockMapDeviceOptions extends BlockMapSources {
   readonly information: FormatInformation;
   /** The granularity the disk likes, in bytes, a power of two. */
   readonly blockSize: number;
@@ -26,11 +23,12 @@ export class BlockMapDevice implements FormatDevice {
   readonly #information: FormatInformation;
   readonly #name: string;
 
-  constructor({ file, map, backing, information, blockSize, name }: BlockMapDeviceOptions) {
+  constructor(options: BlockMapDeviceOptions) {
+    const { information, blockSize, name } = options;
     this.format = information.format;
     this.size = information.virtualSize;
     this.blockSize = blockSize;
-    this.#sources = { file, map, backing };
+    this.#sources = options;
     this.#information = information;
     this.#name = name;
   }

@@ -87,7 +87,7 @@ async function* separateBlocks(sources: BlockMapSources, offset: number, length:
     const where = { offset: position, length: run.length, depth: 0, compressed: false };
     if (run.kind === 'backing') yield* mappedBeneath(sources.backing, position, run.length);
     else if (run.kind === 'data') yield { ...where, kind: 'data', present: true, hostOffset: run.hostOffset };
-    else yield { ...where, kind: run.kind, present: run.kind === 'zero' };
+    else yield { ...where, kind: run.kind, present: run.kind === 'zero' || sources.holesArePresent === true };
     position += run.length;
   }
 }

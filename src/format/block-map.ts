@@ -28,4 +28,9 @@ export interface BlockMapSources {
   readonly file: BlockDevice;
   readonly map: BlockMap;
   readonly backing: BlockDevice | undefined;
+  /**
+   * Whether a hole counts as said by the image, as QEMU has it for formats in which images build on no others; not
+   * where nothing is given.
+   */
+  readonly holesArePresent?: boolean;
 }

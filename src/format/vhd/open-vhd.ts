@@ -25,15 +25,15 @@ export async function openVhd(file: BlockDevice, options: OpenImageOptions): Pro
   const information = informationOf(found, size, file.size);
   if (found.footer.type === 'fixed') {
     checkFixedSize(size, found.endOffset, name);
-    const blockSize = fixedBlockSize;
-    return new BlockMapDevice({ file, map: fixedMap, backing: undefined, information, blockSize, name });
+    const fixed = { map: fixedMap, backing: undefined, blockSize: fixedBlockSize };
+    return new BlockMapDevice({ file, information, name, ...fixed });
   }
   const header = await readDynamicHeader(file, found, name);
   const { blockSize } = header;
   const known = { file, information: { ...information, clusterSize: blockSize }, blockSize, name };
   if (found.footer.type === 'dynamic') {
     const map = new DynamicMap({ file, header, size, absent: 'hole', name });
-    return new BlockMapDevice({ ...known, map, backing: undefined });
+    return new BlockMapDevice({ ...known, map, backing: undefined, holesArePresent: true });
   }
   const parentNames = await parentNamesOf(file, header, name);
   const backing = await openParent(parentNames, header, options);
