@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { ExactReader } from '../../block/nbd/exact-reader.ts';
 import { log } from '../../log/log.ts';
 import {
   type NegotiationPolicy,
@@ -6,7 +7,6 @@ import {
   type NegotiationStep,
   negotiate,
 } from '../../protocol/nbd/negotiation.ts';
-import { ExactReader } from './exact-reader.ts';
 import { type NbdExport, type NbdExports, offerOf } from './nbd-export.ts';
 
 /** A connection that is ready for requests. */

@@ -1,0 +1,173 @@
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { systemError, VarveError } from '../../base/varve-error.ts';
+import { type ClientAgreement, type ClientWish, negotiateAsClient } from '../../protocol/nbd/client-negotiation.ts';
+import { commands } from '../../protocol/nbd/constants.ts';
+import { type AwaitedReplies, type AwaitedReply, ReplyParser } from '../../protocol/nbd/reply-parser.ts';
+import { encodeRequest, requestLength } from '../../protocol/nbd/transmission-codec.ts';
+import { ExactReader } from './exact-reader.ts';
+import { describeNbdAddress, type NbdAddress } from './nbd-address.ts';
+
+/** A request as it is sent. */
+export interface ClientRequest {
+  /** Of `commands` and `commandFlags`. */
+  readonly command: number;
+  readonly flags: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /** What is written. */
+  readonly payload?: Uint8Array;
+}
+
+const connectTimeoutMs = 30_000;
+
+/** One connection to an NBD server, ready for requests. */
+export class NbdClient {
+  readonly agreement: ClientAgreement;
+  readonly #stream: Duplex;
+  readonly #label: string;
+  readonly #awaited: AwaitedReplies = new Map();
+  readonly #parser = new ReplyParser(this.#awaited);
+  #cookie = 0;
+  #failure: VarveError | undefined;
+
+  /** @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED`, `CORRUPT`, `IO` where nobody answers */
+  static async connect(address: NbdAddress, wish: Omit<ClientWish, 'exportName'>): Promise<NbdClient> {
+    const label = describeNbdAddress(address);
+    if (address.tls) throw new VarveError('UNSUPPORTED', `cannot open ${label}: TLS is not supported yet`);
+    const stream = await connected(address, label);
+    const timer = setTimeout(() => stream.destroy(), connectTimeoutMs);
+    try {
+      const { agreement, received } = await negotiate(stream, { ...wish, exportName: address.exportName });
+      return new NbdClient(stream, agreement, label, received);
+    } catch (error) {
+      stream.destroy();
+      if (!(error instanceof VarveError)) throw error;
+      throw new VarveError(error.code, `cannot open ${label}: ${error.message}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private constructor(stream: Duplex, agreement: ClientAgreement, label: string, received: Uint8Array) {
+    this.agreement = agreement;
+    this.#stream = stream;
+    this.#label = label;
+    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    stream.on('close', () => this.#fail(new VarveError('IO', `${label} closed the connection`)));
+    stream.on('error', (error) => this.#fail(systemError(`talk to ${label}`, error) as VarveError));
+    this.#receive(received);
+    stream.resume();
+  }
+
+  /** Whether requests can still be sent. */
+  get isOpen(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /** Requests that wait for their replies. */
+  get awaitedCount(): number {
+    return this.#awaited.size;
+  }
+
+  /**
+   * Sends a request, and is done when it is answered. Whether a connection that broke meanwhile had it done, nobody
+   * knows.
+   *
+   * @throws VarveError what the server says; `IO` and `CORRUPT` where the connection is lost
+   */
+  async request(request: ClientRequest, reply: Pick<AwaitedReply, 'target' | 'onStatus'> = {}): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { promise, reject, resolve } = Promise.withResolvers<void>();
+    const settle = (error?: VarveError): void => (error === undefined ? resolve() : reject(error));
+    const cookie = this.#nextCookie();
+    this.#awaited.set(cookie, { ...reply, offset: request.offset, settle, received: 0 });
+    this.#send(request, cookie);
+    await promise;
+  }
+
+  /** Says goodbye. What has not been answered fails. */
+  close(): void {
+    if (this.#failure === undefined) {
+      this.#send({ command: commands.DISC, flags: 0, offset: 0, length: 0 }, this.#nextCookie());
+    }
+    this.#fail(new VarveError('IO', `${this.#label} was closed`));
+    this.#stream.end();
+  }
+
+  #send({ payload, ...request }: ClientRequest, cookieLow: number): void {
+    const length = requestLength('structured');
+    const bytes = new Uint8Array(length);
+    encodeRequest(new DataView(bytes.buffer), 0, false, { ...request, hasMagic: true, cookieHigh: 0, cookieLow });
+    this.#stream.cork();
+    this.#stream.write(bytes);
+    if (payload !== undefined) this.#stream.write(payload);
+    // Requests of one turn of the event loop go out together.
+    process.nextTick(() => this.#stream.uncork());
+  }
+
+  #nextCookie(): number {
+    do this.#cookie = (this.#cookie + 1) % 2 ** 32;
+    while (this.#awaited.has(this.#cookie));
+    return this.#cookie;
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      this.#fail(error as VarveError);
+      this.#stream.destroy();
+    }
+  }
+
+  #fail(error: VarveError): void {
+    this.#failure ??= error;
+    const awaited = [...this.#awaited.values()];
+    this.#awaited.clear();
+    for (const { settle } of awaited) settle(this.#failure);
+  }
+}
+
+async function connected({ server }: NbdAddress, label: string): Promise<Duplex> {
+  const socket =
+    server.kind === 'unix'
+      ? net.connect({ path: server.path })
+      : net.connect({ host: server.host, port: server.port, noDelay: true });
+  const { promise, reject, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => socket.destroy(new Error('nobody answers')), connectTimeoutMs);
+  socket.once('connect', resolve);
+  socket.once('error', reject);
+  try {
+    await promise;
+  } catch (error) {
+    throw connectError(label, error as NodeJS.ErrnoException);
+  } finally {
+    clearTimeout(timer);
+    socket.off('error', reject);
+  }
+  return socket;
+}
+
+function connectError(label: string, error: NodeJS.ErrnoException): unknown {
+  if (error.code === 'ECONNREFUSED') return new VarveError('NOT_FOUND', `cannot open ${label}: nobody listens there`);
+  return systemError(`open ${label}`, error);
+}
+
+async function negotiate(
+  stream: Duplex,
+  wish: ClientWish,
+): Promise<{ agreement: ClientAgreement; received: Uint8Array }> {
+  const reader = new ExactReader(stream);
+  const steps = negotiateAsClient(wish);
+  for (let step = steps.next(); ; ) {
+    if (step.done) return { agreement: step.value, received: reader.detach() };
+    let answer: Uint8Array | undefined = new Uint8Array();
+    if (step.value.kind === 'send') stream.write(step.value.bytes);
+    else if (step.value.kind === 'read') answer = await reader.read(step.value.length);
+    if (answer === undefined) throw new VarveError('NOT_FOUND', 'the server closed the connection');
+    step = steps.next(answer);
+  }
+}
