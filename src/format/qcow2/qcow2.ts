@@ -1,4 +1,5 @@
 import type { WritableFormat } from '../image-format.ts';
+import { checkQcow2 } from './check/check-qcow2.ts';
 import { qcow2Magic } from './header.ts';
 import { openQcow2 } from './open-qcow2.ts';
 import { writeQcow2 } from './write-qcow2.ts';
@@ -15,4 +16,5 @@ export const qcow2Format: WritableFormat = {
   },
   open: openQcow2,
   write: writeQcow2,
+  check: checkQcow2,
 };

@@ -1,0 +1,83 @@
+type Page = Uint8Array | Uint16Array | Uint32Array;
+
+const pageLength = 65536;
+
+/** No count goes higher. */
+export const maximumCount = 0xffff_ffff;
+
+/**
+ * A count for each cluster of a file, 0 at first. Pages of 65,536 counts take memory once one of them is not 0, a byte
+ * a count as long as all of a page are under 256, so that a sparse file costs what is in it.
+ */
+export class ClusterCounts {
+  readonly #pages = new Map<number, Page>();
+  #lastIndex = -1;
+  #lastPage: Page | undefined;
+
+  get(cluster: number): number {
+    return this.#page(Math.floor(cluster / pageLength))?.[cluster % pageLength] ?? 0;
+  }
+
+  /** Hot: called for every cluster of an image that is checked. */
+  set(cluster: number, count: number): void {
+    const pageIndex = Math.floor(cluster / pageLength);
+    const page = this.#page(pageIndex) ?? this.#keep(pageIndex, new Uint8Array(pageLength));
+    const wide = count < 2 ** (8 * page.BYTES_PER_ELEMENT) ? page : this.#keep(pageIndex, widened(page, count));
+    wide[cluster % pageLength] = count;
+  }
+
+  /** The clusters before `end` whose count is not 0, in order. */
+  *nonZero(end: number): Generator<number, undefined> {
+    for (const first of this.#pageStarts()) {
+      const page = this.#page(first / pageLength)!;
+      for (let index = 0; index < pageLength && first + index < end; index += 1) {
+        if (page[index] !== 0) yield first + index;
+      }
+    }
+  }
+
+  /** The clusters before `end` whose counts here and in `other` are not the same, in order. */
+  *differences(other: ClusterCounts, end: number): Generator<number, undefined> {
+    const starts = new Set([...this.#pageStarts(), ...other.#pageStarts()]);
+    for (const first of [...starts].sort((one, two) => one - two)) {
+      const [page, otherPage] = [this.#page(first / pageLength), other.#page(first / pageLength)];
+      for (let index = 0; index < pageLength && first + index < end; index += 1) {
+        if ((page?.[index] ?? 0) !== (otherPage?.[index] ?? 0)) yield first + index;
+      }
+    }
+  }
+
+  /** The last cluster before `end` whose count is not 0; −1 where there is none. */
+  last(end: number): number {
+    for (const first of this.#pageStarts().reverse()) {
+      const page = this.#page(first / pageLength)!;
+      for (let index = Math.min(pageLength, end - first) - 1; index >= 0; index -= 1) {
+        if (page[index] !== 0) return first + index;
+      }
+    }
+    return -1;
+  }
+
+  #pageStarts(): number[] {
+    return [...this.#pages.keys()].sort((one, two) => one - two).map((index) => index * pageLength);
+  }
+
+  #page(index: number): Page | undefined {
+    if (index === this.#lastIndex) return this.#lastPage;
+    this.#lastIndex = index;
+    this.#lastPage = this.#pages.get(index);
+    return this.#lastPage;
+  }
+
+  #keep(index: number, page: Page): Page {
+    this.#pages.set(index, page);
+    this.#lastIndex = index;
+    this.#lastPage = page;
+    return page;
+  }
+}
+
+/** A copy of a page with room for `count`. */
+function widened(page: Page, count: number): Page {
+  return count < 65536 ? Uint16Array.from(page) : Uint32Array.from(page);
+}
