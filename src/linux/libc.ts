@@ -8,8 +8,8 @@ interface Libc {
   fallocate(fd: number, mode: number, offset: number, length: number): number;
   flock(fd: number, operation: number): number;
   ioctl(fd: number, request: number, argument: NodeJS.TypedArray): number;
-  /** For commands that take a `struct flock`. */
-  fcntl(fd: number, command: number, lock: Uint8Array): number;
+  /** For commands that take a `struct flock`, or a number. */
+  fcntl(fd: number, command: number, argument: Uint8Array | bigint): number;
   /** The number of the last failure; ask before anything else is called. */
   errno(): number;
 }
@@ -43,7 +43,7 @@ function load(): Libc {
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as Libc['fallocate'],
     flock: library.func('int flock(int fd, int operation)') as Libc['flock'],
     ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as Libc['ioctl'],
-    fcntl: library.func('int fcntl(int fd, int command, void *lock)') as Libc['fcntl'],
+    fcntl: library.func('int fcntl(int fd, int command, void *argument)') as Libc['fcntl'],
     errno: () => koffi.errno(),
   };
 }
