@@ -8,9 +8,6 @@ interface ForeignFormat {
 }
 
 const foreignFormats: readonly ForeignFormat[] = [
-  { description: 'a VMDK image', magic: 'KDMV', offset: 0 },
-  { description: 'a VMDK descriptor', magic: '# Disk DescriptorFile', offset: 0 },
-  { description: 'a VMDK image', magic: 'COWD', offset: 0 },
   { description: 'a VHDX image', magic: 'vhdxfile', offset: 0 },
   { description: 'a VDI image', magic: '\x7f\x10\xda\xbe', offset: 64 },
   { description: 'a QED image', magic: 'QED\0', offset: 0 },

@@ -5,9 +5,10 @@ import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from
 import { qcow2Format } from './qcow2/qcow2.ts';
 import { rawFormat } from './raw.ts';
 import { vhdFormat } from './vhd/vhd.ts';
+import { vmdkFormat } from './vmdk/vmdk.ts';
 
 /** Every disk file format that can be read and written. */
-export const imageFormats: readonly ImageFormat[] = [vhdFormat, qcow2Format, rawFormat];
+export const imageFormats: readonly ImageFormat[] = [vhdFormat, vmdkFormat, qcow2Format, rawFormat];
 
 /** How `openImage` opens. */
 export interface OpenImageFileOptions extends OpenImageOptions {

@@ -6,6 +6,8 @@ export interface ImageTarget {
   readonly seekable: boolean;
   /** Whether what nobody writes reads as zeros. */
   readonly zeroed: boolean;
+  /** What the file is called, without its directory, for formats that note it; undefined where it has no name. */
+  readonly fileName?: string;
   /** How many bytes fit at most; undefined where it grows. */
   readonly capacity?: number;
   /** Writes all of `source` at `offset`, or throws. */

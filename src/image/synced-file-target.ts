@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { systemError } from '../base/varve-error.ts';
 import { endedError } from '../block/positional-io.ts';
 import { fileTarget } from '../format/file-target.ts';
@@ -12,7 +13,7 @@ const backgroundLength = 64 * 2 ** 10;
 
 /**
  * A file that is being written and synced at the same time, in the thread pool, so that little is left to wait for at
- * the end. `name` is its name in errors. Closing and syncing it for good is up to the caller.
+ * the end. `name` is its path, also in errors. Closing and syncing it for good is up to the caller.
  */
 export function syncedFileTarget(file: FileHandle, name: string): ImageTarget {
   const target = fileTarget(file.fd, name);
@@ -30,6 +31,7 @@ export function syncedFileTarget(file: FileHandle, name: string): ImageTarget {
   };
   return {
     ...target,
+    fileName: basename(name),
     write(source, offset) {
       unsynced += source.length;
       if (unsynced >= batchLength && syncing === undefined) {

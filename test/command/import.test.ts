@@ -53,7 +53,7 @@ test('what cannot be imported ends in one line, and makes nothing', async (t) =>
     [2, /pipe\.raw: it is a pipe, not a disk/, 'pipe.raw'],
     [2, /it is a character device/, '/dev/zero'],
     [10, /cut\.qcow2: /, 'cut.qcow2'],
-    [11, /disk\.vmdk: it is a VMDK image/, 'disk.vmdk'],
+    [11, /disk\.vmdk: its VMDK version is /, 'disk.vmdk'],
     [11, /web\.raw\.gz: it is a gzip-compressed file/, 'web.raw.gz', 'web'],
     [11, /nbd:\/\/ address is not supported yet/, 'nbd://user:secret@host/x', 'x'],
     [2, /"a\/b" cannot name an image/, 'web.raw', 'a/b'],
