@@ -9,10 +9,6 @@ interface ForeignFormat {
 
 const foreignFormats: readonly ForeignFormat[] = [
   { description: 'a VHDX image', magic: 'vhdxfile', offset: 0 },
-  { description: 'a VDI image', magic: '\x7f\x10\xda\xbe', offset: 64 },
-  { description: 'a QED image', magic: 'QED\0', offset: 0 },
-  { description: 'a Parallels image', magic: 'WithoutFreeSpace', offset: 0 },
-  { description: 'a Parallels image', magic: 'WithouFreSpacExt', offset: 0 },
   { description: 'a qcow image of version 1', magic: 'QFI\xfb\0\0\0\x01', offset: 0 },
   { description: 'a gzip-compressed file', magic: '\x1f\x8b\x08', offset: 0 },
   { description: 'an xz-compressed file', magic: '\xfd7zXZ\0', offset: 0 },

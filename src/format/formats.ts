@@ -2,13 +2,24 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { foreignFormat } from './foreign-formats.ts';
 import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
+import { parallelsFormat } from './parallels/parallels.ts';
 import { qcow2Format } from './qcow2/qcow2.ts';
+import { qedFormat } from './qed/qed.ts';
 import { rawFormat } from './raw.ts';
+import { vdiFormat } from './vdi/vdi.ts';
 import { vhdFormat } from './vhd/vhd.ts';
 import { vmdkFormat } from './vmdk/vmdk.ts';
 
 /** Every disk file format that can be read and written. */
-export const imageFormats: readonly ImageFormat[] = [vhdFormat, vmdkFormat, qcow2Format, rawFormat];
+export const imageFormats: readonly ImageFormat[] = [
+  vhdFormat,
+  vdiFormat,
+  qedFormat,
+  parallelsFormat,
+  vmdkFormat,
+  qcow2Format,
+  rawFormat,
+];
 
 /** How `openImage` opens. */
 export interface OpenImageFileOptions extends OpenImageOptions {

@@ -1,0 +1,90 @@
+import type { BlockDevice } from '../../block/block-device.ts';
+import { CheckFindings } from '../check-findings.ts';
+import type { CheckImageOptions, CheckReport } from '../image-format.ts';
+import { PlaceSet } from '../place-set.ts';
+import { QedClusterMap } from './cluster-map.ts';
+import { type QedHeader, readQedHeader } from './header.ts';
+
+/**
+ * Looks for tables and clusters of a QED image that are outside of the file or used twice, and for clusters that
+ * nothing uses.
+ *
+ * @throws VarveError `CORRUPT`, `UNSUPPORTED` for a header that cannot be read, and for a repair
+ */
+export async function checkQed(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport> {
+  const findings = new CheckFindings('qed', options);
+  const header = await readQedHeader(file, options.name);
+  return await new QedCheck(file, header, findings).run();
+}
+
+/** A check under way. */
+class QedCheck {
+  readonly #header: QedHeader;
+  readonly #findings: CheckFindings;
+  readonly #map: QedClusterMap;
+  readonly #used: PlaceSet;
+  #allocated = 0;
+  #fragmented = 0;
+
+  constructor(file: BlockDevice, header: QedHeader, findings: CheckFindings) {
+    this.#header = header;
+    this.#findings = findings;
+    this.#map = new QedClusterMap(file, header, findings.name);
+    this.#used = new PlaceSet(Math.ceil(file.size / header.clusterSize), findings.name);
+  }
+
+  async run(): Promise<CheckReport> {
+    const { clusterSize, headerSize, imageSize, l1TableOffset } = this.#header;
+    this.#take(l1TableOffset, this.#clustersOfTable, 'the L1 table');
+    await this.#checkL1Table();
+    const leaks = this.#used.countFree(headerSize / clusterSize);
+    if (leaks > 0) this.#findings.leak(leaks, `${leaks} clusters are taken, and nothing uses them`);
+    const total = Math.ceil(imageSize / clusterSize);
+    return this.#findings.report({ total, allocated: this.#allocated, compressed: 0, fragmented: this.#fragmented });
+  }
+
+  get #clustersOfTable(): number {
+    return this.#header.tableLength / this.#header.clusterSize;
+  }
+
+  async #checkL1Table(): Promise<void> {
+    const coverage = this.#map.entriesOfTable * this.#header.clusterSize;
+    for (let index = 0; index < this.#map.entriesOfTable; index += 1) {
+      const tableOffset = this.#map.entryIn(await this.#map.l1Page(index), index);
+      if (tableOffset === 0) continue;
+      if (!this.#map.isTableOffset(tableOffset)) {
+        this.#findings.corruption(`L1 entry ${index} points to byte ${tableOffset}, where no table can be`);
+        // Gone through once: another way to the same table leads to nothing new, only round and round.
+      } else if (this.#take(tableOffset, this.#clustersOfTable, `L2 table ${index}`)) {
+        await this.#checkL2Table(tableOffset, index);
+      }
+      this.#findings.progress(Math.min(this.#header.imageSize, (index + 1) * coverage));
+    }
+  }
+
+  async #checkL2Table(tableOffset: number, l1Index: number): Promise<void> {
+    const { clusterSize } = this.#header;
+    let last = 0;
+    for (let index = 0; index < this.#map.entriesOfTable; index += 1) {
+      const loading = this.#map.l2Page(tableOffset, index);
+      const page = loading instanceof Promise ? await loading : loading;
+      const entry = this.#map.entryIn(page, index);
+      if (entry <= 1) continue;
+      const what = `cluster ${l1Index * this.#map.entriesOfTable + index}`;
+      this.#allocated += 1;
+      if (last !== 0 && last + clusterSize !== entry) this.#fragmented += 1;
+      last = entry;
+      if (this.#map.isClusterOffset(entry)) this.#take(entry, 1, what);
+      else this.#findings.corruption(`${what} is at byte ${entry}, where no cluster can be`);
+    }
+  }
+
+  /** Takes clusters for one use; false where one of them is in use already. */
+  #take(offset: number, count: number, what: string): boolean {
+    const first = offset / this.#header.clusterSize;
+    let isFree = true;
+    for (let cluster = first; cluster < first + count; cluster += 1) isFree = this.#used.add(cluster) && isFree;
+    if (!isFree) this.#findings.corruption(`${what} is at byte ${offset}, which is in use already`);
+    return isFree;
+  }
+}
