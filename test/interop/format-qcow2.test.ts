@@ -157,7 +157,7 @@ describe('images in a certain state', { skip }, () => {
 });
 
 describe('images that are refused', { skip }, () => {
-  test('encrypted ones and ones with an external data file are UNSUPPORTED, by name', async () => {
+  test('encrypted ones, and ones with an external data file that nobody allowed, are refused by name', async () => {
     await using directory = await imageDirectory();
     const luks = directory.path('luks');
     await qemuImg('create', '-q', '-f', 'qcow2', luks, '1M');
@@ -169,7 +169,7 @@ describe('images that are refused', { skip }, () => {
     const external = directory.path('external');
     const data = directory.path('data.bin');
     await qemuImg('create', '-q', '-f', 'qcow2', '-o', `data_file=${data}`, external, '1M');
-    await assert.rejects(openPath(external), { code: 'UNSUPPORTED', message: /external data file ".*data\.bin"/ });
+    await assert.rejects(openPath(external), { code: 'PERMISSION', message: /external data file ".*data\.bin"/ });
   });
 
   test('an unknown incompatible feature is refused by the name that the image has for it', async () => {

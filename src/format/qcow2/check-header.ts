@@ -11,6 +11,7 @@ const maximumSnapshotCount = 65536;
 const usableFeatures =
   incompatibleFeature.dirty |
   incompatibleFeature.corrupt |
+  incompatibleFeature.externalDataFile |
   incompatibleFeature.compressionType |
   incompatibleFeature.extendedL2;
 
@@ -49,11 +50,6 @@ export function hasFeature(header: Qcow2Header, feature: keyof typeof incompatib
 }
 
 function checkFeatures(header: Qcow2Header, name: string): void {
-  if (hasFeature(header, 'externalDataFile')) {
-    const file = extensionData(header.extensions, extensionType.externalDataFile);
-    const fileName = file === undefined ? '' : ` ${JSON.stringify(new TextDecoder().decode(file))}`;
-    throw unsupportedImage(name, `its content is in an external data file${fileName}, which cannot be read yet`);
-  }
   const unknown = header.incompatibleFeatures & ~usableFeatures;
   if (unknown !== 0n) {
     const names = featureNames('incompatible', unknown, ownFeatureNames(header)).map((feature) =>

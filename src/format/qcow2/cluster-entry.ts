@@ -16,6 +16,8 @@
  * Source: QEMU docs/interop/qcow2.txt, sections "Cluster mapping" and "Extended L2 Entries".
  */
 
+import { copiedBit } from './layout.ts';
+
 /** What a guest cluster or subcluster is; `unallocated` reads from the backing file. */
 export type ClusterKind = 'data' | 'zero' | 'unallocated' | 'compressed';
 
@@ -30,6 +32,15 @@ export function standardKind(high: number, low: number): ClusterKind {
   if ((high & compressedBit) !== 0) return 'compressed';
   if ((low & 1) !== 0) return 'zero';
   return hostOffsetOf(high, low) === 0 ? 'unallocated' : 'data';
+}
+
+/**
+ * The same where clusters are in an external data file, and the first one is at offset 0: the highest bit tells
+ * whether it is allocated.
+ */
+export function externalKind(high: number, low: number): ClusterKind {
+  const kind = standardKind(high, low);
+  return kind === 'unallocated' && high >= copiedBit ? 'data' : kind;
 }
 
 /** Bits 9–55: the host offset of a standard cluster, an L2 table. */

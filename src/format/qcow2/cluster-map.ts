@@ -1,9 +1,18 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { hasFeature, l2Coverage } from './check-header.ts';
-import { type ClusterKind, compressedLength, compressedOffset, hostOffsetOf, standardKind } from './cluster-entry.ts';
+import {
+  type ClusterKind,
+  compressedLength,
+  compressedOffset,
+  externalKind,
+  hostOffsetOf,
+  standardKind,
+} from './cluster-entry.ts';
 import { corruptImage } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
-import { TableCache } from './table-cache.ts';
+import type { L1Table } from './l1-table.ts';
+import { copiedBit } from './layout.ts';
+import type { TableCache } from './table-cache.ts';
 
 /** A run of guest bytes of one kind; lengths and offsets in bytes. */
 export interface ClusterRun {
@@ -20,13 +29,14 @@ export interface ClusterRun {
 export interface ClusterMapOptions {
   readonly file: BlockDevice;
   readonly header: Qcow2Header;
-  /** The active L1 table as it is in the file. */
-  readonly l1Table: Uint8Array;
+  readonly l1: L1Table;
+  readonly tables: TableCache;
+  /** Clusters are in a file of their own, which may be shorter than the disk. */
+  readonly isDataExternal: boolean;
   /** The image's name in errors. */
   readonly name: string;
 }
 
-const maximumCacheLength = 32 * 2 ** 20;
 const subclusterCount = 32;
 
 /** Finds where in the file a guest byte is, through the L1 and L2 tables. */
@@ -35,28 +45,30 @@ export class ClusterMap {
   readonly #file: BlockDevice;
   readonly #header: Qcow2Header;
   readonly #name: string;
-  readonly #l1Table: DataView;
+  readonly #l1: L1Table;
   readonly #tables: TableCache;
+  readonly #isDataExternal: boolean;
   /** Guest bytes of one L2 table. */
   readonly #coverage: number;
   readonly #extended: boolean;
   /** Guest bytes that have a state of their own: a cluster, or a subcluster. */
   readonly #unitSize: number;
-  /** What `#classify` found: the kind, and the host offset where that is `data`. */
+  /** What `#classify` found: the kind, the host offset where that is `data`, and whether that is its own. */
   #kind: ClusterKind = 'unallocated';
   #hostOffset = 0;
+  #isExclusive = false;
 
-  constructor({ file, header, l1Table, name }: ClusterMapOptions) {
+  constructor({ file, header, isDataExternal, l1, name, tables }: ClusterMapOptions) {
     this.clusterSize = 2 ** header.clusterBits;
     this.#file = file;
     this.#header = header;
     this.#name = name;
-    this.#l1Table = new DataView(l1Table.buffer, l1Table.byteOffset, l1Table.byteLength);
+    this.#l1 = l1;
+    this.#tables = tables;
+    this.#isDataExternal = isDataExternal;
     this.#coverage = l2Coverage(header);
     this.#extended = hasFeature(header, 'extendedL2');
     this.#unitSize = this.#extended ? this.clusterSize / subclusterCount : this.clusterSize;
-    const capacity = Math.max(1, Math.min(header.l1Size, Math.floor(maximumCacheLength / this.clusterSize)));
-    this.#tables = new TableCache({ file, name, clusterSize: this.clusterSize, capacity });
   }
 
   /**
@@ -68,21 +80,37 @@ export class ClusterMap {
    */
   lookup(offset: number, length: number, contiguous: boolean): MaybePromise<ClusterRun> {
     const l1Index = Math.floor(offset / this.#coverage);
-    const tableOffset = this.#tableOffset(l1Index);
+    const tableOffset = this.#l1.offsetOf(l1Index);
     if (tableOffset === 0) return this.#absentRun(offset, length, l1Index);
     const table = this.#tables.get(tableOffset);
     if (!(table instanceof Promise)) return this.#runIn(table, offset, length, contiguous);
     return table.then((loaded) => this.#runIn(loaded, offset, length, contiguous));
   }
 
-  #tableOffset(l1Index: number): number {
-    return hostOffsetOf(this.#l1Table.getUint32(l1Index * 8), this.#l1Table.getUint32(l1Index * 8 + 4));
+  /**
+   * Like `lookup`, for a run that may be written where it is: a part of `data` in one piece that nothing else refers to.
+   * Undefined where there is none at `offset`.
+   *
+   * @throws VarveError `CORRUPT`
+   */
+  lookupExclusive(offset: number, length: number): MaybePromise<ClusterRun | undefined> {
+    const l1Index = Math.floor(offset / this.#coverage);
+    const tableOffset = this.#l1.offsetOf(l1Index);
+    if (tableOffset === 0 || !this.#l1.isExclusive(l1Index)) return undefined;
+    const table = this.#tables.get(tableOffset);
+    if (!(table instanceof Promise)) return this.#exclusiveRunIn(table, offset, length);
+    return table.then((loaded) => this.#exclusiveRunIn(loaded, offset, length));
+  }
+
+  #exclusiveRunIn(table: DataView, offset: number, length: number): ClusterRun | undefined {
+    this.#classify(table, Math.floor((offset % this.#coverage) / this.#unitSize), offset);
+    return this.#kind === 'data' && this.#isExclusive ? this.#runIn(table, offset, length, true) : undefined;
   }
 
   /** Goes over as many L1 entries as are empty, so that a sparse disk of any size is quick. */
   #absentRun(offset: number, length: number, l1Index: number): ClusterRun {
     let end = (l1Index + 1) * this.#coverage;
-    for (let next = l1Index + 1; end < offset + length && this.#tableOffset(next) === 0; next += 1) {
+    for (let next = l1Index + 1; end < offset + length && this.#l1.offsetOf(next) === 0; next += 1) {
       end += this.#coverage;
     }
     return emptyRun('unallocated', Math.min(length, end - offset));
@@ -104,6 +132,7 @@ export class ClusterMap {
   /** How far the kind that `#classify` found goes on; with `hostOffset`, that of `unit`, only where the file does too. */
   #extend(table: DataView, unit: number, offset: number, length: number, hostOffset: number | undefined): number {
     const kind = this.#kind;
+    const isExclusive = this.#isExclusive;
     const unitSize = this.#unitSize;
     const unitCount = this.#coverage / unitSize;
     const start = offset - (offset % unitSize);
@@ -111,7 +140,8 @@ export class ClusterMap {
     for (; start + count * unitSize < offset + length && unit + count < unitCount; count += 1) {
       this.#classify(table, unit + count, start + count * unitSize);
       if (this.#kind !== kind) break;
-      if (hostOffset !== undefined && this.#hostOffset !== hostOffset + count * unitSize) break;
+      if (hostOffset === undefined) continue;
+      if (this.#hostOffset !== hostOffset + count * unitSize || this.#isExclusive !== isExclusive) break;
     }
     return Math.min(length, start + count * unitSize - offset);
   }
@@ -123,7 +153,7 @@ export class ClusterMap {
     const hostOffset = compressedOffset(high, low, clusterBits);
     // The last sector may be cut off by the end of the file; the compressed bytes tell where they end.
     const available = Math.min(compressedLength(high, low, clusterBits), this.#file.size - hostOffset);
-    if (available <= 0) this.#checkInFile(offset, hostOffset, 1);
+    if (available <= 0) throw this.#outsideFile(offset, hostOffset);
     const rest = this.clusterSize - (offset % this.clusterSize);
     return { kind: 'compressed', length: Math.min(length, rest), hostOffset, compressedLength: available };
   }
@@ -134,11 +164,12 @@ export class ClusterMap {
     const high = table.getUint32(position);
     const low = table.getUint32(position + 4);
     const hostOffset = hostOffsetOf(high, low);
-    const kind = standardKind(high, low);
+    const kind = this.#isDataExternal ? externalKind(high, low) : standardKind(high, low);
     if (kind !== 'compressed' && hostOffset % this.clusterSize !== 0) this.#misplaced(offset, hostOffset);
     if (kind === 'zero' && this.#header.version === 2) this.#impossibleZero(offset);
     this.#kind = kind;
     this.#hostOffset = hostOffset;
+    this.#isExclusive = high >= copiedBit;
     if (this.#extended && kind !== 'compressed') this.#classifySubcluster(table, unit, offset, hostOffset);
   }
 
@@ -147,7 +178,7 @@ export class ClusterMap {
     const subcluster = unit % subclusterCount;
     const readsAsZeros = ((table.getUint32(position + 8) >>> subcluster) & 1) === 1;
     const isAllocated = ((table.getUint32(position + 12) >>> subcluster) & 1) === 1;
-    if (isAllocated && (readsAsZeros || hostOffset === 0)) {
+    if (isAllocated && (readsAsZeros || (hostOffset === 0 && !this.#isDataExternal))) {
       throw corruptImage(this.#name, `the L2 entry of disk byte ${offset} contradicts its subcluster bitmap`);
     }
     this.#kind = readsAsZeros ? 'zero' : isAllocated ? 'data' : 'unallocated';
@@ -159,8 +190,11 @@ export class ClusterMap {
   }
 
   #checkInFile(offset: number, hostOffset: number, length: number): void {
-    if (hostOffset + length <= this.#file.size) return;
-    throw corruptImage(
+    if (hostOffset + length > this.#file.size && !this.#isDataExternal) throw this.#outsideFile(offset, hostOffset);
+  }
+
+  #outsideFile(offset: number, hostOffset: number): Error {
+    return corruptImage(
       this.#name,
       `the cluster of disk byte ${offset}, at byte ${hostOffset} of the file, lies past its end, which is at ${this.#file.size}`,
     );

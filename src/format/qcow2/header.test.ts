@@ -123,7 +123,6 @@ describe('checkHeader', () => {
     ['compression type without its bit', { compressionType: 1 }, 'CORRUPT', /compression_type is 1/],
     ['compression bit without a type', { incompatibleFeatures: 8n }, 'CORRUPT', /compression_type is 0/],
     ['unknown compression', { incompatibleFeatures: 8n, compressionType: 2 }, 'UNSUPPORTED', /compression type 2/],
-    ['external data', { incompatibleFeatures: 4n }, 'UNSUPPORTED', /external data file/],
     ['unknown feature', { incompatibleFeatures: 1n << 63n }, 'UNSUPPORTED', /"unknown incompatible feature 63"/],
     ['extended L2 in small clusters', { incompatibleFeatures: 16n, clusterBits: 13 }, 'CORRUPT', /need 14/],
   ];

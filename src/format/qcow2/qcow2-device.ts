@@ -1,93 +1,131 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
-import type { FormatDevice, FormatInformation } from '../image-format.ts';
+import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import type { ClusterData } from './cluster-data.ts';
 import { ClusterMap, type ClusterRun } from './cluster-map.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
-import type { Qcow2Header } from './header.ts';
+import type { ImageFile } from './image-file.ts';
+import type { ImageTables } from './image-tables.ts';
+import type { L1Table } from './l1-table.ts';
 import { qcow2Extents } from './qcow2-extents.ts';
 import { compressionOf, qcow2Information } from './qcow2-information.ts';
+import { type MapSources, qcow2Map } from './qcow2-map.ts';
+import { Qcow2Writer } from './qcow2-writer.ts';
+import type { TableCache } from './table-cache.ts';
 
 /** An opened image. */
 export interface Qcow2DeviceOptions {
-  readonly file: BlockDevice;
-  readonly header: Qcow2Header;
-  readonly l1Table: Uint8Array;
+  readonly image: ImageFile;
+  readonly data: ClusterData;
+  readonly l1: L1Table;
+  readonly tables: TableCache;
   readonly backing: BlockDevice | undefined;
-  /** The image's name in errors. */
-  readonly name: string;
+  /** The tables to be changed; undefined where the image is only read. */
+  readonly changes: ImageTables | undefined;
 }
 
 /** A file with holes for less than this share of it is taken as having none. */
 const sparseShare = 1 / 16;
 
-/** The disk inside a qcow2 image, to be read. Reads are synchronous as far as those of the file are. */
+/** The disk inside a qcow2 image. Requests are synchronous as far as those of the file are. */
 export class Qcow2Device implements FormatDevice {
   readonly format = 'qcow2';
-  readonly size: number;
+  size: number;
   readonly blockSize: number;
-  readonly supports: DeviceSupport = { write: false, trim: false, zero: false, extents: true };
-  readonly #file: BlockDevice;
-  readonly #header: Qcow2Header;
+  readonly supports: DeviceSupport;
+  readonly #image: ImageFile;
+  readonly #data: ClusterData;
   readonly #backing: BlockDevice | undefined;
-  readonly #name: string;
   readonly #map: ClusterMap;
   readonly #compressed: CompressedClusters;
+  readonly #mapSources: MapSources;
+  readonly #writer: Qcow2Writer | undefined;
   #fileIsSparse: boolean | undefined;
+  #disposal: Promise<void> | undefined;
 
-  constructor(options: Qcow2DeviceOptions) {
-    const { file, header, backing, name } = options;
-    this.#file = file;
-    this.#header = header;
+  constructor({ backing, changes, data, image, l1, tables }: Qcow2DeviceOptions) {
+    const { clusterSize, file, header, name } = image;
+    this.#image = image;
+    this.#data = data;
     this.#backing = backing;
-    this.#name = name;
-    this.#map = new ClusterMap(options);
+    this.#map = new ClusterMap({ file: data.file, isDataExternal: data.isExternal, header, l1, name, tables });
     this.size = header.size;
-    this.blockSize = this.#map.clusterSize;
-    this.#compressed = new CompressedClusters({
-      file,
-      name,
-      compression: compressionOf(header),
-      clusterSize: this.#map.clusterSize,
-    });
+    this.blockSize = clusterSize;
+    this.#compressed = new CompressedClusters({ file, name, compression: compressionOf(header), clusterSize });
+    this.#mapSources = { image, l1, tables, backing, isDataExternal: data.isExternal };
+    const isWritable = changes !== undefined;
+    this.supports = { write: isWritable, trim: isWritable, zero: isWritable, extents: true };
+    if (changes === undefined) return;
+    const read = (target: Uint8Array, offset: number): MaybePromise<void> => this.#read(target, offset);
+    this.#writer = new Qcow2Writer({ tables: changes, map: this.#map, backing, read });
   }
 
   information(): FormatInformation {
-    return qcow2Information(this.#header, this.#file.size);
+    return qcow2Information(this.#image.header, this.#image.file.size);
   }
 
   /** Hot: goes on without a promise as long as it can (`bench/format.ts`). */
   read(target: Uint8Array, offset: number): MaybePromise<void> {
+    const pending = this.#read(target, offset);
+    return pending === undefined || this.#writer === undefined ? pending : this.#writer.track(pending);
+  }
+
+  write(source: Uint8Array, offset: number): MaybePromise<void> {
+    return this.#changing.write(source, offset);
+  }
+
+  zero(offset: number, length: number): MaybePromise<void> {
+    return this.#changing.zero(offset, length);
+  }
+
+  trim(offset: number, length: number): MaybePromise<void> {
+    return this.#changing.trim(offset, length);
+  }
+
+  flush(): MaybePromise<void> {
+    return this.#writer?.flush();
+  }
+
+  async resize(size: number): Promise<void> {
+    await this.#changing.resize(size);
+    this.size = this.#image.header.size;
+  }
+
+  map(offset: number, length: number): AsyncIterable<MappedExtent> {
+    return qcow2Map(this.#mapSources, offset, length);
+  }
+
+  async *extents(offset: number, length: number): AsyncGenerator<Extent> {
+    // What is written makes no file sparser than it was before.
+    this.#fileIsSparse ??= await isSparse(this.#data.file);
+    const sparseFile = this.#fileIsSparse ? this.#data.file : undefined;
+    yield* qcow2Extents({ map: this.#map, backing: this.#backing, sparseFile }, offset, length);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    await using _file = this.#image.file;
+    await using _data = this.#data.isExternal ? this.#data.file : undefined;
+    await using _backing = this.#backing;
+    await this.#writer?.close();
+  }
+
+  get #changing(): Qcow2Writer {
+    if (this.#writer !== undefined) return this.#writer;
+    throw new VarveError('READ_ONLY', `cannot write ${this.#image.name}: it was opened to be read`);
+  }
+
+  #read(target: Uint8Array, offset: number): MaybePromise<void> {
     for (let done = 0; done < target.length; ) {
       const step = this.#readRun(done === 0 ? target : target.subarray(done), offset + done);
       if (typeof step !== 'number') return this.#readRest(target, offset, done, step);
       done += step;
     }
     return undefined;
-  }
-
-  write(): never {
-    throw this.#readOnly();
-  }
-
-  zero(): never {
-    throw this.#readOnly();
-  }
-
-  trim(): never {
-    throw this.#readOnly();
-  }
-
-  flush(): void {}
-
-  async *extents(offset: number, length: number): AsyncGenerator<Extent> {
-    this.#fileIsSparse ??= await isSparse(this.#file);
-    const sparseFile = this.#fileIsSparse ? this.#file : undefined;
-    yield* qcow2Extents({ map: this.#map, backing: this.#backing, sparseFile }, offset, length);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await using _file = this.#file;
-    await using _backing = this.#backing;
   }
 
   async #readRest(target: Uint8Array, offset: number, start: number, first: Promise<number>): Promise<void> {
@@ -113,7 +151,7 @@ export class Qcow2Device implements FormatDevice {
   }
 
   #fill(part: Uint8Array, offset: number, run: ClusterRun): MaybePromise<void> {
-    if (run.kind === 'data') return this.#file.read(part, run.hostOffset);
+    if (run.kind === 'data') return this.#data.read(part, run.hostOffset, offset);
     if (run.kind === 'compressed') return this.#compressed.read(part, offset, run);
     const backing = run.kind === 'unallocated' ? this.#backing : undefined;
     const available = Math.min(part.length, (backing?.size ?? 0) - offset);
@@ -123,10 +161,6 @@ export class Qcow2Device implements FormatDevice {
     }
     part.fill(0, available);
     return backing.read(available === part.length ? part : part.subarray(0, available), offset);
-  }
-
-  #readOnly(): VarveError {
-    return new VarveError('READ_ONLY', `cannot write ${this.#name}: qcow2 images are read here, not written in place`);
   }
 }
 

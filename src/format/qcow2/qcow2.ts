@@ -1,5 +1,6 @@
 import type { WritableFormat } from '../image-format.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
+import { createQcow2 } from './create-qcow2.ts';
 import { qcow2Magic } from './header.ts';
 import { openQcow2 } from './open-qcow2.ts';
 import { writeQcow2 } from './write-qcow2.ts';
@@ -16,5 +17,6 @@ export const qcow2Format: WritableFormat = {
   },
   open: openQcow2,
   write: writeQcow2,
+  create: createQcow2,
   check: checkQcow2,
 };

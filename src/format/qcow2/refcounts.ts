@@ -72,6 +72,18 @@ export class Refcounts {
     return block === undefined ? 0 : this.#codec.get(block.view, cluster % entriesPerBlock);
   }
 
+  /** The last cluster that is in use. */
+  *lastUsed(): Steps<number> {
+    const { end, entriesPerBlock } = this.#blocks;
+    for (let index = end - 1; index >= 0; index -= 1) {
+      const block = yield* this.#blocks.load(index);
+      for (let entry = entriesPerBlock - 1; block !== undefined && entry >= 0; entry -= 1) {
+        if (this.#codec.get(block.view, entry) > 0) return index * entriesPerBlock + entry;
+      }
+    }
+    return 0;
+  }
+
   /**
    * Takes 1 to `maximum` free clusters that follow each other; their refcounts are 1.
    *
