@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isResizable } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { testBlockDevice } from '../conformance/block-device.ts';
 import { assertEqualBytes, contentOf, extentsOf, pattern } from '../conformance/device-content.ts';
 import { delayFilter } from './delay.ts';
 import { faultFilter } from './fault.ts';
+import { readOnlyFilter } from './read-only.ts';
 import { recordFilter } from './record.ts';
 
 testBlockDevice('recordFilter', (content) => recordFilter(memoryDevice(content)), { synchronous: true, sparse: true });
@@ -169,6 +171,39 @@ describe('recordFilter', () => {
     const replayed = device.replay(1, { reorderSeed: 4 });
     assertEqualBytes(await contentOf(replayed, 2 ** 39, 100), pattern(100, 2), 'content');
     assert.equal((await extentsOf(replayed)).length, 3);
+  });
+
+  test('a device that grows is recorded with its size: by writes past its end, and by resizing', async () => {
+    const device = await recordFilter(memoryDevice(before));
+    await device.write(pattern(600, 2), size - 100);
+    await device.resize(20_000);
+    await device.flush();
+    await device.resize(1000);
+    await device.write(pattern(512, 3), 1024);
+    assert.deepEqual(
+      device.events.map(({ kind, offset }) => [kind, offset]),
+      [
+        ['write', size - 100],
+        ['resize', 20_000],
+        ['flush', 0],
+        ['resize', 1000],
+        ['write', 1024],
+      ],
+    );
+    const sizes = [size, size + 500, 20_000, 20_000, 1000, 1536];
+    for (const [eventCount, expected] of sizes.entries()) assert.equal(device.replay(eventCount).size, expected);
+    assertEqualBytes(await contentOf(device.replay(5)), await contentOf(device), 'the end');
+    assert.equal(device.replay(2, { dropUnsynced: true }).size, size);
+    const dropped = device.replay(5, { dropUnsynced: true });
+    assertEqualBytes(await contentOf(dropped), await contentOf(device.replay(3)), 'dropped');
+    const reordered = new Set(Array.from({ length: 100 }, (_, reorderSeed) => device.replay(5, { reorderSeed }).size));
+    assert.deepEqual([...reordered].sort(), [1000, 1536, 20_000]);
+  });
+
+  test('a device that cannot grow stays one that cannot', async () => {
+    const plain = await recordFilter(readOnlyFilter(memoryDevice(before)));
+    assert.equal(isResizable(plain), false);
+    assert.equal(isResizable(await recordFilter(memoryDevice(before))), true);
   });
 
   test('more events than there are is a RangeError', async () => {

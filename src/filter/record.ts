@@ -1,18 +1,28 @@
-import type { BlockDevice, MaybePromise } from '../block/block-device.ts';
+import {
+  type BlockDevice,
+  type DeviceSupport,
+  type Extent,
+  isResizable,
+  type MaybePromise,
+  type ResizableDevice,
+} from '../block/block-device.ts';
 import { type MemoryDevice, memoryDevice } from '../block/memory-device.ts';
 import { alignDown, alignUp } from '../bytes/align.ts';
 import { type Interval, IntervalSet } from '../bytes/interval-set.ts';
-import { ForwardingDevice } from './forwarding-device.ts';
 import { randomBelow, seededRandom } from './seeded-random.ts';
 
 /** What a disk writes as a whole or not at all, in bytes. */
 const sectorSize = 512;
 const maximumPieceCount = 4096;
 const copyLength = 2 ** 20;
+const wholeDevice = Number.MAX_SAFE_INTEGER;
 
-/** Something that changed a device, or made changes durable; offset and length in bytes, 0 of a flush. */
+/**
+ * Something that changed a device, or made changes durable; offset and length in bytes, 0 of a flush. The offset of a
+ * `resize` is the new size.
+ */
 export interface RecordedEvent {
-  readonly kind: 'write' | 'zero' | 'trim' | 'flush';
+  readonly kind: 'write' | 'zero' | 'trim' | 'resize' | 'flush';
   readonly offset: number;
   readonly length: number;
 }
@@ -42,12 +52,15 @@ export interface RecordingDevice extends BlockDevice {
  * before a flush was asked for that succeeded is there, and of the rest what may be. It tests that those who write
  * flush where they must. The device's content at the start, and every change, are kept in memory.
  */
+export async function recordFilter(device: ResizableDevice): Promise<RecordingDevice & ResizableDevice>;
+export async function recordFilter(device: BlockDevice): Promise<RecordingDevice>;
 export async function recordFilter(device: BlockDevice): Promise<RecordingDevice> {
-  return new Recorder(device, await copyOf(device));
+  const before = await copyOf(device);
+  return isResizable(device) ? new ResizableRecorder(device, before) : new Recorder(device, before);
 }
 
 class Change implements RecordedEvent {
-  readonly kind: 'write' | 'zero' | 'trim';
+  readonly kind: 'write' | 'zero' | 'trim' | 'resize';
   readonly offset: number;
   readonly length: number;
   /** What was written; zeros where nothing is given. */
@@ -65,41 +78,67 @@ class Change implements RecordedEvent {
 
   /** Makes the part of the change that lies from byte `start` up to byte `end` of the disk. */
   apply(target: MemoryDevice, start = this.offset, end = this.offset + this.length): void {
-    if (this.content === undefined) target.zero(start, end - start);
+    if (this.kind === 'resize') target.resize(this.offset);
+    else if (this.content === undefined) target.zero(start, end - start);
     else target.write(this.content.subarray(start - this.offset, end - this.offset), start);
   }
 }
 
-class Recorder extends ForwardingDevice implements RecordingDevice {
+class Recorder implements RecordingDevice {
   readonly events: RecordedEvent[] = [];
+  readonly #device: BlockDevice;
   readonly #before: MemoryDevice;
   /** The changes among `events`. */
   readonly #changes = new Map<number, Change>();
 
   constructor(device: BlockDevice, before: MemoryDevice) {
-    super(device);
+    this.#device = device;
     this.#before = before;
   }
 
-  override write(source: Uint8Array, offset: number): MaybePromise<void> {
-    const change = this.#record(new Change('write', offset, source.length, source.slice()));
-    return finish(super.write(source, offset), change);
+  get size(): number {
+    return this.#device.size;
   }
 
-  override zero(offset: number, length: number): MaybePromise<void> {
-    const change = this.#record(new Change('zero', offset, length));
-    return finish(super.zero(offset, length), change);
+  get blockSize(): number {
+    return this.#device.blockSize;
   }
 
-  override trim(offset: number, length: number): MaybePromise<void> {
-    const change = this.#record(new Change('trim', offset, length));
-    return finish(super.trim(offset, length), change);
+  get supports(): DeviceSupport {
+    return this.#device.supports;
   }
 
-  override flush(): MaybePromise<void> {
+  read(target: Uint8Array, offset: number): MaybePromise<void> {
+    return this.#device.read(target, offset);
+  }
+
+  extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent> {
+    return this.#device.extents(offset, length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#device[Symbol.asyncDispose]();
+  }
+
+  write(source: Uint8Array, offset: number): MaybePromise<void> {
+    const change = this.record(new Change('write', offset, source.length, source.slice()));
+    return finish(this.#device.write(source, offset), change);
+  }
+
+  zero(offset: number, length: number): MaybePromise<void> {
+    const change = this.record(new Change('zero', offset, length));
+    return finish(this.#device.zero(offset, length), change);
+  }
+
+  trim(offset: number, length: number): MaybePromise<void> {
+    const change = this.record(new Change('trim', offset, length));
+    return finish(this.#device.trim(offset, length), change);
+  }
+
+  flush(): MaybePromise<void> {
     // What is done only while the flush is under way, it need not cover.
     const covered = [...this.#changes.values()].filter((change) => change.isDone);
-    const pending = super.flush();
+    const pending = this.#device.flush();
     if (pending === undefined) return this.#recordFlush(covered);
     return pending.then(() => this.#recordFlush(covered));
   }
@@ -121,7 +160,7 @@ class Recorder extends ForwardingDevice implements RecordingDevice {
     return device;
   }
 
-  #record(change: Change): Change {
+  protected record(change: Change): Change {
     this.#changes.set(this.events.length, change);
     this.events.push(change);
     return change;
@@ -133,6 +172,20 @@ class Recorder extends ForwardingDevice implements RecordingDevice {
   }
 }
 
+class ResizableRecorder extends Recorder implements ResizableDevice {
+  readonly #resizable: ResizableDevice;
+
+  constructor(device: ResizableDevice, before: MemoryDevice) {
+    super(device, before);
+    this.#resizable = device;
+  }
+
+  resize(size: number): MaybePromise<void> {
+    const change = this.record(new Change('resize', size, 0));
+    return finish(this.#resizable.resize(size), change);
+  }
+}
+
 /** Marks a change done when it is; one that fails is never durable, and may be there in part. */
 function finish(pending: MaybePromise<void>, change: Change): MaybePromise<void> {
   if (pending !== undefined) return pending.then(() => finish(undefined, change));
@@ -141,12 +194,19 @@ function finish(pending: MaybePromise<void>, change: Change): MaybePromise<void>
 
 /**
  * Makes each change as a whole, not at all, or in some of its sectors, about as often each. A sector that missed one
- * change misses those after it: a disk writes sectors back in any order, but each as it was at one moment.
+ * change misses those after it: a disk writes sectors back in any order, but each as it was at one moment. A resizing
+ * that is missed has all changes behind the new size missed, too.
  */
 function applyInPart(changes: readonly Change[], device: MemoryDevice, random: () => number): void {
   const missed = new IntervalSet();
   for (const change of changes) {
     const probability = randomBelow(random, 3) / 2;
+    if (change.kind === 'resize') {
+      const isFirst = missed.intersect(change.offset, wholeDevice).next().done === true;
+      if (isFirst && random() < probability) change.apply(device);
+      else missed.add(change.offset, wholeDevice);
+      continue;
+    }
     for (const { offset, end } of pieces(change)) {
       if (random() >= probability) missed.add(alignDown(offset, sectorSize), alignUp(end, sectorSize));
       for (const gap of missed.gaps(offset, end)) change.apply(device, gap.offset, gap.end);
