@@ -8,11 +8,13 @@ import { qedFormat } from './qed/qed.ts';
 import { rawFormat } from './raw.ts';
 import { vdiFormat } from './vdi/vdi.ts';
 import { vhdFormat } from './vhd/vhd.ts';
+import { vhdxFormat } from './vhdx/vhdx.ts';
 import { vmdkFormat } from './vmdk/vmdk.ts';
 
 /** Every disk file format that can be read and written. */
 export const imageFormats: readonly ImageFormat[] = [
   vhdFormat,
+  vhdxFormat,
   vdiFormat,
   qedFormat,
   parallelsFormat,

@@ -3,6 +3,7 @@ import { AllocatedBlocks } from '../allocated-blocks.ts';
 import { diskPieces } from '../disk-pieces.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import type { ImageTarget } from '../image-target.ts';
+import { OrderedTarget } from '../ordered-target.ts';
 import { footerLength } from './footer.ts';
 import { dynamicHeaderOffset, type VhdLayout } from './layout.ts';
 import { emptyTable, headersFor } from './write-dynamic.ts';
@@ -17,29 +18,22 @@ export async function streamDynamic(
   const { bitmapLength, blockSize, firstBlock, stride } = layout;
   const allocated = await AllocatedBlocks.of(source, blockSize);
   const { footer, metadata } = metadataFor(layout, allocated);
-  await target.write(metadata, 0);
-  let end = firstBlock;
-  let position = firstBlock;
-  const writeUpTo = async (place: number): Promise<void> => {
-    if (place > position) await target.zero(position, place - position);
-    position = place;
-  };
+  const ordered = new OrderedTarget(target);
+  await ordered.write(metadata, 0);
+  let place = firstBlock - stride;
   let block = -1;
   for await (const piece of diskPieces(source, allocated.ranges(), { alignment: 512, signal })) {
     if (Math.floor(piece.offset / blockSize) !== block) {
       block = Math.floor(piece.offset / blockSize);
-      await writeUpTo(end);
-      await target.write(new Uint8Array(bitmapLength).fill(0xff), end);
-      position = end + bitmapLength;
-      end += stride;
+      place += stride;
+      await ordered.write(new Uint8Array(bitmapLength).fill(0xff), place);
     }
-    await target.write(piece.bytes, position);
-    position += piece.bytes.length;
+    await ordered.write(piece.bytes, place + bitmapLength + (piece.offset % blockSize));
     onProgress?.(piece.offset + piece.length);
   }
-  await writeUpTo(end);
-  await target.write(footer, end);
-  await target.finish(end + footerLength);
+  const end = place + stride;
+  await ordered.write(footer, end);
+  await ordered.finish(end + footerLength);
 }
 
 /** All up to the first block. */

@@ -16,9 +16,9 @@ export const vhdFormat: WritableFormat = {
     const first = head.subarray(0, footerLength);
     if (isFooter(first) && footerType(first) !== 'fixed') return 100;
     const end = footerAtEnd(tail);
-    if (end !== undefined && (footerType(end.bytes) !== 'fixed' || fits(end.bytes, size - end.length))) return 100;
-    // Nobody starts a disk with this word by chance; what is wrong with the rest of it, opening will say.
-    return startsAsFooter(first) || startsAsFooter(tail.subarray(-footerLength)) ? 50 : 0;
+    if (end !== undefined && footerType(end.bytes) === 'fixed' && fits(end.bytes, size - end.length)) return 100;
+    // Nobody starts or ends a disk with this word by chance; what is wrong with the rest of it, opening will say.
+    return end !== undefined || startsAsFooter(first) || startsAsFooter(tail.subarray(-footerLength)) ? 50 : 0;
   },
   open: openVhd,
   write: writeVhd,

@@ -1,34 +1,21 @@
 import type { BlockDevice } from '../../block/block-device.ts';
-import { dataRanges } from '../data-ranges.ts';
-import { diskPieces } from '../disk-pieces.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import type { ImageTarget } from '../image-target.ts';
-import { zeroRuns } from '../zero-runs.ts';
+import { nonZeroRuns } from '../non-zero-runs.ts';
 import { encodeDynamicHeader, plainDynamicHeader } from './dynamic-header.ts';
 import { unallocated } from './dynamic-map.ts';
 import { encodeFooter, footerLength } from './footer.ts';
 import { dynamicHeaderOffset, newFooter, type VhdLayout } from './layout.ts';
-
-/** What is left out where it is zero, in bytes. */
-const grain = 4096;
 
 /** Writes all that is not zero in the order of the disk, then the table, and the footer at the start last. */
 export async function writeDynamic(
   source: BlockDevice,
   target: ImageTarget,
   layout: VhdLayout,
-  { onProgress, signal }: WriteImageOptions,
+  options: WriteImageOptions,
 ): Promise<void> {
   const blocks = new BlockWriter(target, layout);
-  for await (const { bytes, length, offset } of diskPieces(source, dataRanges(source, grain), {
-    alignment: grain,
-    signal,
-  })) {
-    for (const run of zeroRuns(bytes, grain)) {
-      if (!run.isZero) await blocks.write(bytes.subarray(run.start, run.end), offset + run.start);
-    }
-    onProgress?.(offset + length);
-  }
+  await nonZeroRuns(source, options, (bytes, offset) => blocks.write(bytes, offset));
   await blocks.finish();
 }
 

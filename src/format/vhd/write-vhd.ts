@@ -1,6 +1,7 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import type { ImageTarget } from '../image-target.ts';
+import { shiftedTarget } from '../shifted-target.ts';
 import { writeRaw } from '../write-raw.ts';
 import { encodeFooter, footerLength } from './footer.ts';
 import { newFooter, type VhdLayout, vhdLayout } from './layout.ts';
@@ -33,14 +34,7 @@ async function writeFixed(
   layout: VhdLayout,
   { onProgress, signal }: WriteImageOptions,
 ): Promise<void> {
-  const disk: ImageTarget = {
-    seekable: target.seekable,
-    zeroed: target.zeroed,
-    ...(target.capacity === undefined ? {} : { capacity: target.capacity - footerLength }),
-    write: (bytes, offset) => target.write(bytes, offset),
-    zero: (offset, length) => target.zero(offset, length),
-    finish: () => undefined,
-  };
+  const disk = shiftedTarget(target, 0);
   await writeRaw(source, disk, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
   if (layout.size > source.size) await target.zero(source.size, layout.size - source.size);
   await target.write(encodeFooter(newFooter(layout)), layout.size);
