@@ -77,22 +77,49 @@ export { qcow2Format } from './format/qcow2/qcow2.ts';
 export { rawFormat } from './format/raw.ts';
 
 // What is done with images.
+export { type CheckFileOptions, checkFile, checkSnapshot, type DiskCheck } from './image/check-disk.ts';
 export { cloneImage } from './image/clone-image.ts';
 export { type CompareOptions, type Comparison, compareDisks } from './image/compare-disks.ts';
+export { type CreateDiskOptions, type CreatedDisk, createDisk } from './image/create-disk.ts';
 export { type DiffOptions, diffDisks } from './image/diff-disks.ts';
 export { type ChangedRange, diffSnapshots } from './image/diff-snapshots.ts';
+export { type ChainLink, diskChain } from './image/disk-chain.ts';
 export { type ExportOptions, type ExportResult, exportDisk } from './image/export-disk.ts';
-export { type FileDisk, fileInformation, type OpenFileDiskOptions } from './image/file-disk.ts';
+export {
+  type FileDisk,
+  fileInformation,
+  type OpenFileDiskOptions,
+  openWritableDisk,
+  type WritableDisk,
+} from './image/file-disk.ts';
+export type { BaseState } from './image/file-history/base-stamp.ts';
+export { type FindChildrenOptions, findChildren } from './image/file-history/children.ts';
+export { type CommitOverlayOptions, type Committed, commitOverlay } from './image/file-history/commit-overlay.ts';
+export { type FileLogEntry, type FileLogOptions, fileLog } from './image/file-history/file-log.ts';
+export type { ChainOptions } from './image/file-history/open-chain.ts';
+export {
+  flattenFile,
+  type Rebased,
+  type RebaseFileOptions,
+  rebaseFile,
+} from './image/file-history/rebase-file.ts';
+export { type RemoveFilesOptions, removeFiles } from './image/file-history/remove-file.ts';
+export { type RestoredFile, type RestoreFileOptions, restoreFile } from './image/file-history/restore-file.ts';
+export { type FileSnapshot, type SnapshotFileOptions, snapshotFile } from './image/file-history/snapshot-file.ts';
 export { type ImportOptions, type ImportResult, importDisk } from './image/import-disk.ts';
+export { mapDisk } from './image/map-disk.ts';
+export { type MeasureOptions, measureDisk } from './image/measure-disk.ts';
 export { measureStore, type StoreMeasure } from './image/measure-store.ts';
 export { type Disk, type OpenDiskOptions, openDisk, type SnapshotDisk } from './image/open-disk.ts';
 export { pruneImage } from './image/prune-image.ts';
 export { removeFromStore } from './image/remove-from-store.ts';
+export { type Resized, type ResizeOptions, resizeDisk } from './image/resize-disk.ts';
 export { type Restored, restoreSnapshot } from './image/restore-snapshot.ts';
 export { judgeSnapshots, type RetentionPolicy, type Verdict } from './image/retention.ts';
 export type { SnapshotDetails } from './image/snapshot-details.ts';
 export { type SnapshotImageOptions, snapshotImage } from './image/snapshot-image.ts';
 export { sourceName } from './image/source-name.ts';
+export type { ImageFileOptions } from './image/write-options.ts';
 
 // The log that everything is told to.
 export { installExitFlush } from './log/exit-flush.ts';

@@ -1,25 +1,87 @@
 import type { CatalogueEntry } from './framework/command-module.ts';
 
 const bringing = 'Bring disks in and out';
+const files = 'Work with disk files, without a store';
 const working = 'Work with images and snapshots';
 const looking = 'Look';
+const serving = 'Serve';
 const keeping = 'Keep the store';
 
 /** All commands, in the order of `varve --help`. Only the one that runs is loaded. */
 export const catalogue: readonly CatalogueEntry[] = [
   {
     name: 'import',
-    elsewhere: ['add', 'create', 'load'],
+    elsewhere: ['add', 'load'],
     group: bringing,
     summary: 'bring a disk into the store, as an image or its next snapshot',
     load: async () => (await import('./import.ts')).importCommand,
   },
   {
     name: 'export',
-    elsewhere: ['convert', 'dump'],
+    elsewhere: ['dump'],
     group: bringing,
     summary: 'write a disk to a file, a block device or another program',
     load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'convert',
+    elsewhere: ['transform'],
+    group: files,
+    summary: 'write a disk as a file of another format',
+    load: async () => (await import('./convert.ts')).convertCommand,
+  },
+  {
+    name: 'create',
+    elsewhere: ['new', 'init'],
+    group: files,
+    summary: 'make an empty disk file, or one that builds on another',
+    load: async () => (await import('./create.ts')).createCommand,
+  },
+  {
+    name: 'resize',
+    elsewhere: ['grow', 'truncate'],
+    group: files,
+    summary: 'make the disk in a file larger or smaller',
+    load: async () => (await import('./resize.ts')).resizeCommand,
+  },
+  {
+    name: 'check',
+    elsewhere: ['repair'],
+    group: files,
+    summary: 'look for what is wrong with a disk, and repair a file',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  {
+    name: 'map',
+    group: files,
+    summary: 'show which ranges of a disk hold data, and where',
+    load: async () => (await import('./map.ts')).mapCommand,
+  },
+  {
+    name: 'measure',
+    group: files,
+    summary: 'tell how large a disk would be as a file of some format',
+    load: async () => (await import('./measure.ts')).measureCommand,
+  },
+  {
+    name: 'commit',
+    elsewhere: ['merge'],
+    group: files,
+    summary: 'merge an overlay into the file that it builds on, in one step',
+    load: async () => (await import('./commit.ts')).commitCommand,
+  },
+  {
+    name: 'rebase',
+    group: files,
+    summary: 'let an overlay build on another file, and hold what it held',
+    load: async () => (await import('./rebase.ts')).rebaseCommand,
+  },
+  {
+    name: 'flatten',
+    elsewhere: ['squash'],
+    group: files,
+    summary: 'let a disk file build on no other any more',
+    load: async () => (await import('./flatten.ts')).flattenCommand,
   },
   {
     name: 'clone',
@@ -30,16 +92,16 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'snapshot',
-    elsewhere: ['commit', 'save'],
+    elsewhere: ['save'],
     group: working,
-    summary: "record an image's present state as its next snapshot",
+    summary: 'keep the present state of an image, or of a disk file',
     load: async () => (await import('./snapshot.ts')).snapshotCommand,
   },
   {
     name: 'restore',
     elsewhere: ['checkout', 'rollback', 'revert'],
     group: working,
-    summary: 'make an older snapshot the newest again, or a new image',
+    summary: 'go back to an earlier state, of an image or a disk file',
     load: async () => (await import('./restore.ts')).restoreCommand,
   },
   {
@@ -66,7 +128,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'remove',
     elsewhere: ['rm', 'delete'],
     group: working,
-    summary: 'remove images or snapshots, any of them, in any order',
+    summary: 'remove images, snapshots, or disk files that no other builds on',
     load: async () => (await import('./remove.ts')).removeCommand,
   },
   {
@@ -87,7 +149,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'log',
     elsewhere: ['history', 'snapshots'],
     group: looking,
-    summary: "list an image's snapshots, the newest first",
+    summary: 'list the history of an image or a disk file, the newest first',
     load: async () => (await import('./log.ts')).logCommand,
   },
   {
@@ -111,6 +173,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./compare.ts')).compareCommand,
   },
   {
+    name: 'serve',
+    elsewhere: ['nbd', 'nbdkit', 'qemu-nbd'],
+    group: serving,
+    summary: 'export disks over NBD, to QEMU, a kernel, or whoever speaks it',
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  {
     name: 'status',
     group: keeping,
     summary: 'tell what the store holds and takes, and who is at work in it',
@@ -124,7 +193,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'verify',
-    elsewhere: ['check', 'fsck', 'scrub'],
+    elsewhere: ['fsck', 'scrub'],
     group: keeping,
     summary: 'read and check everything; rebuild a lost catalog',
     load: async () => (await import('./verify.ts')).verifyCommand,

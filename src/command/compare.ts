@@ -4,12 +4,12 @@ import { type Comparison, compareDisks } from '../image/compare-disks.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { exactSize } from './output/exact-size.ts';
 
-interface Options {
+interface Options extends AccessOptions {
   readonly strict?: boolean;
   readonly format?: string;
-  readonly follow?: boolean;
 }
 
 /** `varve compare A B` */
@@ -20,23 +20,25 @@ export const compareCommand: CommandModule<[string, string], Options> = {
   ],
   completes: ['disk', 'disk'],
   configure: (command: Command) =>
-    command
-      .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
-      .argument('<b>', 'what to compare it with')
-      .option('--strict', 'disks of different sizes differ, even if the rest of the larger one is zero')
-      .option(
-        '--format <names>',
-        'read disk files as raw or qcow2, whatever they look like; "raw,qcow2" for each its own',
-      )
-      .option('--follow', 'also read the files that disk files build on'),
-  async run(context, [argumentA, argumentB], { strict, format, follow }) {
+    addAccessOptions(
+      command
+        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+        .argument('<b>', 'what to compare it with')
+        .option('--strict', 'disks of different sizes differ, even if the rest of the larger one is zero')
+        .option(
+          '--format <names>',
+          'read disk files in this format, whatever they look like; "raw,qcow2" for each its own',
+        ),
+    ),
+  async run(context, [argumentA, argumentB], options) {
+    const { format, strict } = options;
     const [formatA, formatB = formatA, ...rest] = format?.split(',') ?? [];
     if (rest.length > 0) throw new VarveError('INVALID', '--format takes one name, or two with a comma between');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    const options = { store: store.open, follow };
-    await using a = await openDisk(argumentA, { ...options, format: formatA });
-    await using b = await openDisk(argumentB, { ...options, format: formatB });
+    const access = { ...accessOptions(options), store: store.open };
+    await using a = await openDisk(argumentA, { ...access, format: formatA });
+    await using b = await openDisk(argumentB, { ...access, format: formatB });
     const result = await compareDisks(a, b, { strict, signal });
     const { identical, offset = null } = result;
     const json = { identical, offset, disks: [a, b].map(({ label, device }) => ({ label, size: device.size })) };

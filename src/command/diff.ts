@@ -5,13 +5,13 @@ import type { ChangedRange } from '../image/diff-snapshots.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { exactSize } from './output/exact-size.ts';
 import { formatTable } from './output/format-table.ts';
 import { plural } from './output/plural.ts';
 
-interface Options {
+interface Options extends AccessOptions {
   readonly exitCode?: boolean;
-  readonly follow?: boolean;
 }
 
 /** `varve diff A B`: where two disks differ. */
@@ -23,16 +23,19 @@ export const diffCommand: CommandModule<[string, string], Options> = {
   ],
   completes: ['disk', 'disk'],
   configure: (command: Command) =>
-    command
-      .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
-      .argument('<b>', 'what to compare it with')
-      .option('--exit-code', 'end with status 1 when they differ')
-      .option('--follow', 'also read the files that disk files build on'),
-  async run(context, [argumentA, argumentB], { exitCode, follow }) {
+    addAccessOptions(
+      command
+        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+        .argument('<b>', 'what to compare it with')
+        .option('--exit-code', 'end with status 1 when they differ'),
+    ),
+  async run(context, [argumentA, argumentB], options) {
+    const { exitCode } = options;
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    await using a = await openDisk(argumentA, { store: store.open, follow });
-    await using b = await openDisk(argumentB, { store: store.open, follow });
+    const access = { ...accessOptions(options), store: store.open };
+    await using a = await openDisk(argumentA, access);
+    await using b = await openDisk(argumentB, access);
     const ranges = await diffDisks(a, b, { signal });
     const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
     const identical = ranges.length === 0 && a.device.size === b.device.size;

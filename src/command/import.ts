@@ -36,7 +36,7 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
         .option('--always', 'with --update: make a snapshot even if nothing changed'),
     )
       .option('-t, --tag <name>', 'also give the snapshot this name')
-      .option('--format <name>', 'read the source as raw or qcow2, whatever its content looks like')
+      .option('--format <name>', 'read the source in this format, whatever its content looks like')
       .option('--follow', 'also read the files that the image builds on')
       .option('--live', 'take a file that changes meanwhile as it comes')
       .option('--reread', 'read a file even if it has not changed since it was imported before'),

@@ -14,6 +14,7 @@ import { snapshotJson } from './output/snapshot-json.ts';
 
 interface Options {
   readonly format?: string;
+  readonly chain?: boolean;
 }
 
 /** `varve info DISK` */
@@ -21,21 +22,24 @@ export const infoCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve info web@3', 'what is known of a snapshot: ids, sizes, what it was made from'],
     ['varve info ./disk.qcow2', 'what a disk file says of itself'],
+    ['varve info ./disk.qcow2 --chain', 'and the files that it builds on'],
   ],
   completes: ['disk'],
   configure: (command: Command) =>
     command
       .argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb')
-      .option('--format <name>', 'read a disk file as raw or qcow2, whatever its content looks like'),
-  async run(context, [argument], { format }) {
+      .option('--format <name>', 'read a disk file in this format, whatever its content looks like')
+      .option('--chain', 'also tell of the files that it builds on, down to the last'),
+  async run(context, [argument], { chain, format }) {
     const disk = diskArgument(argument);
     if (disk.kind === 'snapshot') {
       await showSnapshot(context, disk.reference).catch((error) => {
         throw withFileHint(argument, error);
       });
     } else {
-      const { showFile } = await import('./info-file.ts');
-      await showFile(context, disk.path, format);
+      const { showChain, showFile } = await import('./info-file.ts');
+      if (chain) await showChain(context, disk.path, format);
+      else await showFile(context, disk.path, format);
     }
   },
 };

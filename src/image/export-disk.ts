@@ -7,7 +7,7 @@ import { systemError, VarveError } from '../base/varve-error.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { deviceTarget } from '../format/device-target.ts';
 import { formatForPath, writableFormatNamed } from '../format/formats.ts';
-import type { Compression, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
+import type { WritableFormat } from '../format/image-format.ts';
 import type { ImageTarget } from '../format/image-target.ts';
 import { streamTarget } from '../format/stream-target.ts';
 import { diskUsers } from '../linux/disk-users.ts';
@@ -17,21 +17,14 @@ import { existsError, writeNewFile } from './new-file.ts';
 import type { Disk } from './open-disk.ts';
 import { readInOrder } from './read-in-order.ts';
 import { syncedFileTarget } from './synced-file-target.ts';
+import { type ImageFileOptions, writeOptionsOf } from './write-options.ts';
 
 /** How a disk is exported. */
-export interface ExportOptions {
+export interface ExportOptions extends ImageFileOptions {
   /** The name of the format; the target's extension tells it where nothing is given. */
   readonly format?: string | undefined;
-  readonly compression?: Compression | undefined;
-  /** How many processors to keep busy with compressing; all of them where nothing is given. */
-  readonly parallel?: number | undefined;
-  /** Of the clusters or blocks that the format has, in bytes. */
-  readonly clusterSize?: number | undefined;
-  /** Switches of the format: `subformat`. */
-  readonly formatOptions?: Readonly<Record<string, string>> | undefined;
   /** Replaces a file that exists, and overwrites a block device. */
   readonly force?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What came of an export. */
@@ -94,23 +87,6 @@ async function writeImage({ disk, format, options }: Job, target: ImageTarget): 
   const onProgress = (position: number) => progress.advance(position - progress.bytes);
   const writeOptions = { ...writeOptionsOf(options), onProgress };
   await readInOrder(disk, (inOrder) => format.write(inOrder, target, writeOptions));
-}
-
-/** The options in the format's own terms, nothing in place of what is left out. */
-function writeOptionsOf({
-  clusterSize,
-  compression,
-  formatOptions,
-  parallel,
-  signal,
-}: ExportOptions): WriteImageOptions {
-  return {
-    ...(clusterSize === undefined ? {} : { clusterSize }),
-    ...(compression === undefined ? {} : { compression }),
-    ...(formatOptions === undefined ? {} : { options: formatOptions }),
-    ...(parallel === undefined ? {} : { parallel }),
-    ...(signal === undefined ? {} : { signal }),
-  };
 }
 
 async function exportToPath(job: Job, path: string): Promise<void> {
