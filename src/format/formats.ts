@@ -2,6 +2,7 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { foreignFormat } from './foreign-formats.ts';
 import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
+import { ovaFormat } from './ova/ova.ts';
 import { parallelsFormat } from './parallels/parallels.ts';
 import { qcow2Format } from './qcow2/qcow2.ts';
 import { qedFormat } from './qed/qed.ts';
@@ -11,8 +12,8 @@ import { vhdFormat } from './vhd/vhd.ts';
 import { vhdxFormat } from './vhdx/vhdx.ts';
 import { vmdkFormat } from './vmdk/vmdk.ts';
 
-/** Every disk file format that can be read and written. */
-export const imageFormats: readonly ImageFormat[] = [
+/** Those whose files are disks by themselves. */
+const diskFormats: readonly ImageFormat[] = [
   vhdFormat,
   vhdxFormat,
   vdiFormat,
@@ -22,6 +23,9 @@ export const imageFormats: readonly ImageFormat[] = [
   qcow2Format,
   rawFormat,
 ];
+
+/** Every disk file format that can be read and written. */
+export const imageFormats: readonly ImageFormat[] = [ovaFormat(diskFormats), ...diskFormats];
 
 /** How `openImage` opens. */
 export interface OpenImageFileOptions extends OpenImageOptions {

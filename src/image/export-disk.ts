@@ -67,7 +67,7 @@ export async function exportDisk(
 }
 
 /** Endings of formats that can be read by others only: a raw file of such a name would mislead. */
-const foreignExtension = /\.(ova|dmg)$/i;
+const foreignExtension = /\.(dmg)$/i;
 
 /** The format to write: the one that is named, else the one that such files have, else raw. @throws INVALID, UNSUPPORTED */
 function exportFormat(target: string, name: string | undefined): WritableFormat {

@@ -1,9 +1,9 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { decodeCowdLayout } from './cowd-header.ts';
 import { decodeDescriptor, maximumDescriptorLength } from './descriptor.ts';
-import { corruptDisk } from './errors.ts';
 import { GrainCheck } from './grain-check.ts';
 import { readEmbeddedDescriptor, readHostedFile } from './hosted-file.ts';
 import { hasCowdMagic } from './open-extent.ts';
@@ -39,7 +39,7 @@ async function layoutIn(file: BlockDevice, name: string): Promise<SparseLayout |
     await readEmbeddedDescriptor(file, header, name);
     return layout;
   }
-  if (file.size > maximumDescriptorLength) throw corruptDisk(name, 'it is neither a sparse extent nor a descriptor');
+  if (file.size > maximumDescriptorLength) throw corruptImage(name, 'it is neither a sparse extent nor a descriptor');
   decodeDescriptor(await readBytes(file, 0, maximumDescriptorLength), name);
   return undefined;
 }

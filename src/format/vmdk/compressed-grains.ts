@@ -1,7 +1,7 @@
 import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { zlib } from '../../bytes/zlib.ts';
-import { corruptDisk } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 import { decodeMarker, grainMarkerLength } from './marker.ts';
 import type { SparseLayout } from './sparse-layout.ts';
 
@@ -52,7 +52,7 @@ export class CompressedGrains {
     const { file, layout, name } = this.#options;
     const { size } = decodeMarker(marker, `grain marker at byte ${hostOffset} of ${name}`);
     if (size === 0 || size > maximumCompressedLength(layout.grainSize)) {
-      throw corruptDisk(name, `the grain at byte ${hostOffset} says that it has ${size} compressed bytes`);
+      throw corruptImage(name, `the grain at byte ${hostOffset} says that it has ${size} compressed bytes`);
     }
     if (hostOffset + grainMarkerLength + size > file.size) throw this.#notInFile(hostOffset);
     return this.#readFrom(target, skipped, hostOffset, grainMarkerLength, size);
@@ -85,7 +85,7 @@ export class CompressedGrains {
     } catch (cause) {
       const isTooLong = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
       const reason = isTooLong ? `it gives more than ${grainSize} bytes` : (cause as Error).message;
-      throw corruptDisk(this.#options.name, `the grain at byte ${hostOffset} does not unpack: ${reason}`, cause);
+      throw corruptImage(this.#options.name, `the grain at byte ${hostOffset} does not unpack: ${reason}`);
     }
     if (target.length < grainSize) this.#kept.set(hostOffset, grain);
     this.#copy(target, grain, skipped, hostOffset);
@@ -96,13 +96,13 @@ export class CompressedGrains {
     const part = grain.subarray(skipped, skipped + target.length);
     if (part.length < target.length) {
       const lengths = `${grain.length} bytes, and ${skipped + target.length} are needed`;
-      throw corruptDisk(this.#options.name, `the grain at byte ${hostOffset} unpacks to ${lengths}`);
+      throw corruptImage(this.#options.name, `the grain at byte ${hostOffset} unpacks to ${lengths}`);
     }
     target.set(part);
   }
 
   #notInFile(hostOffset: number): Error {
     const { file, name } = this.#options;
-    return corruptDisk(name, `the grain at byte ${hostOffset} is not inside the file, which has ${file.size} bytes`);
+    return corruptImage(name, `the grain at byte ${hostOffset} is not inside the file, which has ${file.size} bytes`);
   }
 }

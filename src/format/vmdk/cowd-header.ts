@@ -11,7 +11,7 @@
  * Source: VMware, Virtual Disk Format 5.0, section "ESXi Host Sparse Extents".
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
-import { corruptDisk, unsupportedDisk } from './errors.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { checkLayout, type SparseLayout, sectorSize, tableCount } from './sparse-layout.ts';
 
 /** "COWD", as a little-endian number. */
@@ -26,9 +26,9 @@ const entriesPerTable = 4096;
  */
 export function decodeCowdLayout(sector: Uint8Array, name: string): SparseLayout {
   const reader = new ByteReader(sector, `sparse extent header of ${name}`);
-  if (reader.u32le() !== cowdMagic) throw corruptDisk(name, 'it does not start with the magic of a sparse extent');
+  if (reader.u32le() !== cowdMagic) throw corruptImage(name, 'it does not start with the magic of a sparse extent');
   const version = reader.u32le();
-  if (version !== 1) throw unsupportedDisk(name, `its COWD version is ${version}, not 1`);
+  if (version !== 1) throw unsupportedImage(name, `its COWD version is ${version}, not 1`);
   reader.skip(4);
   const layout = {
     capacity: reader.u32le() * sectorSize,
@@ -43,5 +43,5 @@ export function decodeCowdLayout(sector: Uint8Array, name: string): SparseLayout
   checkLayout(layout, name);
   const directoryEntries = reader.u32le();
   if (directoryEntries >= tableCount(layout)) return layout;
-  throw corruptDisk(name, `numGDEntries is ${directoryEntries}, and its capacity takes ${tableCount(layout)}`);
+  throw corruptImage(name, `numGDEntries is ${directoryEntries}, and its capacity takes ${tableCount(layout)}`);
 }

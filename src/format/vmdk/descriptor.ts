@@ -12,7 +12,7 @@
  *
  * Source: VMware, Virtual Disk Format 5.0, section "The Descriptor File".
  */
-import { corruptDisk } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 import { sectorSize } from './sparse-layout.ts';
 
 /** A descriptor longer than this is refused; in bytes. */
@@ -60,7 +60,7 @@ export function looksLikeDescriptor(head: Uint8Array): boolean {
  * @throws VarveError `CORRUPT`
  */
 export function decodeDescriptor(bytes: Uint8Array, name: string): Descriptor {
-  if (!looksLikeDescriptor(bytes)) throw corruptDisk(name, 'its descriptor does not start with its version');
+  if (!looksLikeDescriptor(bytes)) throw corruptImage(name, 'its descriptor does not start with its version');
   const values = new Map<string, string>();
   const extents: DescribedExtent[] = [];
   for (const line of linesOf(textOf(bytes))) {
@@ -70,7 +70,7 @@ export function decodeDescriptor(bytes: Uint8Array, name: string): Descriptor {
     else addValue(values, line);
   }
   if (extents.length > maximumExtentCount) {
-    throw corruptDisk(name, `its descriptor has ${extents.length} extents, and may have ${maximumExtentCount}`);
+    throw corruptImage(name, `its descriptor has ${extents.length} extents, and may have ${maximumExtentCount}`);
   }
   const contentId = decodeContentId(values.get('cid'), 'CID', name);
   return { contentId, createType: values.get('createtype') ?? '', parent: decodeParent(values, name), extents };
@@ -81,12 +81,12 @@ function decodeParent(values: ReadonlyMap<string, string>, name: string): Descri
   if (contentId === noParent) return undefined;
   const fileName = values.get('parentfilenamehint');
   if (fileName) return { contentId, fileName };
-  throw corruptDisk(name, 'its descriptor has a parentCID, and no parentFileNameHint that says which disk that is');
+  throw corruptImage(name, 'its descriptor has a parentCID, and no parentFileNameHint that says which disk that is');
 }
 
 function decodeContentId(text: string | undefined, field: string, name: string): number {
   if (text !== undefined && /^[0-9a-f]{1,8}$/i.test(text)) return Number.parseInt(text, 16);
-  throw corruptDisk(name, `its descriptor has no ${field} of up to 8 hexadecimal digits`);
+  throw corruptImage(name, `its descriptor has no ${field} of up to 8 hexadecimal digits`);
 }
 
 /** A content id as descriptors have it: 8 hexadecimal digits. */
@@ -101,7 +101,7 @@ function decodeExtent(line: string, name: string): DescribedExtent | undefined {
   if (access === undefined || type === undefined) return undefined;
   const [size, start] = [Number(sectors) * sectorSize, Number(offset) * sectorSize];
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(start)) {
-    throw corruptDisk(name, `its descriptor has an extent of ${sectors} sectors at sector ${offset}`);
+    throw corruptImage(name, `its descriptor has an extent of ${sectors} sectors at sector ${offset}`);
   }
   return { access: access.toUpperCase(), size, type: type.toUpperCase(), fileName, offset: start };
 }

@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
 import type { DiskExtent, GrainRun } from './disk-extent.ts';
-import { corruptDisk } from './errors.ts';
 
 /**
  * An extent whose bytes are in `file` as they are, from byte `start` on.
@@ -10,7 +10,7 @@ import { corruptDisk } from './errors.ts';
  */
 export function flatExtent(file: BlockDevice, start: number, size: number, name: string): DiskExtent {
   if (start + size > file.size) {
-    throw corruptDisk(name, `${size} bytes from byte ${start} on are not in the file, which has ${file.size} bytes`);
+    throw corruptImage(name, `${size} bytes from byte ${start} on are not in the file, which has ${file.size} bytes`);
   }
   return {
     size,

@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { isZero } from '../../bytes/is-zero.ts';
-import { corruptDisk } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 import { decodeMarker, markerType } from './marker.ts';
 import { readBytes } from './read-bytes.ts';
 import { decodeSparseHeader, type SparseHeader } from './sparse-header.ts';
@@ -27,5 +27,5 @@ export async function readFooter(file: BlockDevice, name: string): Promise<Spars
       return decodeSparseHeader(tail.subarray(offset + sectorSize, offset + footerLength), name);
     }
   }
-  throw corruptDisk(name, 'its footer is missing, so that it must have been cut off');
+  throw corruptImage(name, 'its footer is missing, so that it must have been cut off');
 }

@@ -1,6 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
-import { corruptDisk } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 import { type SparseLayout, sectorSize, tableCount } from './sparse-layout.ts';
 
 /** The tables that were used last are kept up to this length, in bytes. */
@@ -29,7 +29,7 @@ export async function readGrainDirectory(options: GrainTablesOptions): Promise<U
     redundantDirectoryOffset === undefined ? undefined : await readDirectoryAt(options, redundantDirectoryOffset);
   if (primary === undefined) {
     if (redundant !== undefined) return redundant;
-    throw corruptDisk(
+    throw corruptImage(
       options.name,
       `the grain directory at byte ${directoryOffset} is not inside the file, which has ${options.file.size} bytes`,
     );
@@ -75,7 +75,7 @@ export class GrainTables {
     if (known !== undefined) return this.#keep(sector, known);
     const { file, layout, name } = this.#options;
     if (!isInFile(this.#options, sector)) {
-      throw corruptDisk(name, `the grain table at sector ${sector} lies past the end of the file`);
+      throw corruptImage(name, `the grain table at sector ${sector} lies past the end of the file`);
     }
     const table = new Uint32Array(layout.entriesPerTable);
     const reading = file.read(new Uint8Array(table.buffer), sector * sectorSize);

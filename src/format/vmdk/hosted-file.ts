@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
 import { type Descriptor, decodeDescriptor, maximumDescriptorLength } from './descriptor.ts';
-import { corruptDisk } from './errors.ts';
 import { readFooter } from './footer.ts';
 import { readBytes } from './read-bytes.ts';
 import { decodeSparseHeader, hostedLayout, type SparseHeader } from './sparse-header.ts';
@@ -17,9 +17,9 @@ export async function readHostedFile(file: BlockDevice, name: string): Promise<H
   const header = decodeSparseHeader(await readBytes(file, 0, sectorSize), name);
   if (header.gdOffset !== undefined) return { header, layout: hostedLayout(header, header.gdOffset, name) };
   const footer = await readFooter(file, name);
-  if (footer.gdOffset === undefined) throw corruptDisk(name, 'its footer does not say where the grain directory is');
+  if (footer.gdOffset === undefined) throw corruptImage(name, 'its footer does not say where the grain directory is');
   if (footer.capacity !== header.capacity || footer.grainSize !== header.grainSize) {
-    throw corruptDisk(name, 'its footer contradicts its header');
+    throw corruptImage(name, 'its footer contradicts its header');
   }
   return { header, layout: hostedLayout(footer, footer.gdOffset, name) };
 }
@@ -36,7 +36,7 @@ export async function readEmbeddedDescriptor(
 ): Promise<Descriptor | undefined> {
   if (descriptorOffset === 0 || descriptorSize === 0) return undefined;
   const [offset, length] = [descriptorOffset * sectorSize, descriptorSize * sectorSize];
-  if (length > maximumDescriptorLength) throw corruptDisk(name, `a descriptor of ${length} bytes cannot be`);
-  if (offset + length > file.size) throw corruptDisk(name, 'its descriptor is not inside the file');
+  if (length > maximumDescriptorLength) throw corruptImage(name, `a descriptor of ${length} bytes cannot be`);
+  if (offset + length > file.size) throw corruptImage(name, 'its descriptor is not inside the file');
   return decodeDescriptor(await readBytes(file, offset, length), name);
 }

@@ -1,10 +1,10 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import type { OpenImageOptions } from '../image-format.ts';
 import { cowdMagic, decodeCowdLayout } from './cowd-header.ts';
 import type { DescribedExtent } from './descriptor.ts';
 import type { DiskExtent } from './disk-extent.ts';
-import { corruptDisk, unsupportedDisk } from './errors.ts';
 import { flatExtent, unopenedExtent, zeroExtent } from './flat-extent.ts';
 import { readHostedFile } from './hosted-file.ts';
 import { readBytes } from './read-bytes.ts';
@@ -25,10 +25,10 @@ export interface OpenedExtent {
 export async function openExtent(described: DescribedExtent, options: OpenImageOptions): Promise<OpenedExtent> {
   const { access, fileName, size, type } = described;
   const { informationOnly = false, name } = options;
-  if (access === 'NOACCESS') throw unsupportedDisk(name, 'one of its extents is marked as not to be read (NOACCESS)');
+  if (access === 'NOACCESS') throw unsupportedImage(name, 'one of its extents is marked as not to be read (NOACCESS)');
   if (type === 'ZERO') return { extent: zeroExtent(size), grainSize: undefined };
-  if (!/^(FLAT|VMFS|SPARSE|VMFSSPARSE)$/.test(type)) throw unsupportedDisk(name, `it has an extent of type ${type}`);
-  if (fileName === undefined || fileName === '') throw corruptDisk(name, `an extent of type ${type} names no file`);
+  if (!/^(FLAT|VMFS|SPARSE|VMFSSPARSE)$/.test(type)) throw unsupportedImage(name, `it has an extent of type ${type}`);
+  if (fileName === undefined || fileName === '') throw corruptImage(name, `an extent of type ${type} names no file`);
   if (informationOnly) return { extent: unopenedExtent(size, fileName), grainSize: undefined };
   const file = await openFile(fileName, options);
   try {
@@ -53,7 +53,7 @@ async function extentIn(
 ): Promise<OpenedExtent> {
   if (type === 'FLAT' || type === 'VMFS') return { extent: flatExtent(file, offset, size, name), grainSize: undefined };
   const layout = await readLayout(file, name);
-  if (layout.capacity < size) throw corruptDisk(name, `it holds ${layout.capacity} bytes, and should hold ${size}`);
+  if (layout.capacity < size) throw corruptImage(name, `it holds ${layout.capacity} bytes, and should hold ${size}`);
   return { extent: await openSparseExtent({ file, layout, size, name }), grainSize: layout.grainSize };
 }
 

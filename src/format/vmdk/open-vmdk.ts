@@ -1,10 +1,10 @@
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
+import { backingNotAllowed, corruptImage } from '../image-errors.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
+import { refuseWritable } from '../read-only-format.ts';
 import { decodeCowdLayout } from './cowd-header.ts';
 import { contentIdText, type Descriptor, decodeDescriptor, maximumDescriptorLength } from './descriptor.ts';
 import type { DiskExtent } from './disk-extent.ts';
-import { corruptDisk, unsupportedDisk } from './errors.ts';
 import { readEmbeddedDescriptor, readHostedFile } from './hosted-file.ts';
 import { hasCowdMagic, type OpenedExtent, openExtent } from './open-extent.ts';
 import { readBytes } from './read-bytes.ts';
@@ -24,13 +24,13 @@ const flatBlockSize = 65536;
  *   `openBacking` is not given
  */
 export async function openVmdk(file: BlockDevice, options: OpenImageOptions): Promise<FormatDevice> {
-  const { name, writable = false } = options;
-  if (writable) throw unsupportedDisk(name, 'VMDK disks are read here, not written in place; convert it');
+  const { name } = options;
+  refuseWritable('VMDK', options);
   const head = await readBytes(file, 0, sectorSize);
   if (hasCowdMagic(head)) return await openCowd(file, decodeCowdLayout(head, name), options);
   if (isHosted(head)) return await openHosted(file, options);
   if (file.size > maximumDescriptorLength) {
-    throw corruptDisk(name, `it has ${file.size} bytes, too many for a descriptor, and is no sparse extent`);
+    throw corruptImage(name, `it has ${file.size} bytes, too many for a descriptor, and is no sparse extent`);
   }
   const descriptor = decodeDescriptor(await readBytes(file, 0, maximumDescriptorLength), name);
   return await openDescribed(file, descriptor, options);
@@ -73,8 +73,8 @@ async function openDescribed(
 ): Promise<FormatDevice> {
   const { name } = options;
   const size = descriptor.extents.reduce((sum, extent) => sum + extent.size, 0);
-  if (!Number.isSafeInteger(size)) throw corruptDisk(name, 'its extents are over 2^53 bytes together');
-  if (descriptor.extents.length === 0) throw corruptDisk(name, 'its descriptor has no extents');
+  if (!Number.isSafeInteger(size)) throw corruptImage(name, 'its extents are over 2^53 bytes together');
+  if (descriptor.extents.length === 0) throw corruptImage(name, 'its descriptor has no extents');
   await using opening = new AsyncDisposableStack();
   const opened: OpenedExtent[] = [];
   for (const described of descriptor.extents) {
@@ -97,15 +97,11 @@ async function openParent(
 ): Promise<BlockDevice | undefined> {
   const wanted = descriptor?.parent;
   if (wanted === undefined || informationOnly) return undefined;
-  const what = `it builds on ${JSON.stringify(wanted.fileName)}`;
-  if (openBacking === undefined) {
-    const advice = "and an image's word is no reason to open another file; allow backing files if you trust it";
-    throw new VarveError('PERMISSION', `cannot open ${name}: ${what}, ${advice}`);
-  }
+  if (openBacking === undefined) throw backingNotAllowed(name, wanted.fileName);
   const parent = await openBacking(wanted.fileName, 'vmdk');
   const found = (parent as Partial<FormatDevice>).information?.();
   if (found?.format !== 'vmdk' || found.contentId === contentIdText(wanted.contentId)) return parent;
   await parent[Symbol.asyncDispose]();
   const ids = `its CID is ${found.contentId ?? 'nowhere'}, and was ${contentIdText(wanted.contentId)} then`;
-  throw corruptDisk(name, `${what}, which was changed since: ${ids}`);
+  throw corruptImage(name, `it builds on ${JSON.stringify(wanted.fileName)}, which was changed since: ${ids}`);
 }

@@ -1,7 +1,7 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
 import { CompressedGrains } from './compressed-grains.ts';
 import type { DiskExtent, GrainKind, GrainRun } from './disk-extent.ts';
-import { corruptDisk } from './errors.ts';
 import { GrainTables, readGrainDirectory } from './grain-tables.ts';
 import { type SparseLayout, sectorSize, tableCount, tableCoverage } from './sparse-layout.ts';
 
@@ -115,6 +115,6 @@ class SparseExtent implements DiskExtent {
   #checkInFile(hostOffset: number, length: number): void {
     if (hostOffset + length <= this.#file.size) return;
     const where = `${length} bytes of a grain at byte ${hostOffset}`;
-    throw corruptDisk(this.#name, `${where} are not inside the file, which has ${this.#file.size} bytes`);
+    throw corruptImage(this.#name, `${where} are not inside the file, which has ${this.#file.size} bytes`);
   }
 }

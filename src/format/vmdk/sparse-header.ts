@@ -14,7 +14,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { corruptDisk, unsupportedDisk } from './errors.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { checkLayout, type SparseLayout, sectorSize } from './sparse-layout.ts';
 
 /** "KDMV", as a little-endian number. */
@@ -58,10 +58,10 @@ const maximumEntriesPerTable = 512;
  */
 export function decodeSparseHeader(sector: Uint8Array, name: string): SparseHeader {
   const reader = new ByteReader(sector, `sparse extent header of ${name}`);
-  if (reader.u32le() !== sparseMagic) throw corruptDisk(name, 'it does not start with the magic of a sparse extent');
+  if (reader.u32le() !== sparseMagic) throw corruptImage(name, 'it does not start with the magic of a sparse extent');
   const version = reader.u32le();
   if (version < 1 || version > maximumVersion)
-    throw unsupportedDisk(name, `its VMDK version is ${version}, not 1 to 3`);
+    throw unsupportedImage(name, `its VMDK version is ${version}, not 1 to 3`);
   const sizes = {
     flags: reader.u32le(),
     capacity: reader.u64le(),
@@ -100,13 +100,13 @@ function decodeRedundantOffset(reader: ByteReader): number {
 function checkHeader(header: SparseHeader, ends: string, name: string): void {
   const { compressAlgorithm, flags, numGTEsPerGT } = header;
   if ((flags & sparseFlag.lineEnds) !== 0 && ends !== lineEnds) {
-    throw corruptDisk(name, 'its line ends were changed, as by a transfer as text; copy it again, as binary');
+    throw corruptImage(name, 'its line ends were changed, as by a transfer as text; copy it again, as binary');
   }
   if (numGTEsPerGT < 1 || numGTEsPerGT > maximumEntriesPerTable) {
-    throw corruptDisk(name, `numGTEsPerGT is ${numGTEsPerGT}, and may be 1 to ${maximumEntriesPerTable}`);
+    throw corruptImage(name, `numGTEsPerGT is ${numGTEsPerGT}, and may be 1 to ${maximumEntriesPerTable}`);
   }
   if ((flags & sparseFlag.compressed) !== 0 && compressAlgorithm !== 1) {
-    throw unsupportedDisk(name, `its grains are compressed by algorithm ${compressAlgorithm}, not 1 (deflate)`);
+    throw unsupportedImage(name, `its grains are compressed by algorithm ${compressAlgorithm}, not 1 (deflate)`);
   }
 }
 

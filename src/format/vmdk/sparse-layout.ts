@@ -1,4 +1,4 @@
-import { corruptDisk } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 
 /** What all offsets and lengths of the format count, in bytes. */
 export const sectorSize = 512;
@@ -40,14 +40,14 @@ const maximumTableCount = 4 * 2 ** 20;
 /** @throws VarveError `CORRUPT` for a layout that cannot be */
 export function checkLayout(layout: SparseLayout, name: string): void {
   const { capacity, compressed, grainSize } = layout;
-  if (!Number.isSafeInteger(capacity)) throw corruptDisk(name, `a capacity of ${capacity} bytes cannot be`);
+  if (!Number.isSafeInteger(capacity)) throw corruptImage(name, `a capacity of ${capacity} bytes cannot be`);
   const maximum = compressed ? maximumCompressedGrainSize : maximumGrainSize;
   const isPowerOfTwo = grainSize > 0 && Number.isInteger(Math.log2(grainSize));
   if (!isPowerOfTwo || grainSize < sectorSize || grainSize > maximum) {
     const sectors = `a power of two of sectors, at most ${maximum / sectorSize}`;
-    throw corruptDisk(name, `grainSize is ${grainSize / sectorSize}, and has to be ${sectors}`);
+    throw corruptImage(name, `grainSize is ${grainSize / sectorSize}, and has to be ${sectors}`);
   }
   if (tableCount(layout) > maximumTableCount) {
-    throw corruptDisk(name, `its capacity of ${capacity} bytes takes ${tableCount(layout)} grain tables, too many`);
+    throw corruptImage(name, `its capacity of ${capacity} bytes takes ${tableCount(layout)} grain tables, too many`);
   }
 }

@@ -1,0 +1,76 @@
+import type { BlockDevice } from '../../block/block-device.ts';
+import { alignUp } from '../../bytes/align.ts';
+import { isZero } from '../../bytes/is-zero.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
+import { decodePaxAttributes } from './pax-attributes.ts';
+import { decodeTarHeader, tarBlockSize } from './tar-header.ts';
+
+/** A file in an archive; offset and size in bytes. */
+export interface TarMember {
+  readonly name: string;
+  /** Where its content starts in the archive. */
+  readonly offset: number;
+  readonly size: number;
+  /** Whether its content is all there, one byte after the other: not so for links, directories, sparse files. */
+  readonly isPlain: boolean;
+}
+
+/** No appliance has more files. */
+const maximumMembers = 1024;
+/** Of a long name, or attributes, in bytes. */
+const maximumExtraLength = 65536;
+
+/**
+ * The members of a tar archive: of POSIX's, pax's or GNU's kind.
+ *
+ * @throws VarveError `CORRUPT`, also where a member goes past the end of the file; `UNSUPPORTED` for too many
+ */
+export async function readTarMembers(file: BlockDevice, archive: string): Promise<TarMember[]> {
+  const members: TarMember[] = [];
+  const block = new Uint8Array(tarBlockSize);
+  let extra = new Map<string, string>();
+  for (let offset = 0; offset + tarBlockSize <= file.size; ) {
+    await file.read(block, offset);
+    if (isZero(block)) break;
+    const header = decodeTarHeader(block, archive);
+    const size = sizeOf(header.size, extra, archive);
+    offset += tarBlockSize;
+    if (offset + size > file.size) throw corruptImage(archive, 'it is cut off, or its length of a member is wrong');
+    if (/[xgLK]/.test(header.typeflag)) {
+      extra = await extraOf(file, offset, size, header.typeflag, extra, archive);
+    } else {
+      const name = extra.get('path') ?? header.name;
+      const isPlain = /[07]/.test(header.typeflag) && ![...extra.keys()].some((key) => key.startsWith('GNU.sparse.'));
+      members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size, isPlain });
+      extra = new Map();
+    }
+    if (members.length > maximumMembers) throw unsupportedImage(archive, `it has over ${maximumMembers} members`);
+    offset += alignUp(size, tarBlockSize);
+  }
+  return members;
+}
+
+function sizeOf(size: number, extra: ReadonlyMap<string, string>, archive: string): number {
+  const given = extra.get('size');
+  if (given === undefined) return size;
+  if (/^\d{1,15}$/.test(given)) return Number(given);
+  throw corruptImage(archive, 'it has a tar member of a length that cannot be');
+}
+
+/** What is known of the next member once an entry that tells of it is read. Those that tell of all tell nothing here. */
+async function extraOf(
+  file: BlockDevice,
+  offset: number,
+  size: number,
+  typeflag: string,
+  known: ReadonlyMap<string, string>,
+  archive: string,
+): Promise<Map<string, string>> {
+  if (size > maximumExtraLength) throw corruptImage(archive, `it has a tar header of ${size} bytes`);
+  const bytes = new Uint8Array(size);
+  if (size > 0) await file.read(bytes, offset);
+  if (typeflag === 'x') return new Map([...known, ...decodePaxAttributes(bytes, archive)]);
+  if (typeflag !== 'L') return new Map(known);
+  const end = bytes.indexOf(0);
+  return new Map([...known, ['path', new TextDecoder().decode(end === -1 ? bytes : bytes.subarray(0, end))]]);
+}
