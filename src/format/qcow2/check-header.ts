@@ -63,9 +63,7 @@ function checkFeatures(header: Qcow2Header, name: string): void {
 }
 
 function checkEncryption({ cryptMethod }: Qcow2Header, name: string): void {
-  if (cryptMethod === 0) return;
   if (cryptMethod > 2) throw unsupportedImage(name, `its encryption method ${cryptMethod} is not known`);
-  throw unsupportedImage(name, `it is encrypted (${cryptMethod === 1 ? 'AES' : 'LUKS'}), which cannot be read yet`);
 }
 
 function checkCompression(header: Qcow2Header, name: string): void {

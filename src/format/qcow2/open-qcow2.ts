@@ -2,8 +2,11 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { runSteps } from '../../block/run-steps.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
+import { checkQcow2 } from './check/check-qcow2.ts';
 import { checkHeader, hasFeature } from './check-header.ts';
 import { type ClusterData, externalData, ownData } from './cluster-data.ts';
+import { encryptedData } from './encryption/encrypted-data.ts';
+import { openEncryption } from './encryption/open-encryption.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';
 import { ImageFile } from './image-file.ts';
@@ -18,13 +21,15 @@ import { readHeader } from './read-header.ts';
  * one that was not closed is repaired first.
  *
  * @throws VarveError `CORRUPT`, `UNSUPPORTED`, `READ_ONLY` where it is corrupt or its file cannot be written,
- *   `PERMISSION` where it has a backing file, or a data file, and nothing that opens it is given
+ *   `PERMISSION` where it has a backing file, or a data file, and nothing that opens it is given, or
+ *   where it is encrypted and the right secret is not
  */
 export async function openQcow2(file: BlockDevice, options: OpenImageOptions): Promise<FormatDevice> {
   const { name, writable = false } = options;
-  const header = await readHeader(file, name);
+  let header = await readHeader(file, name);
   checkHeader(header, file.size, name);
   if (writable) refuseWriting(file, header, name);
+  if (writable && hasFeature(header, 'dirty')) header = await repaired(file, name);
   const image = new ImageFile(file, header, name);
   const data = await dataOf(file, header, options);
   const l1 = await runSteps(L1Table.open(image));
@@ -40,7 +45,21 @@ function refuseWriting(file: BlockDevice, header: Qcow2Header, name: string): vo
   if (!file.supports.write) throw refusal('its file is read-only');
 }
 
+/** Sets right the refcounts of an image that was not closed by who wrote to it last; gives its new header. */
+async function repaired(file: BlockDevice, name: string): Promise<Qcow2Header> {
+  const { corruptions, problems } = await checkQcow2(file, { name, repair: 'all' });
+  if (corruptions === 0) return readHeader(file, name);
+  const found = `it was not closed, and ${corruptions} of its faults cannot be repaired, first: ${problems[0]}`;
+  throw new VarveError('CORRUPT', `cannot open ${name} to be written: ${found}`);
+}
+
 async function dataOf(file: BlockDevice, header: Qcow2Header, options: OpenImageOptions): Promise<ClusterData> {
+  const cipher = options.informationOnly ? undefined : await openEncryption(file, header, options);
+  const data = await plainDataOf(file, header, options);
+  return cipher === undefined ? data : encryptedData(data, cipher);
+}
+
+async function plainDataOf(file: BlockDevice, header: Qcow2Header, options: OpenImageOptions): Promise<ClusterData> {
   if (!hasFeature(header, 'externalDataFile')) return ownData(file);
   const extension = extensionData(header.extensions, extensionType.externalDataFile);
   const doing = `cannot open ${options.name}: its content is in an external data file`;

@@ -97,7 +97,7 @@ export class Qcow2Device implements FormatDevice {
 
   async *extents(offset: number, length: number): AsyncGenerator<Extent> {
     // What is written makes no file sparser than it was before.
-    this.#fileIsSparse ??= await isSparse(this.#data.file);
+    this.#fileIsSparse ??= this.#data.isPlain && (await isSparse(this.#data.file));
     const sparseFile = this.#fileIsSparse ? this.#data.file : undefined;
     yield* qcow2Extents({ map: this.#map, backing: this.#backing, sparseFile }, offset, length);
   }

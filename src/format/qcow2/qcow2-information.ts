@@ -1,5 +1,6 @@
 import type { Compression, FormatInformation } from '../image-format.ts';
 import { hasFeature, ownFeatureNames } from './check-header.ts';
+import { cryptMethod } from './encryption/encryption-header.ts';
 import { featureNames, incompatibleFeature } from './features.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';
@@ -19,7 +20,12 @@ export function qcow2Information(header: Qcow2Header, fileSize: number): FormatI
     features: otherFeatures(header),
     dirty: hasFeature(header, 'dirty'),
     corrupt: hasFeature(header, 'corrupt'),
+    ...(header.cryptMethod === cryptMethod.none ? {} : { encryption: encryptionName(header) }),
   };
+}
+
+function encryptionName(header: Qcow2Header): string {
+  return header.cryptMethod === cryptMethod.aes ? 'AES' : 'LUKS';
 }
 
 /** What the image's compressed clusters are compressed with. */

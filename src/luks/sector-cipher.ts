@@ -1,0 +1,47 @@
+import { VarveError } from '../base/varve-error.ts';
+import { AesCbc } from './aes-cbc.ts';
+import { AesXts } from './aes-xts.ts';
+import { type SectorIvs, sectorIvs } from './sector-ivs.ts';
+
+/** Encrypts and decrypts sectors of 512 bytes by their numbers. */
+export interface SectorCipher {
+  /** Encrypts whole sectors in place; `firstSector` is the first one's number. */
+  encrypt(bytes: Uint8Array, firstSector: number): void;
+  /** Decrypts whole sectors in place. */
+  decrypt(bytes: Uint8Array, firstSector: number): void;
+}
+
+/**
+ * The cipher that LUKS calls by these names, as `aes` and `xts-plain64`: AES in XTS or CBC mode, with `plain`,
+ * `plain64` or `essiv:sha256` for the initialisation vectors. `diskName` is what errors call the disk.
+ *
+ * @throws VarveError `UNSUPPORTED` for any other, `CORRUPT` for a key whose length does not fit
+ */
+export function sectorCipher(name: string, mode: string, key: Uint8Array, diskName: string): SectorCipher {
+  const dash = mode.indexOf('-');
+  const chaining = mode.slice(0, dash);
+  const lengths = name === 'aes' && dash > 0 ? keyLengths.get(chaining) : undefined;
+  if (lengths === undefined) throw unknownCipher(name, mode, diskName);
+  if (!lengths.includes(key.length)) {
+    const why = `a key of ${key.length} bytes is none for the cipher ${name}-${mode}`;
+    throw new VarveError('CORRUPT', `cannot read ${diskName}: ${why}`);
+  }
+  const ivs = sectorIvs(mode.slice(dash + 1), key);
+  if (ivs === undefined) throw unknownCipher(name, mode, diskName);
+  return cipherOf(chaining, key, ivs);
+}
+
+/** In bytes; XTS takes two keys in one. */
+const keyLengths: ReadonlyMap<string, readonly number[]> = new Map([
+  ['xts', [32, 64]],
+  ['cbc', [16, 24, 32]],
+]);
+
+function cipherOf(chaining: string, key: Uint8Array, ivs: SectorIvs): SectorCipher {
+  return chaining === 'xts' ? new AesXts(key, ivs) : new AesCbc(key, ivs);
+}
+
+function unknownCipher(name: string, mode: string, diskName: string): VarveError {
+  const known = 'aes-xts-plain64, aes-cbc-essiv:sha256 and aes-cbc-plain64 are known';
+  return new VarveError('UNSUPPORTED', `cannot open ${diskName}: its cipher is ${name}-${mode}; ${known}`);
+}
