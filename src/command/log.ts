@@ -1,31 +1,42 @@
 import type { Command } from 'commander';
+import { diskArgument } from '../image/disk-argument.ts';
 import { hexOf, sameName } from '../store/chunk.ts';
 import { parseReference } from '../store/image-name.ts';
 import type { Snapshot } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { addChainOptions, type ChainFlags, chainOptions } from './input/chain-options.ts';
 import { parseCount } from './input/count.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 import { snapshotLines, snapshotOneLine } from './output/snapshot-text.ts';
 
-interface Options {
+interface Options extends ChainFlags {
   readonly maxCount?: number;
   readonly oneline?: boolean;
 }
 
-/** `varve log IMAGE`: an image's snapshots, the newest first. */
+/** `varve log DISK`: an image's snapshots, or a disk file and what it builds on, the newest first. */
 export const logCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve log web', 'all snapshots of web, the newest first'],
     ['varve log web --oneline -n 10', 'the last ten, one line each'],
     ['varve log web@before-upgrade', 'that one and those before it'],
+    ['varve log ./disk.qcow2', 'a disk file and those it builds on, and whether they are what they were'],
   ],
-  completes: ['snapshot'],
+  completes: ['disk'],
   configure: (command: Command) =>
-    command
-      .argument('<image>', 'an image, or the snapshot to begin with')
-      .option('-n, --max-count <count>', 'no more than so many', parseCount)
-      .option('--oneline', 'one line for each snapshot'),
-  async run(context, [reference], options) {
+    addChainOptions(
+      command
+        .argument('<disk>', 'an image, the snapshot to begin with, or a disk file')
+        .option('-n, --max-count <count>', 'no more than so many', parseCount)
+        .option('--oneline', 'one line for each'),
+    ),
+  async run(context, [argument], options) {
+    const disk = diskArgument(argument);
+    if (disk.kind === 'file') {
+      const { showFileLog } = await import('./log-file.ts');
+      return await showFileLog(context, disk.path, { ...options, ...chainOptions(options) });
+    }
+    const { reference } = disk;
     await using store = await context.openStore();
     const all = store.images.snapshots(parseReference(reference).image);
     const { number: last } = store.images.resolve(reference);

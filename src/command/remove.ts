@@ -1,19 +1,45 @@
 import type { Command } from 'commander';
+import { diskArgument } from '../image/disk-argument.ts';
 import { removeFromStore } from '../image/remove-from-store.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { registerPath } from './framework/register-path.ts';
 
-/** `varve remove IMAGE[@S]...` */
-export const removeCommand: CommandModule<[string, ...string[]]> = {
+interface Options {
+  readonly force?: boolean;
+}
+
+/** `varve remove IMAGE[@S]...`, `varve remove FILE...` */
+export const removeCommand: CommandModule<[string, ...string[]], Options> = {
   examples: [
     ['varve remove web@3 web@7', 'remove two snapshots; all others stay readable'],
     ['varve remove test', 'remove an image with all its snapshots'],
     ['varve gc', 'give back the space that only they needed'],
+    ['varve remove ./old.qcow2', 'remove a disk file, if no other file builds on it'],
   ],
-  completes: ['snapshot'],
-  configure: (command: Command) => command.argument('<what...>', 'images (web) and snapshots (web@3, web@TAG)'),
-  async run(context, references) {
-    await using store = await context.openStore();
-    const removed = removeFromStore(store, references);
+  completes: ['disk'],
+  configure: (command: Command) =>
+    command
+      .argument('<what...>', 'images (web), snapshots (web@3, web@TAG) and disk files (./old.qcow2)')
+      .option('--force', 'remove files even if others build on them, which cannot be read any more then'),
+  async run(context, references, { force }) {
+    const disks = references.map(diskArgument);
+    const files = disks.flatMap((disk) => (disk.kind === 'file' ? [disk.path] : []));
+    const others = disks.flatMap((disk) => (disk.kind === 'file' ? [] : [disk.reference]));
+    const removed = [...(await removeOthers(context, others)), ...(await removeFiles(context, files, force))];
     context.show({ removed }, () => removed.map((each) => `${each} removed`).join('\n'));
   },
 };
+
+async function removeOthers(context: CommandContext, references: readonly string[]): Promise<string[]> {
+  if (references.length === 0) return [];
+  await using store = await context.openStore();
+  return removeFromStore(store, references);
+}
+
+async function removeFiles(context: CommandContext, paths: readonly string[], force = false): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const { removeFiles: remove } = await import('../image/file-history/remove-file.ts');
+  await remove(paths, { force, register: registerPath(context.storePath) });
+  return [...paths];
+}

@@ -82,19 +82,21 @@ test('complete proposes commands, options, choices, images and their snapshots',
   assert.deepEqual(await complete('nope', ''), [':36']);
   assert.deepEqual(await complete('list', '--sort', 't'), ['time\t', ':36']);
   assert.deepEqual(await complete('list', '--sort=t'), ['--sort=time\t', ':36']);
-  assert.deepEqual(await complete('snapshot', '-m', 'a b', 'web-'), ['web-db\tImage web-db', ':36']);
+  assert.deepEqual(await complete('rename', 'web-'), ['web-db\tImage web-db', ':36']);
   assert.deepEqual(await complete('diff', 'web', 'web@'), [
     'web@2\tÜber alles',
     'web@v1\tÜber alles',
     'web@1\tImage web',
     ':32',
   ]);
-  assert.deepEqual(await complete('log', 'web@v'), ['web@v1\tÜber alles', ':36']);
-  assert.deepEqual(await complete('snapshot', 'web@'), [':36']);
+  assert.deepEqual(await complete('describe', '-m', 'a b', 'web@v'), ['web@v1\tÜber alles', ':36']);
+  assert.deepEqual(await complete('log', 'web@v'), ['web@v1\tÜber alles', ':32']);
+  assert.deepEqual(await complete('rename', 'web@'), [':36']);
+  assert.deepEqual(await complete('snapshot', 'web@'), [':32']);
   assert.deepEqual(await complete('clone', 'web', ''), [':36']);
   assert.deepEqual((await complete('info', 'w')).at(-1), ':32');
   assert.ok((await complete('prune', 'web', '--keep-d')).includes('--keep-daily\tthe same for days'));
-  assert.deepEqual(await complete('--store', '/nonexistent', 'log', 'w'), [':36']);
+  assert.deepEqual(await complete('--store', '/nonexistent', 'describe', 'w'), [':36']);
 });
 
 test('the completion of bash puts together the words that readline cut, and takes off what it keeps', async (t) => {

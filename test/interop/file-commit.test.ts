@@ -110,6 +110,7 @@ describe('a commit to a qcow2 image', { skip }, () => {
       assertEqualBytes(
         (await contentByQemu(directory, overlay)).subarray(0, overlaySize),
         (await readFile(expected)).subarray(0, overlaySize),
+        'the overlay',
       );
       assert.ok((await stat(overlay)).size <= 256 * kilo, 'the overlay is empty');
       if (scenario.prepare !== undefined) await assertSnapshots(directory, base);
@@ -187,8 +188,8 @@ describe('a commit to a raw file', { skip }, () => {
       const expected = await contentByQemu(directory, overlay);
       await commitOverlay(overlay);
       const content = await readFile(base);
-      assertEqualBytes(content.subarray(0, overlaySize), expected);
-      assertEqualBytes(content.subarray(overlaySize), before.subarray(overlaySize));
+      assertEqualBytes(content.subarray(0, overlaySize), expected, 'the base');
+      assertEqualBytes(content.subarray(overlaySize), before.subarray(overlaySize), 'its end');
       assertEqualBytes(await contentOf(reader), before, 'whoever had it open');
       await reader[Symbol.asyncDispose]();
       await qemuImg('compare', overlay, overlaySize < size ? overlay : base);
@@ -284,7 +285,7 @@ function growing(recorder: RecordingDevice): ResizableDevice {
 
 /** Every cut, with what was not synced there, gone, and there in part; of many cuts some. */
 function* cuts({ events }: RecordingDevice): Generator<[count: number, options: ReplayOptions]> {
-  const step = Math.max(1, Math.floor(events.length / 40));
+  const step = Math.max(1, Math.floor(events.length / 24));
   for (let count = 0; count <= events.length; count += count > events.length - 12 ? 1 : step) {
     yield [count, {}];
     yield [count, { dropUnsynced: true }];

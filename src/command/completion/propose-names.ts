@@ -9,7 +9,8 @@ export function proposeNames(store: Store, kind: CompletionKind, word: string): 
   const at = word.indexOf('@');
   if (at < 0) return [...store.images.newest().values()].map((newest) => proposal(newest.image, newest));
   const image = word.slice(0, at);
-  if (kind === 'image' || store.images.find(image) === undefined) return [];
+  const isImage = kind === 'image' || kind === 'image or file';
+  if (isImage || store.images.find(image) === undefined) return [];
   return store.images.snapshots(image).reverse().flatMap(snapshotProposals);
 }
 

@@ -55,7 +55,7 @@ async function proposeFor(
   const kind = module.completes?.[command.registeredArguments.indexOf(argument)];
   if (kind === undefined) return nothing;
   const names = kind === 'file' ? [] : await proposeNames(kind, typed, storeOption(before));
-  return { ...matching(typed, names), files: kind === 'file' || kind === 'disk' };
+  return { ...matching(typed, names), files: kind !== 'image' && kind !== 'snapshot' };
 }
 
 /** Where the command's name stands; -1 when it is still to come. */

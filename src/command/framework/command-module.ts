@@ -4,8 +4,8 @@ import type { CommandContext } from './command-context.ts';
 /** A line of `--help` that shows how a command is used: the command line, and what it does. */
 export type Example = readonly [commandLine: string, meaning: string];
 
-/** What an argument names, for completion: an image, a snapshot, either that or a file, or a file. */
-export type CompletionKind = 'image' | 'snapshot' | 'disk' | 'file';
+/** What an argument names, for completion: an image, a snapshot, either that or a file (`disk`), or a file. */
+export type CompletionKind = 'image' | 'image or file' | 'snapshot' | 'disk' | 'file';
 
 /**
  * One command. `Arguments` are what stands on the command line besides options, in order, those that may be left out

@@ -5,7 +5,7 @@
  *          4–7    how hash was made: 0 of all the file's bytes, 1 of samples of them
  *          8–15   size of the file in bytes
  *         16–23   when it was last written to, nanoseconds since 1970
- *         24–31   when the overlay was made, milliseconds since 1970
+ *         24–31   since when the file is left as it is, milliseconds since 1970
  *         32–63   hash, BLAKE3-256
  *         64–65   length of the file's name as the overlay had it
  *         66–67   length of the author's name
@@ -35,7 +35,7 @@ export interface ContentStamp {
   readonly size: number;
   /** When the file was last written to, nanoseconds since 1970. */
   readonly modifiedNs: bigint;
-  /** When the overlay was made, milliseconds since 1970. */
+  /** Since when the file is left as it is, milliseconds since 1970: when the snapshot was made. */
   readonly time: number;
   /** 32 bytes. */
   readonly hash: Uint8Array;

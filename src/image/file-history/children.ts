@@ -41,11 +41,11 @@ export async function findChildren(path: string, options: FindChildrenOptions = 
 export async function requireNoChildren(
   path: string,
   doing: string,
-  options: FindChildrenOptions & { readonly except?: string; readonly advice?: string } = {},
+  options: FindChildrenOptions & { readonly except?: readonly string[]; readonly advice?: string } = {},
 ): Promise<void> {
-  const { except, advice = 'rebase or flatten them first, or give --force to damage them' } = options;
+  const { except = [], advice = 'rebase or flatten them first, or give --force to damage them' } = options;
   const directory = dirname(await realPath(path));
-  const children = (await findChildren(path, options)).filter((child) => child !== except);
+  const children = (await findChildren(path, options)).filter((child) => !except.includes(child));
   if (children.length === 0) return;
   const names = children.map((child) => (dirname(child) === directory ? basename(child) : child));
   const shown = names.slice(0, 10).join(', ') + (names.length > 10 ? ` and ${names.length - 10} more` : '');

@@ -97,7 +97,7 @@ async function requireCommittable(path: string, { overlay, base }: Pair, options
   if (options.force) return;
   const doing = `commit ${path} to ${basename(base.path)}`;
   const advice = 'they would change, too; rebase or flatten them first, or give --force';
-  await requireNoChildren(base.path, doing, { ...options, except: overlay.path, advice });
+  await requireNoChildren(base.path, doing, { ...options, except: [overlay.path], advice });
   if (options.delete) await requireNoChildren(overlay.path, `delete ${path}`, options);
   if (overlay.stamp === undefined || (await compareToStamp(base.path, overlay.stamp)) !== 'changed') return;
   const why = `${basename(base.path)} was changed since ${basename(overlay.path)} was made over it`;
