@@ -9,6 +9,7 @@ import { contentOf, pattern } from '../conformance/device-content.ts';
 import { followBackingFiles } from './backing-files.ts';
 import { openImage } from './formats.ts';
 import type { FormatDevice } from './image-format.ts';
+import { followParts } from './part-files.ts';
 import { encodeHeader } from './qcow2/header.ts';
 import { extensionType } from './qcow2/header-extensions.ts';
 import { headerFor, layoutFor } from './qcow2/layout.ts';
@@ -50,7 +51,8 @@ async function withFiles(
     for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
     await use(async (name) => {
       const path = join(directory, name);
-      const openBacking = await followBackingFiles({ path, allowed: [directory], openFile });
+      const partsOf = (image: string) => followParts(image, openFile);
+      const openBacking = await followBackingFiles({ path, allowed: [directory], openFile, partsOf });
       return openImage(await openFile(path), { name: path, openBacking });
     }, opened);
   } finally {
@@ -121,4 +123,20 @@ test('names start from where the image is said to be, not from where a link lead
   }
   await rename(path('base'), path('elsewhere/base'));
   await assert.rejects(openImage(await openFile(path('top')), { name: 'top', openBacking }), { code: 'NOT_FOUND' });
+});
+
+test('what has parts in other files gets them where the image tells its format, and not where its content does', async () => {
+  const descriptor = new TextEncoder().encode('version=1\nCID=1\nRW 2 FLAT "flat" 0\nRW 78 ZERO\n');
+  const files = { told: overlay('base', 'vmdk'), untold: overlay('base'), base: descriptor, flat: pattern(1024, 5) };
+  await withFiles(files, async (open, opened) => {
+    {
+      await using image = await open('told');
+      assert.deepEqual(await contentOf(image, 0, 1024), pattern(1024, 5));
+    }
+    await assert.rejects(open('untold'), {
+      code: 'PERMISSION',
+      message: /base: a part of it is in "flat", and .*untold does not say that it is an image/,
+    });
+    assert.deepEqual([...opened], []);
+  });
 });

@@ -26,8 +26,8 @@ const maximumDepth = 1000;
  * Follows backing files that lie in the directories allowed, where they really are after all symbolic links; theirs
  * too. A file that builds on itself, over whatever detour, is refused.
  *
- * Where an image does not tell the format of what it builds on, that file's content does; but then it may not build on
- * a further one: a guest that writes an image's header into its raw disk would choose which file that is.
+ * Where an image does not tell the format of what it builds on, that file's content does; but then it may not name a
+ * further one: a guest that writes an image's header into its raw disk would choose which file that is.
  */
 export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
   const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));
@@ -49,19 +49,21 @@ function hookFor(image: string, chain: Chain): OpenBacking {
     // What was checked is opened: a link that changes meanwhile leads nowhere else.
     const file = await chain.openFile(real);
     const above = new Set(chain.above).add(real);
-    const openBacking = format === undefined ? refuseFurther(path, image) : hookFor(path, { ...chain, above });
     const { askSecret, partsOf } = chain;
+    const isTold = format !== undefined;
+    const openBacking = isTold ? hookFor(path, { ...chain, above }) : refuseFurther(path, image, 'it builds on');
+    const openPart = isTold ? partsOf?.(path) : refuseFurther(path, image, 'a part of it is in');
     return openImage(file, {
       ...{ name: path, format, openBacking },
-      ...(partsOf === undefined ? {} : { openPart: partsOf(path) }),
+      ...(openPart === undefined ? {} : { openPart }),
       ...(askSecret === undefined ? {} : { askSecret }),
     });
   };
 }
 
-function refuseFurther(path: string, image: string): OpenBacking {
+function refuseFurther(path: string, image: string, why: string): OpenPart {
   return async (name) => {
-    const doing = `cannot open ${path}: it builds on ${JSON.stringify(name)}`;
+    const doing = `cannot open ${path}: ${why} ${JSON.stringify(name)}`;
     const advice = 'let it say so, as qemu-img rebase -u -F does';
     throw new VarveError('PERMISSION', `${doing}, and ${image} does not say that it is an image at all; ${advice}`);
   };
