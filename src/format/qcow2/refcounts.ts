@@ -160,7 +160,7 @@ export class Refcounts {
    * reading it. Clusters that are free then are trimmed in the file. To be written by a later `write`.
    */
   *applyReleases(): Steps {
-    const released = this.#released;
+    const released = joined(this.#released);
     this.#released = [];
     for (const [index, { first, count }] of released.entries()) {
       try {
@@ -304,4 +304,15 @@ export class Refcounts {
       `cannot write ${name}: refcounts of ${this.#codec.bits} bits are too narrow for ${where}`,
     );
   }
+}
+
+/** Runs in the order of the file, those that follow each other made one, so that they are given back in one piece. */
+function joined(runs: HostClusters[]): HostClusters[] {
+  const result: HostClusters[] = [];
+  for (const run of runs.sort((one, two) => one.first - two.first)) {
+    const last = result.at(-1);
+    if (last === undefined || last.first + last.count !== run.first) result.push(run);
+    else result[result.length - 1] = { first: last.first, count: last.count + run.count };
+  }
+  return result;
 }
