@@ -62,6 +62,6 @@ export function withFileHint(argument: string, error: unknown): unknown {
       cause: error,
     });
   }
-  if (!/\.(raw|img|qcow2?|vmdk|vhdx?|vdi|iso)$/i.test(argument)) return error;
+  if (!/\.(raw|img|qcow2?|vmdk|vhdx?|vdi|ova|iso)$/i.test(argument)) return error;
   return new VarveError('NOT_FOUND', `there is neither a file nor an image ${argument}`, { cause: error });
 }
