@@ -1,12 +1,14 @@
 import type { BlockDevice } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
-import type { FormatDevice, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
+import type { CreateImageOptions, FormatDevice, WritableFormat, WriteImageOptions } from '../format/image-format.ts';
 import { memoryTarget } from './memory-target.ts';
 
 /** What `testImageFormat` may expect of the format, and how it is written. */
 export interface ImageFormatSuiteOptions {
   /** A name for each way to write it. */
   readonly ways?: Readonly<Record<string, WriteImageOptions>>;
+  /** A name for each way to make an empty image, where the format has `create`. */
+  readonly creations?: Readonly<Record<string, Omit<CreateImageOptions, 'size'>>>;
   /** The format's disks have sizes of multiples of this many bytes; a source is rounded up. 1 where nothing is given. */
   readonly sizeUnit?: number;
   /** Whether a cut-off file is known by itself; true where nothing is given. */
@@ -18,7 +20,7 @@ export interface ImageFormatSuiteOptions {
 }
 
 /** The format, one way to write it, and the options with nothing left out, as the parts of the suite take them. */
-export interface ImageFormatExpectations extends Required<Omit<ImageFormatSuiteOptions, 'ways'>> {
+export interface ImageFormatExpectations extends Required<Omit<ImageFormatSuiteOptions, 'ways' | 'creations'>> {
   readonly format: WritableFormat;
   readonly writeOptions: WriteImageOptions;
 }

@@ -8,7 +8,7 @@ import type { CreateImageOptions } from '../image-format.ts';
 import { createQcow2 } from './create-qcow2.ts';
 import { openQcow2 } from './open-qcow2.ts';
 
-/** A writable image in memory that holds `content`, over a backing file of other content where it has one. */
+/** A writable image in memory that holds `content`, over a backing file of other content. */
 async function imageOf(
   content: Uint8Array,
   options: Omit<CreateImageOptions, 'size'>,
@@ -26,26 +26,22 @@ async function imageOf(
 
 const base = { name: 'base', format: 'raw' };
 const kinds: Readonly<Record<string, Omit<CreateImageOptions, 'size'>>> = {
-  'clusters of 64 KiB': {},
-  'clusters of 512 bytes': { clusterSize: 512 },
-  'clusters of 4 KiB, with a backing file': { clusterSize: 4096, backing: base },
-  'version 2': { clusterSize: 1024, options: { compat: '0.10' } },
-  'version 2, with a backing file': { clusterSize: 8192, backing: base, options: { compat: '0.10' } },
-  'extended L2 entries': { clusterSize: 2 ** 14, options: { extended_l2: 'on' } },
-  'extended L2 entries, with a backing file': {
-    clusterSize: 2 ** 16,
-    backing: base,
-    options: { extended_l2: 'on' },
-  },
-  'lazy refcounts': { clusterSize: 4096, options: { lazy_refcounts: 'on' } },
+  'clusters of 512 bytes': { clusterSize: 512, backing: base },
+  'clusters of 4 KiB': { clusterSize: 4096, backing: base },
+  'version 2': { clusterSize: 8192, backing: base, options: { compat: '0.10' } },
+  'extended L2 entries': { clusterSize: 2 ** 16, backing: base, options: { extended_l2: 'on' } },
 };
 
 for (const [kind, options] of Object.entries(kinds)) {
-  testBlockDevice(`a writable qcow2 image, ${kind}`, (content) => imageOf(content, options, false), {
-    sizes: [512, 4096, 65536, 140_288],
-    synchronous: true,
-    runs: 10,
-  });
+  testBlockDevice(
+    `a writable qcow2 image with a backing file, ${kind}`,
+    (content) => imageOf(content, options, false),
+    {
+      sizes: [512, 4096, 65536, 140_288],
+      synchronous: true,
+      runs: 10,
+    },
+  );
 }
 
 testBlockDevice(
