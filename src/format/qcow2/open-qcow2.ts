@@ -2,6 +2,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { runSteps } from '../../block/run-steps.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
+import { mergedChain } from '../merged-chain.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { checkHeader, hasFeature } from './check-header.ts';
 import { type ClusterData, externalData, ownData } from './cluster-data.ts';
@@ -9,6 +10,7 @@ import { encryptedData } from './encryption/encrypted-data.ts';
 import { openEncryption } from './encryption/open-encryption.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';
+import { readContents } from './image-contents.ts';
 import { ImageFile } from './image-file.ts';
 import { ImageTables, tableCacheFor } from './image-tables.ts';
 import { L1Table } from './l1-table.ts';
@@ -30,13 +32,24 @@ export async function openQcow2(file: BlockDevice, options: OpenImageOptions): P
   checkHeader(header, file.size, name);
   if (writable) refuseWriting(file, header, name);
   if (writable && hasFeature(header, 'dirty')) header = await repaired(file, name);
+  return openWithHeader(file, header, options);
+}
+
+/** The disk that a checked header tells of; that may be another header than the file has, where the disk is only read. */
+export async function openWithHeader(
+  file: BlockDevice,
+  header: Qcow2Header,
+  options: OpenImageOptions,
+): Promise<FormatDevice> {
+  const { name, writable = false } = options;
+  const contents = await readContents(file, header, name);
   const image = new ImageFile(file, header, name);
   const data = await dataOf(file, header, options);
   const l1 = await runSteps(L1Table.open(image));
   const parts = { image, data, l1, tables: tableCacheFor(image) };
   const tables = writable ? await runSteps(ImageTables.open(parts)) : undefined;
   const backing = await openBackingOf(header, options);
-  return new Qcow2Device({ ...parts, backing, changes: tables });
+  return new Qcow2Device({ ...parts, backing, contents, changes: tables });
 }
 
 function refuseWriting(file: BlockDevice, header: Qcow2Header, name: string): void {
@@ -72,7 +85,9 @@ async function plainDataOf(file: BlockDevice, header: Qcow2Header, options: Open
 
 async function openBackingOf(header: Qcow2Header, options: OpenImageOptions): Promise<BlockDevice | undefined> {
   if (header.backingFile === undefined) return undefined;
-  if (options.openBacking !== undefined) return options.openBacking(header.backingFile, backingFormatOf(header));
+  if (options.openBacking !== undefined) {
+    return mergedChain(await options.openBacking(header.backingFile, backingFormatOf(header)));
+  }
   throw new VarveError(
     'PERMISSION',
     `cannot open ${options.name}: it builds on the file ${JSON.stringify(header.backingFile)}, and an image's word is no ` +

@@ -1,9 +1,12 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
-import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import type { ChainLayer, LayerRun } from '../chain-layer.ts';
+import type { FormatInformation, MappedExtent } from '../image-format.ts';
+import { l2Coverage } from './check-header.ts';
 import type { ClusterData } from './cluster-data.ts';
 import { ClusterMap, type ClusterRun } from './cluster-map.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
+import type { ImageContents } from './image-contents.ts';
 import type { ImageFile } from './image-file.ts';
 import type { ImageTables } from './image-tables.ts';
 import type { L1Table } from './l1-table.ts';
@@ -20,6 +23,7 @@ export interface Qcow2DeviceOptions {
   readonly l1: L1Table;
   readonly tables: TableCache;
   readonly backing: BlockDevice | undefined;
+  readonly contents: ImageContents;
   /** The tables to be changed; undefined where the image is only read. */
   readonly changes: ImageTables | undefined;
 }
@@ -28,29 +32,35 @@ export interface Qcow2DeviceOptions {
 const sparseShare = 1 / 16;
 
 /** The disk inside a qcow2 image. Requests are synchronous as far as those of the file are. */
-export class Qcow2Device implements FormatDevice {
+export class Qcow2Device implements ChainLayer {
   readonly format = 'qcow2';
   size: number;
   readonly blockSize: number;
   readonly supports: DeviceSupport;
+  readonly tableCoverage: number;
   readonly #image: ImageFile;
   readonly #data: ClusterData;
   readonly #backing: BlockDevice | undefined;
+  readonly #contents: ImageContents;
   readonly #map: ClusterMap;
+  readonly #tables: TableCache;
   readonly #compressed: CompressedClusters;
   readonly #mapSources: MapSources;
   readonly #writer: Qcow2Writer | undefined;
   #fileIsSparse: boolean | undefined;
   #disposal: Promise<void> | undefined;
 
-  constructor({ backing, changes, data, image, l1, tables }: Qcow2DeviceOptions) {
+  constructor({ backing, changes, contents, data, image, l1, tables }: Qcow2DeviceOptions) {
     const { clusterSize, file, header, name } = image;
     this.#image = image;
     this.#data = data;
     this.#backing = backing;
+    this.#contents = contents;
     this.#map = new ClusterMap({ file: data.file, isDataExternal: data.isExternal, header, l1, name, tables });
     this.size = header.size;
     this.blockSize = clusterSize;
+    this.tableCoverage = l2Coverage(header);
+    this.#tables = tables;
     this.#compressed = new CompressedClusters({ file, name, compression: compressionOf(header), clusterSize });
     this.#mapSources = { image, l1, tables, backing, isDataExternal: data.isExternal };
     const isWritable = changes !== undefined;
@@ -61,7 +71,7 @@ export class Qcow2Device implements FormatDevice {
   }
 
   information(): FormatInformation {
-    return qcow2Information(this.#image.header, this.#image.file.size);
+    return qcow2Information(this.#image.header, this.#image.file.size, this.#contents);
   }
 
   /** Hot: goes on without a promise as long as it can (`bench/format.ts`). */
@@ -95,10 +105,30 @@ export class Qcow2Device implements FormatDevice {
     return qcow2Map(this.#mapSources, offset, length);
   }
 
-  async *extents(offset: number, length: number): AsyncGenerator<Extent> {
+  get below(): BlockDevice | undefined {
+    return this.#backing;
+  }
+
+  lookupLayer(offset: number, length: number): MaybePromise<LayerRun> {
+    return this.#map.lookup(offset, length, true);
+  }
+
+  readLayer(target: Uint8Array, offset: number, run: LayerRun): MaybePromise<void> {
+    return this.#fill(target, offset, run);
+  }
+
+  async hasSparseData(): Promise<boolean> {
     // What is written makes no file sparser than it was before.
     this.#fileIsSparse ??= this.#data.isPlain && (await isSparse(this.#data.file));
-    const sparseFile = this.#fileIsSparse ? this.#data.file : undefined;
+    return this.#fileIsSparse;
+  }
+
+  forgetTables(): void {
+    this.#tables.forgetUnchanged();
+  }
+
+  async *extents(offset: number, length: number): AsyncGenerator<Extent> {
+    const sparseFile = (await this.hasSparseData()) ? this.#data.file : undefined;
     yield* qcow2Extents({ map: this.#map, backing: this.#backing, sparseFile }, offset, length);
   }
 

@@ -1,12 +1,13 @@
 import type { Compression, FormatInformation } from '../image-format.ts';
 import { hasFeature, ownFeatureNames } from './check-header.ts';
 import { cryptMethod } from './encryption/encryption-header.ts';
-import { featureNames, incompatibleFeature } from './features.ts';
+import { autoclearFeature, featureNames, incompatibleFeature } from './features.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';
+import type { ImageContents } from './image-contents.ts';
 
 /** What a qcow2 image of `fileSize` bytes says of itself. */
-export function qcow2Information(header: Qcow2Header, fileSize: number): FormatInformation {
+export function qcow2Information(header: Qcow2Header, fileSize: number, contents: ImageContents): FormatInformation {
   const backing = header.backingFile;
   return {
     format: 'qcow2',
@@ -17,6 +18,9 @@ export function qcow2Information(header: Qcow2Header, fileSize: number): FormatI
     compression: compressionOf(header),
     ...(backing === undefined ? {} : { backing: { name: backing, format: backingFormatOf(header) } }),
     snapshotCount: header.snapshotCount,
+    snapshots: contents.snapshots,
+    // Whoever writes without keeping them switches them off.
+    bitmaps: (header.autoclearFeatures & autoclearFeature.bitmaps) === 0n ? [] : contents.bitmaps,
     features: otherFeatures(header),
     dirty: hasFeature(header, 'dirty'),
     corrupt: hasFeature(header, 'corrupt'),
