@@ -84,6 +84,12 @@ export class TableCache {
     if (this.#lastOffset === offset) this.#lastTable = undefined;
   }
 
+  /** Forgets all tables that are in the file as they are here. */
+  forgetUnchanged(): void {
+    this.#tables.clear();
+    this.#lastTable = undefined;
+  }
+
   /** Writes the tables that nothing in the file refers to yet. */
   *writeFresh(): Steps {
     yield* this.#write(true);
