@@ -1,7 +1,5 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { systemError } from '../base/varve-error.ts';
+import { openNamelessFile } from '../block/nameless-file.ts';
 import { readFully } from '../block/positional-io.ts';
 import { throwIfAborted } from './disk-pieces.ts';
 import { fileTarget } from './file-target.ts';
@@ -19,7 +17,7 @@ export async function throughTemporaryFile(
   signal?: AbortSignal,
 ): Promise<void> {
   const name = `a temporary file in ${tmpdir()}`;
-  await using file = await openNameless();
+  await using file = await openNamelessFile();
   await write(fileTarget(file.fd, name));
   const { size } = await file.stat();
   const buffer = new Uint8Array(copyLength);
@@ -30,17 +28,4 @@ export async function throughTemporaryFile(
     await target.write(piece, offset);
   }
   await target.finish(size);
-}
-
-async function openNameless() {
-  const directory = await mkdtemp(join(tmpdir(), 'varve-')).catch((error: unknown) => {
-    throw systemError('make a temporary directory', error);
-  });
-  try {
-    return await open(join(directory, 'image'), 'wx+');
-  } catch (error) {
-    throw systemError('make a temporary file', error);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }

@@ -1,12 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import fs, { type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
+import { openNamelessFile } from '../block/nameless-file.ts';
 import { writeFully } from '../block/positional-io.ts';
 import { regularFileDevice } from '../block/regular-file-device.ts';
+import { alignUp } from '../bytes/align.ts';
 import { isZero } from '../bytes/is-zero.ts';
+import { zeroRuns } from '../format/zero-runs.ts';
+
+/** Zeros that fill such blocks of the file take no space. */
+const blockSize = 4096;
 
 /** What a stream is written down as, and who may stop it. */
 export interface SpoolOptions {
@@ -29,7 +33,7 @@ export async function spoolStream(stream: Readable, options: SpoolOptions): Prom
   const { directory, label } = options;
   // A failure before anybody reads is thrown where somebody does.
   stream.on('error', () => {});
-  const handle = await openNameless(directory);
+  const handle = await openNamelessFile(directory);
   try {
     const size = await writeDown(handle, stream, options);
     const { blksize } = await handle.stat();
@@ -40,17 +44,6 @@ export async function spoolStream(stream: Readable, options: SpoolOptions): Prom
   }
 }
 
-async function openNameless(directory: string): Promise<FileHandle> {
-  const path = join(directory, `${process.pid}-${randomBytes(8).toString('hex')}`);
-  try {
-    const handle = await fs.open(path, 'wx+', 0o600);
-    await fs.unlink(path);
-    return handle;
-  } catch (error) {
-    throw systemError(`make a temporary file in ${directory}`, error);
-  }
-}
-
 /** The number of bytes that came. */
 async function writeDown(handle: FileHandle, stream: Readable, options: SpoolOptions): Promise<number> {
   const { directory, label, signal, onBytes } = options;
@@ -58,7 +51,7 @@ async function writeDown(handle: FileHandle, stream: Readable, options: SpoolOpt
   let size = 0;
   try {
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
-      if (!isZero(piece)) writeFully(handle.fd, piece, size, `a temporary file in ${directory}`);
+      writeSparsely(handle.fd, piece, size, `a temporary file in ${directory}`);
       size += piece.length;
       onBytes?.(piece.length);
     }
@@ -68,4 +61,13 @@ async function writeDown(handle: FileHandle, stream: Readable, options: SpoolOpt
     throw systemError(`read ${label}`, error);
   }
   return size;
+}
+
+function writeSparsely(fd: number, piece: Uint8Array, offset: number, name: string): void {
+  const first = Math.min(piece.length, alignUp(offset, blockSize) - offset);
+  if (first > 0 && !isZero(piece.subarray(0, first))) writeFully(fd, piece.subarray(0, first), offset, name);
+  const rest = piece.subarray(first);
+  for (const { end, isZero: isHole, start } of zeroRuns(rest, blockSize)) {
+    if (!isHole) writeFully(fd, rest.subarray(start, end), offset + first + start, name);
+  }
 }

@@ -125,6 +125,13 @@ export class ImageTable {
     throw new VarveError('NOT_FOUND', `there is no snapshot ${reference}; varve log ${image.name} shows what there is`);
   }
 
+  /** A snapshot whose content has this root, whichever. */
+  withRoot(root: Uint8Array): Snapshot | undefined {
+    const select = `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image WHERE s.root = ?`;
+    const row = this.#catalog.get(`${select} ORDER BY s.id LIMIT 1`, root);
+    return row === undefined ? undefined : snapshotOf(row, []);
+  }
+
   #select(imageId: number, { image, selector }: SnapshotReference): Row | undefined {
     const select = `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image WHERE s.image = ?`;
     switch (selector.kind) {

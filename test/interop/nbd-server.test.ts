@@ -10,7 +10,7 @@ import { memoryDevice } from '../../src/block/memory-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { delayFilter } from '../../src/filter/delay.ts';
 import { faultFilter } from '../../src/filter/fault.ts';
-import type { NbdExport } from '../../src/server/nbd/nbd-export.ts';
+import { type NbdExport, sharedEntry } from '../../src/server/nbd/nbd-export.ts';
 import { listenNbd, type NbdServer } from '../../src/server/nbd/nbd-server.ts';
 import { skipWithout } from './require-tool.ts';
 
@@ -31,7 +31,10 @@ async function serving(
     {
       exports: {
         list: () => Object.entries(exports).map(([name, { description }]) => ({ name, description })),
-        find: (name) => exports[name],
+        find: (name) => {
+          const found = exports[name];
+          return found === undefined ? undefined : sharedEntry(found);
+        },
       },
     },
   );

@@ -12,6 +12,7 @@ import { testBlockDevice } from '../../conformance/block-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../conformance/device-content.ts';
 import { delayFilter } from '../../filter/delay.ts';
 import { faultFilter } from '../../filter/fault.ts';
+import { sharedEntry } from './nbd-export.ts';
 import { listenNbd, type NbdServer } from './nbd-server.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'varve-'));
@@ -25,7 +26,10 @@ function newPath(): string {
 }
 
 async function serve(device: BlockDevice, path: string): Promise<NbdServer> {
-  const exports = { list: () => [{ name: '' }], find: (name: string) => (name === '' ? { device } : undefined) };
+  const exports = {
+    list: () => [{ name: '' }],
+    find: (name: string) => (name === '' ? sharedEntry({ device }) : undefined),
+  };
   return await listenNbd({ kind: 'unix', path }, { exports });
 }
 

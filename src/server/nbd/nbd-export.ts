@@ -1,4 +1,4 @@
-import type { BlockDevice, Extent } from '../../block/block-device.ts';
+import type { BlockDevice, Extent, MaybePromise } from '../../block/block-device.ts';
 import { allocationFlags, transmissionFlags } from '../../protocol/nbd/constants.ts';
 import type { ExportOffer, ListedExport } from '../../protocol/nbd/negotiation.ts';
 import type { StatusRun } from '../../protocol/nbd/transmission-codec.ts';
@@ -16,19 +16,34 @@ export interface NbdExport {
   readonly findContext?: (name: string) => StatusSource | undefined;
 }
 
+/** An export that a connection may come to. */
+export interface ExportEntry {
+  readonly offer: ExportOffer;
+  /** The disk for one connection, which disposes of what it is given when it ends. */
+  connect(): MaybePromise<NbdExport & Partial<AsyncDisposable>>;
+}
+
 /** What a server serves. */
 export interface NbdExports {
   /** The exports that a client may see, by name. */
   list(): Iterable<ListedExport>;
   /** The export of a name; `undefined` where there is none. */
-  find(name: string): NbdExport | undefined | Promise<NbdExport | undefined>;
+  find(name: string): MaybePromise<ExportEntry | undefined>;
+}
+
+/** An export whose disk all connections share, and which belongs to the caller. */
+export function sharedEntry(nbdExport: NbdExport): ExportEntry {
+  return { offer: offerOf(nbdExport), connect: () => ({ ...nbdExport }) };
 }
 
 /** A read or a write carries at most so many bytes: what QEMU takes, too. */
 export const maximumPayloadLength = 2 ** 25;
 
+/** A disk that need not be open yet. */
+type DiskTraits = Pick<BlockDevice, 'size' | 'blockSize' | 'supports'>;
+
 /** An export as the negotiation offers it. */
-export function offerOf(nbdExport: NbdExport): ExportOffer {
+export function offerOf(nbdExport: Omit<NbdExport, 'device'> & { readonly device: DiskTraits }): ExportOffer {
   const { contexts, description, device, findContext } = nbdExport;
   return {
     size: device.size,
@@ -47,7 +62,7 @@ export function statusSource({ contexts, device, findContext }: NbdExport, name:
   return contexts?.get(name) ?? findContext?.(name);
 }
 
-function flagsOf({ supports }: BlockDevice): number {
+function flagsOf({ supports }: DiskTraits): number {
   const flags = transmissionFlags;
   // All connections share the device, so that a flush on one covers the others.
   const all = flags.HAS_FLAGS | flags.SEND_FLUSH | flags.SEND_DF | flags.CAN_MULTI_CONN | flags.SEND_CACHE;
@@ -56,7 +71,7 @@ function flagsOf({ supports }: BlockDevice): number {
 }
 
 /** Between 512 bytes and the largest payload, as the protocol has it. */
-function preferredSize({ blockSize }: BlockDevice): number {
+function preferredSize({ blockSize }: DiskTraits): number {
   return Math.min(Math.max(blockSize, 4096), maximumPayloadLength);
 }
 

@@ -12,6 +12,7 @@ import { statsFilter } from '../../filter/stats.ts';
 import { commands, nbdErrors, options } from '../../protocol/nbd/constants.ts';
 import { encodeInfoRequest, encodeOption } from '../../protocol/nbd/option-codec.ts';
 import { encodeRequest, requestLength } from '../../protocol/nbd/transmission-codec.ts';
+import { sharedEntry } from './nbd-export.ts';
 import { listenNbd, type NbdServer, type NbdServerOptions } from './nbd-server.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'varve-'));
@@ -22,7 +23,10 @@ let socketCount = 0;
 /** A server of one disk under the name that is empty. */
 async function serving(device: BlockDevice, more: Partial<NbdServerOptions> = {}): Promise<NbdServer> {
   socketCount += 1;
-  const exports = { list: () => [{ name: '' }], find: (name: string) => (name === '' ? { device } : undefined) };
+  const exports = {
+    list: () => [{ name: '' }],
+    find: (name: string) => (name === '' ? sharedEntry({ device }) : undefined),
+  };
   return await listenNbd({ kind: 'unix', path: join(directory, `${socketCount}.sock`) }, { exports, ...more });
 }
 

@@ -5,7 +5,7 @@ import { systemError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import type { NegotiationPolicy } from '../../protocol/nbd/negotiation.ts';
 import { NbdConnection } from './nbd-connection.ts';
-import type { NbdExports } from './nbd-export.ts';
+import type { NbdExport, NbdExports } from './nbd-export.ts';
 import { negotiateOnStream } from './negotiate-on-stream.ts';
 
 /** Where a server listens. */
@@ -152,12 +152,18 @@ class Server implements NbdServer {
       socket.end();
       return;
     }
-    const { nbdExport, received, result, stream } = agreed;
+    const { entry, received, result, stream } = agreed;
+    await using nbdExport = disposable(await entry.connect());
     const connection = new NbdConnection(stream, nbdExport, result);
     this.#clients.set(socket, connection);
     if (this.#isShuttingDown) connection.shutDown();
     await connection.serve(received);
   }
+}
+
+/** The export, to be disposed of where its connection has it for itself. */
+function disposable(nbdExport: NbdExport & Partial<AsyncDisposable>): NbdExport & AsyncDisposable {
+  return { ...nbdExport, [Symbol.asyncDispose]: async () => nbdExport[Symbol.asyncDispose]?.() };
 }
 
 function listenOptions(address: ListenAddress): net.ListenOptions & { fd?: number } {

@@ -7,12 +7,12 @@ import {
   type NegotiationStep,
   negotiate,
 } from '../../protocol/nbd/negotiation.ts';
-import { type NbdExport, type NbdExports, offerOf } from './nbd-export.ts';
+import type { ExportEntry, NbdExports } from './nbd-export.ts';
 
 /** A connection that is ready for requests. */
 export interface AgreedConnection {
   readonly result: Extract<NegotiationResult, { kind: 'export' }>;
-  readonly nbdExport: NbdExport;
+  readonly entry: ExportEntry;
   /** What it goes on with: the stream that was given, or TLS over it. Paused. */
   readonly stream: Duplex;
   /** What came in behind the handshake. */
@@ -35,14 +35,14 @@ export async function negotiateOnStream(
   const negotiation = negotiate(policy);
   let current = stream;
   let reader = new ExactReader(current);
-  let nbdExport: NbdExport | undefined;
+  let entry: ExportEntry | undefined;
   const answer = async (step: NegotiationStep): Promise<unknown> => {
     if (step.kind === 'read') return await reader.read(step.length);
     if (step.kind === 'send') return void current.write(step.bytes);
     if (step.kind === 'list') return exports.list();
     if (step.kind === 'find') {
-      nbdExport = await exports.find(step.name);
-      return nbdExport === undefined ? undefined : offerOf(nbdExport);
+      entry = await exports.find(step.name);
+      return entry?.offer;
     }
     const early = reader.detach();
     if (early.length > 0 || startTls === undefined) throw new Error('it sent something in the open behind STARTTLS');
@@ -56,7 +56,7 @@ export async function negotiateOnStream(
       const received = reader.detach();
       if (result.kind === 'closed') return result.reason;
       log(2, 'export %s', result.name);
-      return { result, nbdExport: nbdExport as NbdExport, stream: current, received };
+      return { result, entry: entry as ExportEntry, stream: current, received };
     }
     const answered = await answer(step.value);
     if (step.value.kind === 'read' && answered === undefined) return 'the client went away';

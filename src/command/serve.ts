@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { VarveError } from '../base/varve-error.ts';
+import type { DiskExports } from '../server/nbd/disk-exports.ts';
+import type { ListenAddress, NbdServer } from '../server/nbd/nbd-server.ts';
+import type { CommandContext } from './framework/command-context.ts';
+import type { CommandModule } from './framework/command-module.ts';
+import { LazyStore } from './framework/lazy-store.ts';
+
+interface Options {
+  readonly socket?: string;
+  readonly listen?: string;
+  readonly readOnly?: boolean;
+  readonly ephemeral?: boolean;
+  readonly all?: boolean;
+  readonly run?: string;
+  readonly format?: string;
+  readonly follow?: boolean;
+}
+
+const defaultListen = '127.0.0.1:10809';
+
+/** `varve serve DISK…` */
+export const serveCommand: CommandModule<string[], Options> = {
+  examples: [
+    ['varve serve web --ephemeral', 'export the newest snapshot of web; what a client writes is gone when it leaves'],
+    ['varve serve ./disk.qcow2 --socket ./nbd.sock', 'export a disk file, read and written in place, on a Unix socket'],
+    ['varve serve --all --read-only', 'export every image and snapshot, each by its name'],
+    [
+      `varve serve web --ephemeral --run 'qemu-system-x86_64 -drive file="$nbd",format=raw'`,
+      'export a disk to one command, and end with it',
+    ],
+  ],
+  completes: ['disk'],
+  configure: (command: Command) =>
+    command
+      .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb')
+      .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
+      .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
+      .option('--read-only', 'let nobody write')
+      .option('--ephemeral', 'give each client an overlay of its own, which is gone when it leaves')
+      .option('--all', 'export the whole store: web, web@3, web@tag, and blake3:ROOT by content')
+      .option('--run <command>', 'run a command with $nbd, $uri, $unixsocket and $exportname set, and end with it')
+      .option('--format <name>', 'read disk files as raw or qcow2, whatever their content looks like')
+      .option('--follow', 'also read the files that disk files build on'),
+  async run(context, disks, options) {
+    if (disks.length === 0 && !options.all) throw new VarveError('INVALID', 'there is nothing to serve; name a disk');
+    const signal = await context.startWork();
+    await using store = new LazyStore(context);
+    const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
+    await using exports = await openDiskExports(disks, { ...options, store: store.open });
+    return options.run === undefined
+      ? await serveUntilStopped(context, exports, options, signal)
+      : await serveCaptive(exports, options, options.run, signal);
+  },
+};
+
+async function serveUntilStopped(
+  context: CommandContext,
+  exports: DiskExports,
+  options: Options,
+  signal: AbortSignal,
+): Promise<undefined> {
+  const { listenNbd } = await import('../server/nbd/nbd-server.ts');
+  await using server = await listenNbd(addressOf(options), { exports });
+  const uris = (exports.names.length === 0 ? [''] : exports.names).map((name) => uriOf(server, name));
+  context.show({ exports: uris }, () => uris.map((uri) => `serving ${uri}`).join('\n'));
+  await new Promise<void>((resolve_) => signal.addEventListener('abort', () => resolve_(), { once: true }));
+  await server.shutDown();
+}
+
+async function serveCaptive(
+  exports: DiskExports,
+  options: Options,
+  command: string,
+  signal: AbortSignal,
+): Promise<number> {
+  if (options.listen !== undefined || options.socket !== undefined) {
+    throw new VarveError('INVALID', '--run makes a socket of its own; leave out --listen and --socket');
+  }
+  const { listenNbd } = await import('../server/nbd/nbd-server.ts');
+  const { runCaptive } = await import('../server/nbd/captive-command.ts');
+  const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+  try {
+    const path = join(directory, 'nbd.sock');
+    await using server = await listenNbd({ kind: 'unix', path }, { exports });
+    const names = exports.names.length === 0 ? [''] : exports.names;
+    const captives = names.map((exportName) => ({ exportName, uri: uriOf(server, exportName) }));
+    return await runCaptive({ command, directory, socketPath: path, disks: captives, signal });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** @throws VarveError `INVALID` */
+function addressOf({ listen, socket }: Options): ListenAddress {
+  if (socket !== undefined && listen !== undefined) {
+    throw new VarveError('INVALID', '--socket and --listen do not go together; give one');
+  }
+  if (socket !== undefined) return { kind: 'unix', path: resolve(socket) };
+  const [, host = '127.0.0.1', port] = /^(?:(.*):)?(\d{1,5})$/.exec(listen ?? defaultListen) ?? [];
+  if (port === undefined || Number(port) > 65535) {
+    throw new VarveError('INVALID', `cannot listen on ${listen}: give a port, or host:port`);
+  }
+  return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+function uriOf({ address }: NbdServer, name: string): string {
+  const path = encodeURIComponent(name);
+  if (address.kind === 'unix') return `nbd+unix:///${path}?socket=${address.path}`;
+  if (address.kind !== 'tcp') return `nbd:///${path}`;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `nbd://${host}:${address.port}/${path}`;
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+/** What a command is told, for each disk that is served to it. */
+export interface CaptiveDisk {
+  /** Its name there; may be empty. */
+  readonly exportName: string;
+  /** `nbd+unix:///NAME?socket=PATH` */
+  readonly uri: string;
+}
+
+/** A command that a server runs for. */
+export interface CaptiveOptions {
+  /** For the shell. */
+  readonly command: string;
+  readonly socketPath: string;
+  /** The directory that the socket is in, which goes with the command. */
+  readonly directory: string;
+  readonly disks: readonly CaptiveDisk[];
+  /** Ends the command. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits until nobody holds the other end of its standard input, then ends the command and removes the socket: when this
+ * process is killed by what it cannot hear, somebody else has to.
+ */
+const watchdog = `
+cat > /dev/null
+children=$(cat "/proc/$1/task/$1/children" 2> /dev/null)
+kill "$1" $children 2> /dev/null
+rm -rf -- "$2"
+`;
+
+/**
+ * Runs a command with the environment variables `nbd`, `uri`, `unixsocket` and `exportname` (and `nbd1`, `uri1`,
+ * `nbd2` … for several disks), and gives its exit status, 128 and more for one that a signal ended. The command never
+ * outlives this process.
+ */
+export async function runCaptive(options: CaptiveOptions): Promise<number> {
+  const { command, directory, signal } = options;
+  const child = spawn('/bin/sh', ['-c', command], { stdio: 'inherit', env: { ...process.env, ...variables(options) } });
+  const exited = exitOf(child);
+  const watcher = spawn('/bin/sh', ['-c', watchdog, 'sh', String(child.pid), directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  const watcherExited = exitOf(watcher);
+  const stop = (): void => void child.kill('SIGTERM');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await exited;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    // The command's number may be somebody else's by the time that the watchdog looks.
+    watcher.kill('SIGKILL');
+    await watcherExited;
+  }
+}
+
+function variables({ disks, socketPath }: CaptiveOptions): Record<string, string> {
+  const numbered = disks.flatMap(({ exportName, uri }, index) => [
+    [`nbd${index + 1}`, uri],
+    [`uri${index + 1}`, uri],
+    [`exportname${index + 1}`, exportName],
+  ]);
+  const first = disks[0] as CaptiveDisk;
+  return {
+    ...Object.fromEntries(numbered),
+    nbd: first.uri,
+    uri: first.uri,
+    exportname: first.exportName,
+    unixsocket: socketPath,
+  };
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
+}

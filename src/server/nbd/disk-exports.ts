@@ -1,0 +1,193 @@
+import { basename } from 'node:path';
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { checkedDevice } from '../../block/checked-device.ts';
+import { openTemporaryDevice } from '../../block/nameless-file.ts';
+import { overlayFilter } from '../../filter/overlay.ts';
+import type { FormatDevice } from '../../format/image-format.ts';
+import { diskArgument } from '../../image/disk-argument.ts';
+import { type OpenFileDiskOptions, openFileDisk, openWritableDisk } from '../../image/file-disk.ts';
+import { withFileHint } from '../../image/open-disk.ts';
+import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
+import { referenceOf, type Snapshot } from '../../store/image-table.ts';
+import type { Store } from '../../store/store.ts';
+import { changesSource } from './changes-source.ts';
+import { depthSource } from './depth-source.ts';
+import { type ExportEntry, type NbdExport, type NbdExports, offerOf, sharedEntry } from './nbd-export.ts';
+
+/** How disks are served. */
+export interface DiskExportsOptions extends OpenFileDiskOptions {
+  readonly store: () => Promise<Store>;
+  readonly readOnly?: boolean | undefined;
+  /** Each connection gets an overlay of its own over the disk, and what it writes is gone with it. */
+  readonly ephemeral?: boolean | undefined;
+  /** Serves every image and snapshot of the store, besides. */
+  readonly all?: boolean | undefined;
+}
+
+/** Disks that are served, by name. Disposing closes what is shared. */
+export interface DiskExports extends NbdExports, AsyncDisposable {
+  /** The names of what was given as an argument, in order. */
+  readonly names: readonly string[];
+}
+
+/**
+ * Opens disks to be served: each under its name, a file under its own without its directory, and a single one under
+ * the empty name, too.
+ *
+ * @throws VarveError as opening them does, `INVALID` for two of one name
+ */
+export async function openDiskExports(disks: readonly string[], options: DiskExportsOptions): Promise<DiskExports> {
+  const exports = new OpenExports(options);
+  try {
+    for (const disk of disks) await exports.add(disk);
+    if (options.all) await exports.addStore();
+  } catch (error) {
+    await exports[Symbol.asyncDispose]();
+    throw error;
+  }
+  return exports;
+}
+
+class OpenExports implements DiskExports {
+  readonly names: string[] = [];
+  readonly #entries = new Map<string, ExportEntry & ListedExport>();
+  readonly #shared: AsyncDisposable[] = [];
+  readonly #options: DiskExportsOptions;
+  /** Given where all of it is served. */
+  #store: Store | undefined;
+
+  constructor(options: DiskExportsOptions) {
+    this.#options = options;
+  }
+
+  async add(argument: string): Promise<void> {
+    const disk = diskArgument(argument);
+    const isFile = disk.kind === 'file';
+    const name = isFile ? basename(disk.path) : argument;
+    if (this.#entries.has(name)) throw new VarveError('INVALID', `two disks have the name ${name}; serve one of them`);
+    this.names.push(name);
+    const entry = isFile ? await this.#fileEntry(disk.path) : await this.#referenceEntry(disk.reference);
+    this.#entries.set(name, { ...entry, name, description: entry.offer.description });
+  }
+
+  async addStore(): Promise<void> {
+    this.#store = await this.#options.store();
+  }
+
+  *list(): Iterable<ListedExport> {
+    yield* this.#entries.values();
+    if (this.#store === undefined) return;
+    for (const { name } of this.#store.images.all()) yield { name };
+    for (const snapshot of this.#store.images.every()) {
+      yield { name: referenceOf(snapshot), description: firstLine(snapshot) };
+    }
+  }
+
+  async find(name: string): Promise<ExportEntry | undefined> {
+    const only = this.#entries.size === 1 ? this.#entries.values().next().value : undefined;
+    const known = this.#entries.get(name) ?? (name === '' ? only : undefined);
+    if (known !== undefined || this.#store === undefined || name === '') return known;
+    const snapshot = findSnapshot(this.#store, name);
+    return snapshot === undefined ? undefined : this.#snapshotEntry(this.#store, snapshot);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const shared of this.#shared.splice(0)) await shared[Symbol.asyncDispose]();
+  }
+
+  async #fileEntry(path: string): Promise<ExportEntry> {
+    const { ephemeral = false, readOnly = false } = this.#options;
+    const isChanged = !readOnly && !ephemeral;
+    const disk = isChanged ? await openWritableDisk(path, this.#options) : await openFileDisk(path, this.#options);
+    this.#shared.push(disk);
+    const device = checkedDevice(disk.image, { label: path });
+    return sharedOver({ device, description: path, contexts: depthContexts(disk.image) }, ephemeral);
+  }
+
+  async #referenceEntry(reference: string): Promise<ExportEntry> {
+    const store = await this.#options.store();
+    try {
+      return this.#snapshotEntry(store, store.images.resolve(reference));
+    } catch (error) {
+      throw withFileHint(reference, error);
+    }
+  }
+
+  /** A connection opens the snapshot for itself: a store may have thousands. */
+  #snapshotEntry(store: Store, snapshot: Snapshot): ExportEntry {
+    const { ephemeral = false } = this.#options;
+    const description = firstLine(snapshot);
+    const findContext = changesSource(store, snapshot);
+    const traits = {
+      size: snapshot.size,
+      blockSize: 65536,
+      supports: { write: ephemeral, trim: ephemeral, zero: ephemeral, extents: true },
+    };
+    return {
+      offer: offerOf({ device: traits, description, findContext }),
+      async connect() {
+        const device = await store.openSnapshot(snapshot);
+        const own = ephemeral ? await throwAwayOverlay(device) : device;
+        const dispose = async (): Promise<void> => own[Symbol.asyncDispose]();
+        return { device: own, description, findContext, [Symbol.asyncDispose]: dispose };
+      },
+    };
+  }
+}
+
+/** An entry whose disk stays open: shared as it is, or beneath an overlay for each connection. */
+function sharedOver(nbdExport: NbdExport, ephemeral: boolean): ExportEntry {
+  if (!ephemeral) return sharedEntry(nbdExport);
+  const { description, device } = nbdExport;
+  const supports = { write: true, trim: true, zero: true, extents: true };
+  return {
+    offer: offerOf({ device: { size: device.size, blockSize: device.blockSize, supports }, description }),
+    async connect() {
+      const own = await throwAwayOverlay(undisposed(device));
+      return { device: own, description, [Symbol.asyncDispose]: async () => own[Symbol.asyncDispose]() };
+    },
+  };
+}
+
+async function throwAwayOverlay(base: BlockDevice): Promise<BlockDevice> {
+  return overlayFilter(base, await openTemporaryDevice(base.size));
+}
+
+/** The same device, for somebody who disposes of it though it is not theirs. */
+function undisposed(device: BlockDevice): BlockDevice {
+  return {
+    size: device.size,
+    blockSize: device.blockSize,
+    supports: device.supports,
+    read: (target, offset) => device.read(target, offset),
+    write: (source, offset) => device.write(source, offset),
+    zero: (offset, length) => device.zero(offset, length),
+    trim: (offset, length) => device.trim(offset, length),
+    flush: () => device.flush(),
+    extents: (offset, length) => device.extents(offset, length),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+function depthContexts(image: FormatDevice): NonNullable<NbdExport['contexts']> {
+  const source = depthSource(image);
+  return new Map(source === undefined ? [] : [['qemu:allocation-depth', source]]);
+}
+
+/** By reference, or by content: `blake3:` and the hash of a content's root. */
+function findSnapshot(store: Store, name: string): Snapshot | undefined {
+  const root = /^blake3:([0-9a-f]{64})$/.exec(name)?.[1];
+  if (root !== undefined) return store.images.withRoot(Buffer.from(root, 'hex'));
+  try {
+    return store.images.resolve(name);
+  } catch (error) {
+    if (error instanceof VarveError && ['NOT_FOUND', 'INVALID'].includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function firstLine({ message }: Snapshot): string | undefined {
+  const line = message.split('\n', 1)[0];
+  return line === '' ? undefined : line;
+}
