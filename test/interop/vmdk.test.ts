@@ -239,6 +239,18 @@ describe('VMDK disks that we write', { skip }, () => {
     });
   }
 
+  test('qemu writes into one, and both read what it wrote', async () => {
+    await using directory = await imageDirectory();
+    const path = directory.path('disk.vmdk');
+    await writeFileImage(mixedDisk(70 * mebibyte), path, 'monolithicSparse');
+    await qemuIo(path, 'write -P 9 60M 3M', 'write -P 8 100k 1M', 'write -z 1M 64k');
+    await qemuImg('check', path);
+    await assertReadsLikeQemu(directory, 'disk.vmdk');
+    await assertMapsLikeQemu(directory, 'disk.vmdk');
+    await using file = await openFileDevice(path, { readOnly: true });
+    assert.equal((await vmdkFormat.check!(file, { name: path })).corruptions, 0);
+  });
+
   test('libvmdk knows them for what they are', async (t) => {
     const vmdkinfo = requireTool(t, 'vmdkinfo');
     if (vmdkinfo === undefined) return;

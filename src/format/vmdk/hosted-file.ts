@@ -15,6 +15,9 @@ export interface HostedFile {
 /** @throws VarveError `CORRUPT`, `UNSUPPORTED` */
 export async function readHostedFile(file: BlockDevice, name: string): Promise<HostedFile> {
   const header = decodeSparseHeader(await readBytes(file, 0, sectorSize), name);
+  if (header.overHead * sectorSize > file.size) {
+    throw corruptImage(name, `it is cut off: its tables go up to byte ${header.overHead * sectorSize}`);
+  }
   if (header.gdOffset !== undefined) return { header, layout: hostedLayout(header, header.gdOffset, name) };
   const footer = await readFooter(file, name);
   if (footer.gdOffset === undefined) throw corruptImage(name, 'its footer does not say where the grain directory is');

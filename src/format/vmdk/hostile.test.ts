@@ -44,8 +44,10 @@ test('fields of the header that cannot be are refused by name', async () => {
   const image = await imageOf(mixedDisk(3_000_320), 'monolithicSparse');
   const cases: [offset: number, size: 2 | 4 | 8, value: bigint, code: string, message: RegExp][] = [
     [4, 4, 4n, 'UNSUPPORTED', /version is 4/],
-    [12, 8, 2n ** 63n, 'CORRUPT', /2\^53/],
-    [12, 8, 2n ** 50n, 'CORRUPT', /capacity/],
+    [12, 8, 2n ** 63n, 'CORRUPT', /capacity is 9223372036854775808 sectors/],
+    [12, 8, 2n ** 50n, 'CORRUPT', /capacity is/],
+    [56, 8, 2n ** 63n, 'CORRUPT', /gdOffset is/],
+    [64, 8, 2n ** 40n, 'CORRUPT', /cut off/],
     [12, 8, 2n ** 40n, 'CORRUPT', /grain tables/],
     [12, 8, 2n ** 36n, 'CORRUPT', /grain directory/],
     [20, 8, 0n, 'CORRUPT', /grainSize/],

@@ -48,6 +48,7 @@ export interface SparseHeader {
 
 const lineEnds = '\n \r\n';
 const atEnd = 0xffff_ffff_ffff_ffffn;
+const maximumSectors = BigInt(Math.floor(Number.MAX_SAFE_INTEGER / sectorSize));
 const maximumVersion = 3;
 const maximumEntriesPerTable = 512;
 
@@ -62,19 +63,19 @@ export function decodeSparseHeader(sector: Uint8Array, name: string): SparseHead
   const version = reader.u32le();
   if (version < 1 || version > maximumVersion)
     throw unsupportedImage(name, `its VMDK version is ${version}, not 1 to 3`);
+  const flags = reader.u32le();
   const sizes = {
-    flags: reader.u32le(),
-    capacity: reader.u64le(),
-    grainSize: reader.u64le(),
-    descriptorOffset: reader.u64le(),
-    descriptorSize: reader.u64le(),
+    capacity: decodeSectors(reader, 'capacity', name),
+    grainSize: decodeSectors(reader, 'grainSize', name),
+    descriptorOffset: decodeSectors(reader, 'descriptorOffset', name),
+    descriptorSize: decodeSectors(reader, 'descriptorSize', name),
     numGTEsPerGT: reader.u32le(),
     rgdOffset: decodeRedundantOffset(reader),
-    gdOffset: decodeDirectoryOffset(reader),
-    overHead: reader.u64le(),
+    gdOffset: decodeDirectoryOffset(reader, name),
+    overHead: decodeSectors(reader, 'overHead', name),
     uncleanShutdown: reader.u8() !== 0,
   };
-  const header = { version, ...sizes, ...decodeTail(reader) };
+  const header = { version, flags, ...sizes, ...decodeTail(reader) };
   checkHeader(header, header.ends, name);
   return header;
 }
@@ -84,17 +85,24 @@ function decodeTail(reader: ByteReader) {
   return { ends, compressAlgorithm: reader.u16le() };
 }
 
-function decodeDirectoryOffset(reader: ByteReader): number | undefined {
+/** What is over 2^53 bytes is over what any file can have. */
+function decodeSectors(reader: ByteReader, field: string, name: string): number {
+  const sectors = reader.opaque64le();
+  if (sectors <= maximumSectors) return Number(sectors);
+  throw corruptImage(name, `${field} is ${sectors} sectors, which is over 2^53 bytes`);
+}
+
+function decodeDirectoryOffset(reader: ByteReader, name: string): number | undefined {
   const start = reader.position;
   if (reader.opaque64le() === atEnd) return undefined;
   reader.seek(start);
-  return reader.u64le();
+  return decodeSectors(reader, 'gdOffset', name);
 }
 
 /** Without its flag the field may hold anything. */
 function decodeRedundantOffset(reader: ByteReader): number {
   const offset = reader.opaque64le();
-  return offset > BigInt(Number.MAX_SAFE_INTEGER) ? 0 : Number(offset);
+  return offset > maximumSectors ? 0 : Number(offset);
 }
 
 function checkHeader(header: SparseHeader, ends: string, name: string): void {
