@@ -13,6 +13,8 @@ export interface BaseChange {
   readonly before: BlockDevice;
   /** Undefined where it is to build on nothing. */
   readonly after: BlockDevice | undefined;
+  /** Whether the overlay's `zero` hides what the new base holds; otherwise zeros are written. */
+  readonly canZero: boolean;
   /** Called with how far it has come, in bytes. */
   readonly onProgress?: (position: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +30,7 @@ const pieceLength = 2 ** 20;
  * @returns how many bytes were written
  */
 export async function copyDifferences(overlay: BlockDevice, change: BaseChange): Promise<number> {
-  const { before, after, onProgress, signal } = change;
+  const { before, after, canZero, onProgress, signal } = change;
   const own = new IntervalSet(change.own.map(({ offset, length }) => ({ offset, end: offset + length })));
   const unit = overlay.blockSize;
   const length = Math.max(pieceLength, unit);
@@ -44,7 +46,8 @@ export async function copyDifferences(overlay: BlockDevice, change: BaseChange):
       for (const gap of own.gaps(offset, unitEnd)) {
         const content = old.subarray(gap.offset - start, gap.end - start);
         if (Buffer.compare(content, next.subarray(gap.offset - start, gap.end - start)) === 0) continue;
-        await put(overlay, content, gap.offset);
+        if (canZero && isZero(content)) await overlay.zero(gap.offset, content.length);
+        else await overlay.write(content, gap.offset);
         written += content.length;
       }
     }
@@ -53,11 +56,6 @@ export async function copyDifferences(overlay: BlockDevice, change: BaseChange):
   await overlay.flush();
   onProgress?.(overlay.size);
   return written;
-}
-
-async function put(overlay: BlockDevice, content: Uint8Array, offset: number): Promise<void> {
-  if (isZero(content)) await overlay.zero(offset, content.length);
-  else await overlay.write(content, offset);
 }
 
 /** Where the pieces start in which one of the disks has data, each once, in order. */

@@ -9,7 +9,7 @@ import type { BackingReference, FormatInformation, ImageFormat } from '../../for
 import { type ContentStamp, contentStampType, decodeContentStamp } from '../../format/qcow2/content-stamp.ts';
 import type { Qcow2Header } from '../../format/qcow2/header.ts';
 import { extensionData } from '../../format/qcow2/header-extensions.ts';
-import { qcow2Information } from '../../format/qcow2/qcow2-information.ts';
+import { backingFormatOf } from '../../format/qcow2/qcow2-information.ts';
 import { readHeader } from '../../format/qcow2/read-header.ts';
 
 /** An image file by what it says of itself; no other file was opened for that. */
@@ -36,8 +36,7 @@ export async function readImageFile(path: string, format?: string): Promise<Imag
   await using file = await openFileDevice(real, { readOnly: true, label: path });
   const chosen = format === undefined ? await probeFormat(file, path) : formatNamed(format);
   const header = chosen.name === 'qcow2' ? await readHeader(file, path) : undefined;
-  const information =
-    header === undefined ? await informationOf(file, path, chosen) : qcow2Information(header, file.size);
+  const information = header === undefined ? await informationOf(file, path, chosen) : summaryOf(header, file.size);
   const stamp = header === undefined ? undefined : stampIn(header);
   return { path: real, information, stamp, allocatedSize: blocks * 512, modified: mtimeMs };
 }
@@ -55,6 +54,16 @@ export async function realPath(path: string): Promise<string> {
 export function backingPath(path: string, { name }: BackingReference): string | undefined {
   const file = name.startsWith('file:') ? name.slice('file:'.length) : name;
   return /^[a-z][a-z0-9+.-]*:/i.test(file) ? undefined : resolve(dirname(path), file);
+}
+
+/** What the header alone tells, which is all that histories need. */
+function summaryOf(header: Qcow2Header, fileSize: number): FormatInformation {
+  const { backingFile: name, cryptMethod, size: virtualSize, snapshotCount } = header;
+  return {
+    ...{ format: 'qcow2', virtualSize, fileSize, snapshotCount },
+    ...(name === undefined ? {} : { backing: { name, format: backingFormatOf(header) } }),
+    ...(cryptMethod === 0 ? {} : { encryption: cryptMethod === 1 ? 'AES' : 'LUKS' }),
+  };
 }
 
 /** Opens it with nothing beneath: what it says of itself does not depend on that. */

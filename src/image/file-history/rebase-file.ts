@@ -111,11 +111,12 @@ async function copyContent(
   await using after =
     target === undefined ? undefined : await openChain(target.path, target.information.format, options);
   const own = await ownRanges(image.path, 'qcow2');
-  // Opened over the new base: what is written must hide that one.
-  await using file = await openOver(image, await openTarget(target, options));
+  await using file = await openOver(image, target, options);
   using progress = log.progress({ label: 'copying', totalBytes: image.information.virtualSize });
   const onProgress = (position: number): void => progress.advance(position - progress.bytes);
-  return await copyDifferences(file, { own, before, after, signal: options.signal, onProgress });
+  // Where nothing is beneath, zeros may be taken for nothing to write.
+  const canZero = image.information.backing !== undefined;
+  return await copyDifferences(file, { own, before, after, canZero, signal: options.signal, onProgress });
 }
 
 /** What the file builds on now, alone; nothing, where it builds on nothing. */
@@ -126,11 +127,15 @@ async function openBase(image: ImageFile, options: ChainOptions): Promise<BlockD
   return await open(backing.name, backing.format);
 }
 
-async function openTarget(target: ImageFile | undefined, options: ChainOptions): Promise<BlockDevice> {
-  return target === undefined ? memoryDevice(0) : await openChain(target.path, target.information.format, options);
-}
-
-async function openOver(image: ImageFile, base: BlockDevice): Promise<FormatDevice> {
-  const file = await openFileDevice(image.path, { lock: true });
-  return await openImage(file, { name: image.path, format: 'qcow2', writable: true, openBacking: async () => base });
+/** Opens a file to be written over the base that it is to have, so that what is written hides that one. */
+async function openOver(
+  { path, information }: ImageFile,
+  target: ImageFile | undefined,
+  options: ChainOptions,
+): Promise<FormatDevice> {
+  const openBacking = async (): Promise<BlockDevice> =>
+    target === undefined ? memoryDevice(0) : await openChain(target.path, target.information.format, options);
+  const hooks = information.backing === undefined ? {} : { openBacking };
+  const file = await openFileDevice(path, { lock: true });
+  return await openImage(file, { name: path, format: 'qcow2', writable: true, ...hooks });
 }
