@@ -1,4 +1,5 @@
 import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import { mapOf } from '../map-of.ts';
 import type { TarMember } from './tar-members.ts';
 
 /** The disk of an appliance, as `disk` in the archive's member, told of in terms of the archive of `fileSize` bytes. */
@@ -31,13 +32,7 @@ async function* mapInArchive(
   offset: number,
   length: number,
 ): AsyncGenerator<MappedExtent> {
-  if (disk.map === undefined) {
-    for await (const extent of disk.extents(offset, length)) {
-      yield { ...extent, depth: 0, present: extent.kind !== 'hole', compressed: false };
-    }
-    return;
-  }
-  for await (const extent of disk.map(offset, length)) {
+  for await (const extent of mapOf(disk, offset, length)) {
     const isHere = extent.depth === 0 && extent.hostOffset !== undefined;
     yield isHere ? { ...extent, hostOffset: extent.hostOffset + member.offset } : extent;
   }

@@ -1,5 +1,6 @@
 import type { BlockDevice, Extent, ExtentKind } from '../../block/block-device.ts';
-import type { FormatDevice, MappedExtent } from '../image-format.ts';
+import type { MappedExtent } from '../image-format.ts';
+import { mapOf } from '../map-of.ts';
 import type { DiskExtent, GrainRun } from './disk-extent.ts';
 import type { ExtentList } from './extent-list.ts';
 
@@ -63,18 +64,12 @@ async function* mapOfFlat(file: BlockDevice, run: PlacedRun): AsyncGenerator<Map
 }
 
 async function* mapOfParent(parent: BlockDevice | undefined, run: PlacedRun): AsyncGenerator<MappedExtent> {
-  const nothing = { kind: 'hole', present: false, compressed: false } as const;
   const length = Math.max(0, Math.min(run.length, (parent?.size ?? 0) - run.offset));
-  if (parent !== undefined && length > 0) {
-    const mapped = (parent as Partial<FormatDevice>).map?.(run.offset, length);
-    if (mapped !== undefined) for await (const each of mapped) yield { ...each, depth: each.depth + 1 };
-    else {
-      for await (const extent of parent.extents(run.offset, length)) {
-        yield { ...extent, depth: 1, present: extent.kind !== 'hole', compressed: false };
-      }
-    }
+  if (parent !== undefined) {
+    for await (const each of mapOf(parent, run.offset, length)) yield { ...each, depth: each.depth + 1 };
   }
-  if (length < run.length) yield { ...nothing, offset: run.offset + length, length: run.length - length, depth: 0 };
+  const rest = { offset: run.offset + length, length: run.length - length };
+  if (rest.length > 0) yield { ...rest, kind: 'hole', depth: 0, present: false, compressed: false };
 }
 
 async function* runsOf(
