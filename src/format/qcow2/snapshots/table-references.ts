@@ -1,0 +1,65 @@
+import { alignUp } from '../../../bytes/align.ts';
+import { hasFeature } from '../check-header.ts';
+import { compressedLength, compressedOffset, hostOffsetOf, standardKind } from '../cluster-entry.ts';
+import type { ImageFile } from '../image-file.ts';
+import type { HostClusters } from '../refcounts.ts';
+import { readTable } from './read-table.ts';
+
+/** An L1 table, wherever it is. */
+export interface L1Place {
+  /** In bytes. */
+  readonly offset: number;
+  /** Entries, not bytes. */
+  readonly size: number;
+}
+
+/** The clusters that an L1 table takes itself. */
+export function ownClusters({ clusterSize }: ImageFile, { offset, size }: L1Place): HostClusters {
+  return { first: offset / clusterSize, count: alignUp(size * 8, clusterSize) / clusterSize };
+}
+
+/**
+ * The clusters that an L1 table refers to, through its L2 tables too: those of a cluster that is referred to several
+ * times come several times. Neighbours are joined, in the order in which they are found.
+ *
+ * @throws VarveError `CORRUPT` for a table past the end of the file or inside a cluster
+ */
+export async function* referencesOf(image: ImageFile, place: L1Place): AsyncGenerator<HostClusters, undefined> {
+  let run: HostClusters = { first: 0, count: 0 };
+  for await (const next of singleReferences(image, place)) {
+    if (next.first === run.first + run.count) run = { first: run.first, count: run.count + next.count };
+    else {
+      if (run.count > 0) yield run;
+      run = next;
+    }
+  }
+  if (run.count > 0) yield run;
+}
+
+async function* singleReferences(image: ImageFile, place: L1Place): AsyncGenerator<HostClusters, undefined> {
+  const { clusterSize } = image;
+  const l1 = await readTable(image, place.offset, place.size * 8, 'L1 table');
+  for (let position = 0; position < l1.byteLength; position += 8) {
+    const offset = hostOffsetOf(l1.getUint32(position), l1.getUint32(position + 4));
+    if (offset === 0) continue;
+    yield { first: offset / clusterSize, count: 1 };
+    yield* entryReferences(image, await readTable(image, offset, clusterSize, 'L2 table'));
+  }
+}
+
+function* entryReferences({ clusterSize, header }: ImageFile, l2: DataView): Generator<HostClusters, undefined> {
+  const step = hasFeature(header, 'extendedL2') ? 16 : 8;
+  const isExternal = hasFeature(header, 'externalDataFile');
+  for (let position = 0; position < l2.byteLength; position += step) {
+    const [high, low] = [l2.getUint32(position), l2.getUint32(position + 4)];
+    const offset = hostOffsetOf(high, low);
+    if (standardKind(high, low) === 'compressed') {
+      const start = compressedOffset(high, low, header.clusterBits);
+      const last = start + compressedLength(high, low, header.clusterBits) - 1;
+      const first = Math.floor(start / clusterSize);
+      yield { first, count: Math.floor(last / clusterSize) - first + 1 };
+    } else if (offset !== 0 && !isExternal) {
+      yield { first: offset / clusterSize, count: 1 };
+    }
+  }
+}
