@@ -10,6 +10,8 @@ import { decodeMarker, grainMarkerLength } from './marker.ts';
 import { type SparseLayout, sectorSize, tableCoverage } from './sparse-layout.ts';
 
 const maximumProblems = 100;
+/** Others get a turn after so many tables. */
+const tablesPerTurn = 64;
 
 /** A sparse extent's file under check: a bit for each of its sectors says whether something is there. */
 export class GrainCheck {
@@ -35,15 +37,17 @@ export class GrainCheck {
   async run(): Promise<void> {
     const { name, onProgress, signal } = this.#options;
     const directory = await readGrainDirectory({ file: this.#file, layout: this.#layout, name });
-    this.#take(0, 1, 'the header');
-    this.#take(this.#layout.directoryOffset / sectorSize, sectorsOf(directory.byteLength), 'the grain directory');
-    for (const [index, sector] of directory.entries()) {
-      if (sector === 0) continue;
-      throwIfAborted(signal);
-      // Where the file answers at once nobody else would ever get a turn.
-      if (index % 64 === 0) await setImmediate();
-      await this.#checkTable(index, sector);
-      onProgress?.(Math.min(this.#layout.capacity, (index + 1) * tableCoverage(this.#layout)));
+    this.#take(0, 1, 'header', 0);
+    this.#take(this.#layout.directoryOffset / sectorSize, sectorsOf(directory.byteLength), 'grain directory', 0);
+    for (let index = 0; index < directory.length; index += 1) {
+      if (index % tablesPerTurn === 0) {
+        // Where the file answers at once nobody else would ever get a turn.
+        await setImmediate();
+        throwIfAborted(signal);
+        onProgress?.(index * tableCoverage(this.#layout));
+      }
+      const sector = directory[index]!;
+      if (sector !== 0 && this.#takeTable(index, sector)) await this.#checkTable(index, sector);
     }
     onProgress?.(this.#layout.capacity);
   }
@@ -62,10 +66,13 @@ export class GrainCheck {
     };
   }
 
+  /** A table that is there already is not walked again, so that a small file cannot take for ever. */
+  #takeTable(index: number, sector: number): boolean {
+    return this.#take(sector, sectorsOf(this.#layout.entriesPerTable * 4), 'grain table', index);
+  }
+
   async #checkTable(index: number, sector: number): Promise<void> {
     const { capacity, entriesPerTable, grainSize } = this.#layout;
-    // A table that is there already is not walked again, so that a small file cannot take for ever.
-    if (!this.#take(sector, sectorsOf(entriesPerTable * 4), `grain table ${index}`)) return;
     const table = new Uint32Array(entriesPerTable);
     await this.#file.read(new Uint8Array(table.buffer), sector * sectorSize);
     const first = index * entriesPerTable;
@@ -84,24 +91,27 @@ export class GrainCheck {
     if (sector < this.#nextSector) this.#fragmented += 1;
     if (compressed && hasMarkers) return this.#checkMarkedGrain(index, sector);
     const length = compressed ? sectorSize : Math.min(grainSize, capacity - index * grainSize);
-    this.#take(sector, sectorsOf(length), `grain ${index}`);
+    this.#take(sector, sectorsOf(length), 'grain', index);
     this.#nextSector = sector + sectorsOf(length);
     return undefined;
   }
 
   async #checkMarkedGrain(index: number, sector: number): Promise<void> {
     const { grainSize } = this.#layout;
-    const what = `grain ${index} at sector ${sector}`;
-    if (sector * sectorSize + grainMarkerLength > this.#file.size) return this.#found(`${what} is not inside the file`);
+    if (!this.#take(sector, 1, 'grain', index)) return;
     const bytes = new Uint8Array(grainMarkerLength);
     await this.#file.read(bytes, sector * sectorSize);
     const wanted = index * (grainSize / sectorSize);
     const { size, val } = this.#markerOf(bytes);
-    if (size === 0 || size > maximumCompressedLength(grainSize))
-      return this.#found(`${what} has no length that can be`);
-    if (val !== wanted) this.#found(`${what} says that it is the disk's sector ${val}, not ${wanted}`);
-    this.#take(sector, sectorsOf(grainMarkerLength + size), what);
-    this.#nextSector = sector + sectorsOf(grainMarkerLength + size);
+    if (size === 0 || size > maximumCompressedLength(grainSize)) {
+      return this.#found(() => `grain ${index} at sector ${sector} has no length that can be`);
+    }
+    if (val !== wanted) {
+      this.#found(() => `grain ${index} at sector ${sector} says that it is the disk's sector ${val}, not ${wanted}`);
+    }
+    const count = sectorsOf(grainMarkerLength + size);
+    if (count > 1) this.#take(sector + 1, count - 1, 'grain', index);
+    this.#nextSector = sector + count;
   }
 
   /** A marker that cannot be is one without a length. */
@@ -114,21 +124,22 @@ export class GrainCheck {
   }
 
   /** Notes that sectors are used; whether that is fine: they are inside the file, and nobody else's. */
-  #take(sector: number, count: number, what: string): boolean {
+  #take(sector: number, count: number, what: string, index: number): boolean {
     if (sector + count > this.#used.size) {
-      this.#found(`${what} at sector ${sector} is not inside the file`);
+      this.#found(() => `${what} ${index} at sector ${sector} is not inside the file`);
       return false;
     }
     const isFree = this.#used.nextSet(sector, sector + count) === sector + count;
     this.#used.setRange(sector, sector + count);
     this.#end = Math.max(this.#end, sector + count);
-    if (!isFree) this.#found(`${what} at sector ${sector} is where something else is, too`);
+    if (!isFree) this.#found(() => `${what} ${index} at sector ${sector} is where something else is, too`);
     return isFree;
   }
 
-  #found(problem: string): void {
+  /** Hot where a hostile image has millions of problems: a line is made for the first hundred only. */
+  #found(problem: () => string): void {
     this.#corruptions += 1;
-    if (this.#problems.length < maximumProblems) this.#problems.push(problem);
+    if (this.#problems.length < maximumProblems) this.#problems.push(problem());
   }
 }
 

@@ -34,8 +34,8 @@ export function tableCount(layout: SparseLayout): number {
 const maximumGrainSize = 2 ** 30;
 /** A grain that is unpacked has to be in memory. */
 const maximumCompressedGrainSize = 16 * 2 ** 20;
-/** The directory is kept in memory; so many tables are 128 TiB of disk. */
-const maximumTableCount = 4 * 2 ** 20;
+/** The directory is kept in memory; so many tables are 64 TiB of disk, more than VMware's products have. */
+export const maximumTableCount = 2 * 2 ** 20;
 
 /** @throws VarveError `CORRUPT` for a layout that cannot be */
 export function checkLayout(layout: SparseLayout, name: string): void {

@@ -5,7 +5,7 @@ import type { WriteImageOptions } from '../image-format.ts';
 import { encodeDescriptor } from './descriptor.ts';
 import { geometryFor } from './geometry.ts';
 import { type SparseHeader, sparseFlag } from './sparse-header.ts';
-import { sectorSize } from './sparse-layout.ts';
+import { maximumTableCount, sectorSize } from './sparse-layout.ts';
 
 /** Grains have this size in all that is written, in bytes: what VMware's products make and take. */
 export const grainSize = 65536;
@@ -32,8 +32,6 @@ export interface WritePlan {
 
 const subformats: readonly string[] = ['streamOptimized', 'monolithicSparse'];
 const adapterTypes = ['lsilogic', 'buslogic', 'ide', 'legacyESX'];
-/** 128 TiB: more tables are not read either. */
-const maximumTableCount = 4 * 2 ** 20;
 
 /**
  * The plan for a disk of `size` bytes in a file of that name.
