@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import type { DiskExports } from '../server/nbd/disk-exports.ts';
-import type { ListenAddress, NbdServer } from '../server/nbd/nbd-server.ts';
+import type { ListenAddress, NbdServer, NbdServerOptions } from '../server/nbd/nbd-server.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
@@ -16,6 +16,10 @@ interface Options {
   readonly ephemeral?: boolean;
   readonly all?: boolean;
   readonly run?: string;
+  readonly tls?: 'offered' | 'required';
+  readonly tlsCertificates?: string;
+  readonly tlsVerifyPeer?: boolean;
+  readonly tlsPsk?: string;
   readonly format?: string;
   readonly follow?: boolean;
 }
@@ -43,6 +47,15 @@ export const serveCommand: CommandModule<string[], Options> = {
       .option('--ephemeral', 'give each client an overlay of its own, which is gone when it leaves')
       .option('--all', 'export the whole store: web, web@3, web@tag, and blake3:ROOT by content')
       .option('--run <command>', 'run a command with $nbd, $uri, $unixsocket and $exportname set, and end with it')
+      .option('--tls-certificates <dir>', 'protect it by TLS with server-cert.pem and server-key.pem of a directory')
+      .option('--tls-verify-peer', 'let only clients in that have a certificate of its ca-cert.pem')
+      .option('--tls-psk <file>', 'protect it by TLS with keys that both sides know: lines of user:key in hexadecimal')
+      .addOption(
+        new Option(
+          '--tls <mode>',
+          'who may come without TLS, where that is set up: nobody, which is the default, or all',
+        ).choices(['required', 'offered']),
+      )
       .option('--format <name>', 'read disk files as raw or qcow2, whatever their content looks like')
       .option('--follow', 'also read the files that disk files build on'),
   async run(context, disks, options) {
@@ -64,8 +77,11 @@ async function serveUntilStopped(
   signal: AbortSignal,
 ): Promise<undefined> {
   const { listenNbd } = await import('../server/nbd/nbd-server.ts');
-  await using server = await listenNbd(addressOf(options), { exports });
-  const uris = (exports.names.length === 0 ? [''] : exports.names).map((name) => uriOf(server, name));
+  await using server = await listenNbd(addressOf(options), { exports, ...(await tlsOf(options)) });
+  const secure = options.tlsCertificates !== undefined || options.tlsPsk !== undefined;
+  const uris = (exports.names.length === 0 ? [''] : exports.names).map((name) =>
+    uriOf(server, name, secure ? 'nbds' : 'nbd'),
+  );
   context.show({ exports: uris }, () => uris.map((uri) => `serving ${uri}`).join('\n'));
   await new Promise<void>((resolve_) => signal.addEventListener('abort', () => resolve_(), { once: true }));
   await server.shutDown();
@@ -95,6 +111,17 @@ async function serveCaptive(
 }
 
 /** @throws VarveError `INVALID` */
+async function tlsOf(options: Options): Promise<Pick<NbdServerOptions, 'tls' | 'startTls'>> {
+  const { tls = 'required', tlsCertificates: certificates, tlsPsk: pskFile, tlsVerifyPeer: verifyPeer } = options;
+  if (certificates === undefined && pskFile === undefined) {
+    if (options.tls === undefined && verifyPeer === undefined) return {};
+    throw new VarveError('INVALID', 'TLS needs --tls-certificates or --tls-psk');
+  }
+  const { serverTls } = await import('../server/nbd/server-tls.ts');
+  return { tls, startTls: await serverTls({ certificates, pskFile, verifyPeer }) };
+}
+
+/** @throws VarveError `INVALID` */
 function addressOf({ listen, socket }: Options): ListenAddress {
   if (socket !== undefined && listen !== undefined) {
     throw new VarveError('INVALID', '--socket and --listen do not go together; give one');
@@ -107,10 +134,10 @@ function addressOf({ listen, socket }: Options): ListenAddress {
   return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
-function uriOf({ address }: NbdServer, name: string): string {
+function uriOf({ address }: NbdServer, name: string, scheme = 'nbd'): string {
   const path = encodeURIComponent(name);
-  if (address.kind === 'unix') return `nbd+unix:///${path}?socket=${address.path}`;
-  if (address.kind !== 'tcp') return `nbd:///${path}`;
+  if (address.kind === 'unix') return `${scheme}+unix:///${path}?socket=${address.path}`;
+  if (address.kind !== 'tcp') return `${scheme}:///${path}`;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `nbd://${host}:${address.port}/${path}`;
+  return `${scheme}://${host}:${address.port}/${path}`;
 }

@@ -83,7 +83,7 @@ test('serve --all exports images, snapshots, tags and contents, to be read', asy
   const server = await serving(t, place, '--all', '--listen', '0');
   const { server: where } = parseNbdUri(server.uris[0]!);
   const firstByte = async (exportName: string): Promise<number | undefined> => {
-    await using device = await openNbdDevice({ server: where, exportName, tls: false });
+    await using device = await openNbdDevice({ server: where, exportName });
     assert.equal(device.supports.write, false);
     return (await contentOf(device, 0, 1))[0];
   };

@@ -5,6 +5,7 @@ import { type ClientAgreement, type ClientWish, negotiateAsClient } from '../../
 import { commands } from '../../protocol/nbd/constants.ts';
 import { type AwaitedReplies, type AwaitedReply, ReplyParser } from '../../protocol/nbd/reply-parser.ts';
 import { encodeRequest, requestLength } from '../../protocol/nbd/transmission-codec.ts';
+import { clientTls } from './client-tls.ts';
 import { ExactReader } from './exact-reader.ts';
 import { describeNbdAddress, type NbdAddress } from './nbd-address.ts';
 
@@ -35,14 +36,13 @@ export class NbdClient {
   /** @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED`, `CORRUPT`, `IO` where nobody answers */
   static async connect(address: NbdAddress, wish: Omit<ClientWish, 'exportName'>): Promise<NbdClient> {
     const label = describeNbdAddress(address);
-    if (address.tls) throw new VarveError('UNSUPPORTED', `cannot open ${label}: TLS is not supported yet`);
-    const stream = await connected(address, label);
-    const timer = setTimeout(() => stream.destroy(), connectTimeoutMs);
+    const socket = await connected(address, label);
+    const timer = setTimeout(() => socket.destroy(), connectTimeoutMs);
     try {
-      const { agreement, received } = await negotiate(stream, { ...wish, exportName: address.exportName });
+      const { agreement, received, stream } = await negotiate(socket, address, wish.contexts);
       return new NbdClient(stream, agreement, label, received);
     } catch (error) {
-      stream.destroy();
+      socket.destroy();
       if (!(error instanceof VarveError)) throw error;
       throw new VarveError(error.code, `cannot open ${label}: ${error.message}`, { cause: error });
     } finally {
@@ -157,16 +157,25 @@ function connectError(label: string, error: NodeJS.ErrnoException): unknown {
 }
 
 async function negotiate(
-  stream: Duplex,
-  wish: ClientWish,
-): Promise<{ agreement: ClientAgreement; received: Uint8Array }> {
-  const reader = new ExactReader(stream);
-  const steps = negotiateAsClient(wish);
+  socket: Duplex,
+  { exportName, tls }: NbdAddress,
+  contexts: readonly string[],
+): Promise<{ agreement: ClientAgreement; received: Uint8Array; stream: Duplex }> {
+  let stream = socket;
+  let reader = new ExactReader(stream);
+  const steps = negotiateAsClient({ exportName, contexts, tls: tls !== undefined });
   for (let step = steps.next(); ; ) {
-    if (step.done) return { agreement: step.value, received: reader.detach() };
+    if (step.done) return { agreement: step.value, received: reader.detach(), stream };
     let answer: Uint8Array | undefined = new Uint8Array();
     if (step.value.kind === 'send') stream.write(step.value.bytes);
     else if (step.value.kind === 'read') answer = await reader.read(step.value.length);
+    else {
+      // What came in the open, behind the answer, is not to be taken for what comes through TLS.
+      if (reader.detach().length > 0 || tls === undefined)
+        throw new VarveError('CORRUPT', 'the server runs ahead of TLS');
+      stream = await clientTls(stream, tls);
+      reader = new ExactReader(stream);
+    }
     if (answer === undefined) throw new VarveError('NOT_FOUND', 'the server closed the connection');
     step = steps.next(answer);
   }

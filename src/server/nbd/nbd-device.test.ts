@@ -37,7 +37,7 @@ async function serve(device: BlockDevice, path: string): Promise<NbdServer> {
 async function servedDevice(device: BlockDevice, options: NbdDeviceOptions = {}): Promise<BlockDevice> {
   const path = newPath();
   const server = await serve(device, path);
-  const client = await openNbdDevice({ server: { kind: 'unix', path }, exportName: '', tls: false }, options);
+  const client = await openNbdDevice({ server: { kind: 'unix', path }, exportName: '' }, options);
   const dispose = async (): Promise<void> => {
     await client[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
@@ -63,7 +63,7 @@ test('a server that goes away and comes back is asked again', async () => {
   const disk = memoryDevice(pattern(100_000, 1));
   const path = newPath();
   let server = await serve(delayFilter(disk, { delayMs: 30 }), path);
-  await using device = await openNbdDevice({ server: { kind: 'unix', path }, exportName: '', tls: false });
+  await using device = await openNbdDevice({ server: { kind: 'unix', path }, exportName: '' });
   assertEqualBytes(await contentOf(device), pattern(100_000, 1), 'before');
   await server.shutDown();
   const reading = contentOf(device);
@@ -85,9 +85,9 @@ test('what the disk there refuses is refused here, and says why', async () => {
 test('an export that is not there, and a server that is none, are errors', async () => {
   const path = newPath();
   const server = { kind: 'unix', path } as const;
-  await assert.rejects(openNbdDevice({ server, exportName: '', tls: false }), { code: 'NOT_FOUND' });
+  await assert.rejects(openNbdDevice({ server, exportName: '' }), { code: 'NOT_FOUND' });
   const served = await serve(memoryDevice(512), path);
-  await assert.rejects(openNbdDevice({ server, exportName: 'web', tls: false }), {
+  await assert.rejects(openNbdDevice({ server, exportName: 'web' }), {
     code: 'NOT_FOUND',
     message: /^cannot open "web" of the NBD server at .*ERR_UNKNOWN/,
   });
@@ -98,7 +98,7 @@ test('an export that is not there, and a server that is none, are errors', async
   ] as const) {
     const other = net.createServer((socket) => socket.on('error', () => undefined).end(answer));
     await new Promise<void>((resolve) => other.listen(path, resolve));
-    await assert.rejects(openNbdDevice({ server, exportName: '', tls: false }), { code });
+    await assert.rejects(openNbdDevice({ server, exportName: '' }), { code });
     await new Promise((resolve) => other.close(resolve));
   }
 });
@@ -106,7 +106,7 @@ test('an export that is not there, and a server that is none, are errors', async
 test('addresses are taken apart', () => {
   const parsed = (uri: string): unknown => {
     const { exportName, server, tls } = parseNbdUri(uri);
-    return [server.kind === 'unix' ? server.path : `${server.host} ${server.port}`, exportName, tls];
+    return [server.kind === 'unix' ? server.path : `${server.host} ${server.port}`, exportName, tls !== undefined];
   };
   assert.deepEqual(parsed('nbd://host'), ['host 10809', '', false]);
   assert.deepEqual(parsed('nbd://[::1]:1234/web%403'), ['::1 1234', 'web@3', false]);
