@@ -1,7 +1,7 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { answerOf, type Steps } from '../../block/run-steps.ts';
 import { alignDown, alignUp } from '../../bytes/align.ts';
-import { hasFeature, l2Coverage } from './check-header.ts';
+import { l2Coverage } from './check-header.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import type { ImageTables } from './image-tables.ts';
 import { L2Codec, type L2Entry, unitMask } from './l2-entry.ts';
@@ -50,8 +50,8 @@ export class ClusterWriter {
   constructor(options: ClusterWriterOptions) {
     this.#options = options;
     this.#tables = options.tables;
-    const { data, image } = options.tables;
-    this.codec = new L2Codec(image.header.clusterBits, hasFeature(image.header, 'extendedL2'), data.isExternal);
+    const { image } = options.tables;
+    this.codec = new L2Codec(image);
     this.#clusterSize = image.clusterSize;
     this.unitSize = image.clusterSize / this.codec.unitCount;
     this.#coverage = l2Coverage(image.header);
@@ -80,6 +80,7 @@ export class ClusterWriter {
   *#writeInPlace(source: Uint8Array, offset: number): Steps<number | undefined> {
     const run = yield* answerOf(this.#options.map.lookupExclusive(offset, source.length));
     if (run === undefined) return undefined;
+    this.#tables.refuseTables(run.hostOffset, run.length);
     yield this.#tables.data.write(source.subarray(0, run.length), run.hostOffset, offset);
     return run.length;
   }
@@ -124,6 +125,7 @@ export class ClusterWriter {
   /** Writes as much of `source` as goes into the clusters, with what is around it, and points to them. */
   *#fill(source: Uint8Array, offset: number, placement: Placement): Steps<number> {
     const { count, entry, isWhole, start } = placement;
+    this.#tables.refuseTables(placement.hostOffset, this.#clusterSize);
     const length = Math.min(source.length, start + count * this.#clusterSize - offset);
     const alignment = isWhole ? this.#clusterSize : this.unitSize;
     yield* this.#writeAround(source.subarray(0, length), offset, alignment, placement);

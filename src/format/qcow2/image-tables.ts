@@ -1,6 +1,7 @@
 import { answerOf, type Steps } from '../../block/run-steps.ts';
 import { ChangeLock } from './change-lock.ts';
 import type { ClusterData } from './cluster-data.ts';
+import { corruptImage } from './errors.ts';
 import { autoclearFeature, compatibleFeature, incompatibleFeature } from './features.ts';
 import type { ImageFile } from './image-file.ts';
 import type { L1Table } from './l1-table.ts';
@@ -115,6 +116,28 @@ export class ImageTables {
   /** Says that a table that `changeableTable` gave has changed. */
   change(l1Index: number, table: DataView): void {
     this.l2.change(this.l1.offsetOf(l1Index), table);
+  }
+
+  /**
+   * That content does not go where the image's own structures are, as far as these are known: what says so is damaged,
+   * and would be worse.
+   *
+   * @throws VarveError `CORRUPT`
+   */
+  refuseTables(hostOffset: number, length: number): void {
+    if (this.data.isExternal) return;
+    const { clusterSize, name } = this.image;
+    const first = Math.floor(hostOffset / clusterSize);
+    const count = Math.ceil((hostOffset + length) / clusterSize) - first;
+    let found = this.refcounts.tableAt(first, count);
+    for (let cluster = first; found === undefined && cluster < first + count; cluster += 1) {
+      if (this.l2.has(cluster * clusterSize)) found = 'L2 table';
+    }
+    if (found === undefined) return;
+    throw corruptImage(
+      name,
+      `a cluster of the disk lies in its ${found}, and is not written; run a check, and repair it`,
+    );
   }
 
   /** Commits where more is waiting in memory than should be. */

@@ -1,4 +1,7 @@
+import { hasFeature } from './check-header.ts';
 import { compressedLength, compressedOffset, compressedSectorLength, hostOffsetOf } from './cluster-entry.ts';
+import { corruptImage } from './errors.ts';
+import type { ImageFile } from './image-file.ts';
 import { copiedBit } from './layout.ts';
 
 /**
@@ -31,16 +34,23 @@ export class L2Codec {
   readonly allUnits: number;
   readonly #clusterBits: number;
   readonly #isDataExternal: boolean;
+  readonly #name: string;
 
-  constructor(clusterBits: number, isExtended: boolean, isDataExternal: boolean) {
-    this.#clusterBits = clusterBits;
-    this.#isDataExternal = isDataExternal;
+  constructor({ header, name }: ImageFile) {
+    const isExtended = hasFeature(header, 'extendedL2');
+    this.#clusterBits = header.clusterBits;
+    this.#isDataExternal = hasFeature(header, 'externalDataFile');
+    this.#name = name;
     this.entryLength = isExtended ? 16 : 8;
     this.unitCount = isExtended ? 32 : 1;
     this.allUnits = isExtended ? 0xffff_ffff : 1;
   }
 
-  /** `index` counts entries. */
+  /**
+   * `index` counts entries.
+   *
+   * @throws VarveError `CORRUPT` where a host cluster starts inside a cluster
+   */
   decode(table: DataView, index: number): L2Entry {
     const position = index * this.entryLength;
     const high = table.getUint32(position);
@@ -48,6 +58,9 @@ export class L2Codec {
     if ((high & compressedBit) !== 0) return this.#decodeCompressed(high, low);
     const isExclusive = high >= copiedBit;
     const offset = hostOffsetOf(high, low);
+    if (offset % 2 ** this.#clusterBits !== 0) {
+      throw corruptImage(this.#name, `an L2 entry points to byte ${offset} of the file, inside a cluster`);
+    }
     // An external data file's first cluster is at offset 0.
     const hostOffset = offset !== 0 || (this.#isDataExternal && isExclusive) ? offset : undefined;
     if (this.entryLength === 16) {

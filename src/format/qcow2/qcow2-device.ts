@@ -62,7 +62,7 @@ export class Qcow2Device implements ChainLayer {
     this.tableCoverage = l2Coverage(header);
     this.#tables = tables;
     this.#compressed = new CompressedClusters({ file, name, compression: compressionOf(header), clusterSize });
-    this.#mapSources = { image, l1, tables, backing, isDataExternal: data.isExternal };
+    this.#mapSources = { image, l1, tables, backing };
     const isWritable = changes !== undefined;
     this.supports = { write: isWritable, trim: isWritable, zero: isWritable, extents: true };
     if (changes === undefined) return;

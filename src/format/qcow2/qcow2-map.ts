@@ -1,7 +1,7 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import type { MappedExtent } from '../image-format.ts';
 import { mapOf } from '../map-of.ts';
-import { hasFeature, l2Coverage } from './check-header.ts';
+import { l2Coverage } from './check-header.ts';
 import type { ImageFile } from './image-file.ts';
 import type { L1Table } from './l1-table.ts';
 import { L2Codec, type L2Entry } from './l2-entry.ts';
@@ -13,7 +13,6 @@ export interface MapSources {
   readonly l1: L1Table;
   readonly tables: TableCache;
   readonly backing: BlockDevice | undefined;
-  readonly isDataExternal: boolean;
 }
 
 /** A run of this image, without what lies beneath. */
@@ -58,9 +57,9 @@ async function* beneath(backing: BlockDevice | undefined, { kind, ...run }: OwnR
 }
 
 async function* ownRuns(sources: MapSources, offset: number, length: number): AsyncGenerator<OwnRun> {
-  const { image, l1, tables, isDataExternal } = sources;
+  const { image, l1, tables } = sources;
   const coverage = l2Coverage(image.header);
-  const codec = new L2Codec(image.header.clusterBits, hasFeature(image.header, 'extendedL2'), isDataExternal);
+  const codec = new L2Codec(image);
   const end = offset + length;
   for (let position = offset; position < end; ) {
     const tableEnd = Math.min(end, position - (position % coverage) + coverage);

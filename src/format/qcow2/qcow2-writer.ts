@@ -34,6 +34,7 @@ export class Qcow2Writer {
     if (this.#tables.hasBegun) {
       const run = this.#map.lookupExclusive(offset, source.length);
       if (run !== undefined && !(run instanceof Promise) && run.length === source.length) {
+        this.#tables.refuseTables(run.hostOffset, run.length);
         return this.#tables.lock.track(this.#tables.data.write(source, run.hostOffset, offset));
       }
     }

@@ -72,6 +72,21 @@ export class Refcounts {
     return block === undefined ? 0 : this.#codec.get(block.view, cluster % entriesPerBlock);
   }
 
+  /** What part of the image's structures, L2 tables aside, is in some clusters; undefined where there is none. */
+  tableAt(first: number, count: number): string | undefined {
+    const { clusterSize, header } = this.#image;
+    const has = (offset: number, length: number): boolean =>
+      length > 0 && offset < (first + count) * clusterSize && offset + length > first * clusterSize;
+    if (first === 0) return 'header';
+    if (has(header.l1TableOffset, header.l1Size * 8)) return 'L1 table';
+    if (has(header.refcountTableOffset, header.refcountTableClusters * clusterSize)) return 'refcount table';
+    if (has(header.snapshotsOffset, header.snapshotCount)) return 'snapshot table';
+    for (let cluster = first; cluster < first + count; cluster += 1) {
+      if (this.#blocks.isBlockAt(cluster * clusterSize)) return 'refcount block';
+    }
+    return undefined;
+  }
+
   /** The last cluster that is in use. */
   *lastUsed(): Steps<number> {
     const { end, entriesPerBlock } = this.#blocks;
@@ -271,17 +286,8 @@ export class Refcounts {
 
   /** That what is said to be free is no part of the image, which is then damaged, and would be worse. */
   #checkPlace(first: number, count: number): void {
-    const { clusterSize, file, header, name } = this.#image;
-    const isTable = (offset: number, length: number): boolean =>
-      length > 0 && offset < (first + count) * clusterSize && offset + length > first * clusterSize;
-    let found: string | undefined;
-    if (first === 0) found = 'header';
-    else if (isTable(header.l1TableOffset, header.l1Size * 8)) found = 'L1 table';
-    else if (isTable(header.refcountTableOffset, header.refcountTableClusters * clusterSize)) found = 'refcount table';
-    else if (isTable(header.snapshotsOffset, header.snapshotCount)) found = 'snapshot table';
-    for (let cluster = first; found === undefined && cluster < first + count; cluster += 1) {
-      if (this.#blocks.isBlockAt(cluster * clusterSize)) found = 'refcount block';
-    }
+    const { clusterSize, file, name } = this.#image;
+    const found = this.tableAt(first, count);
     if (found !== undefined) {
       throw corruptImage(name, `its ${found} lies in clusters that are marked as free; run a check, and repair it`);
     }

@@ -63,6 +63,11 @@ export class TableCache {
     return this.#keep(offset, known);
   }
 
+  /** Whether a table that starts at byte `offset` of the file is here. */
+  has(offset: number): boolean {
+    return this.#changed.has(offset) || this.#tables.has(offset);
+  }
+
   /** Puts a table, which nothing in the file refers to yet, where `get` finds it. */
   add(offset: number, table: DataView): void {
     this.#tables.delete(offset);

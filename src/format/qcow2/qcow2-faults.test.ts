@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { type MemoryDevice, memoryDevice } from '../../block/memory-device.ts';
+import { pattern } from '../../conformance/device-content.ts';
+import { damaged, damages } from '../../conformance/image-format-damage.ts';
+import { randomBelow, seededRandom } from '../../filter/seeded-random.ts';
+import { checkQcow2 } from './check/check-qcow2.ts';
+import { createQcow2 } from './create-qcow2.ts';
+import { openQcow2 } from './open-qcow2.ts';
+
+const size = 300_032;
+
+async function newFile(clusterSize: number): Promise<MemoryDevice> {
+  const file = Object.assign(memoryDevice(0), { [Symbol.asyncDispose]: async () => undefined });
+  await createQcow2(file, { size, clusterSize });
+  return file;
+}
+
+describe('a qcow2 image that is written', () => {
+  test('stays whole when its file runs out of space now and then, and goes on', async () => {
+    for (let seed = 0; seed < 30; seed += 1) {
+      const file = await newFile(512);
+      const random = seededRandom(seed);
+      let failing = false;
+      const write = file.write.bind(file);
+      file.write = (source, offset) => {
+        if (failing && random() < 0.2) throw new VarveError('NO_SPACE', 'no space left');
+        write(source, offset);
+      };
+      const content = new Uint8Array(size);
+      const uncertain = new Uint8Array(size);
+      {
+        await using disk = await openQcow2(file, { name: 'image', writable: true });
+        for (let step = 0; step < 60; step += 1) {
+          const offset = randomBelow(random, size);
+          const length = 1 + randomBelow(random, Math.min(9000, size - offset));
+          const source = pattern(length, step);
+          failing = step % 20 > 5;
+          try {
+            await (step % 7 === 6 ? disk.zero(offset, length) : disk.write(source, offset));
+            content.set(step % 7 === 6 ? new Uint8Array(length) : source, offset);
+            uncertain.fill(0, offset, offset + length);
+          } catch (error) {
+            assert.ok(isVarveError(error, 'NO_SPACE'), `${error}`);
+            uncertain.fill(1, offset, offset + length);
+          }
+          if (step % 5 === 4) await assertFlush(disk);
+        }
+        failing = false;
+      }
+      const report = await checkQcow2(file, { name: 'image' });
+      assert.deepEqual([report.corruptions, report.leaks], [0, 0], `seed ${seed}: ${report.problems}`);
+      await using disk = await openQcow2(file, { name: 'image' });
+      const found = new Uint8Array(size);
+      await disk.read(found, 0);
+      const wrong = found.findIndex((byte, index) => uncertain[index] === 0 && byte !== content[index]);
+      assert.equal(wrong, -1, `seed ${seed}`);
+    }
+  });
+
+  test('ends in an error with a code where it is damaged, whatever is asked of it', async () => {
+    const file = await newFile(512);
+    {
+      await using disk = await openQcow2(file, { name: 'image', writable: true });
+      await disk.write(pattern(100_000, 1), 50_000);
+    }
+    const image = new Uint8Array(file.size);
+    file.read(image, 0);
+    const property = fc.asyncProperty(damages(image.length), async (changes) => {
+      const broken = memoryDevice(damaged(image, changes));
+      try {
+        await using disk = await openQcow2(broken, { name: 'image', writable: true });
+        const end = Math.min(disk.size, 2 ** 20);
+        if (end < 4096) return;
+        await disk.write(pattern(2000, 2), end - 4000);
+        await disk.write(pattern(3000, 3), Math.min(50_001, end - 3000));
+        await disk.zero(1000, 3000);
+        await disk.trim(0, end);
+        await disk.flush();
+        await disk.resize?.(end - (end % 512));
+      } catch (error) {
+        assert.ok(
+          isVarveError(error, 'CORRUPT', 'UNSUPPORTED', 'PERMISSION', 'READ_ONLY', 'NO_SPACE', 'INVALID'),
+          `${error instanceof Error ? error.stack : error}`,
+        );
+      }
+    });
+    await fc.assert(property, { numRuns: 400 });
+  });
+});
+
+/** A flush, which may fail for want of space, and be tried again. */
+async function assertFlush(disk: BlockDevice): Promise<void> {
+  try {
+    await disk.flush();
+  } catch (error) {
+    assert.ok(isVarveError(error, 'NO_SPACE'), `${error}`);
+  }
+}
