@@ -6,7 +6,18 @@ import { formatTable } from '../src/command/output/format-table.ts';
 import { formatFigure, formatLimit, type Report, verdict } from './runner/report.ts';
 import { workDirectory } from './runner/work-directory.ts';
 
-const names = ['import', 'import-again', 'import-sparse', 'next-version', 'clone', 'list', 'read', 'export', 'start', 'formats'];
+const names = [
+  'import',
+  'import-again',
+  'import-sparse',
+  'next-version',
+  'clone',
+  'list',
+  'read',
+  'export',
+  'start',
+  'formats',
+];
 
 const results = join(workDirectory, 'results');
 mkdirSync(results, { recursive: true });
