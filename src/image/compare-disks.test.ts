@@ -9,7 +9,7 @@ import { type Disk, openDisk } from './open-disk.ts';
 
 /** A disk of no store: its content is compared byte by byte. */
 function plainDisk(content: Uint8Array): Promise<FileDisk> {
-  return openStreamDisk(memoryDevice(content), 'memory', 'raw');
+  return openStreamDisk(memoryDevice(content), 'memory', { format: 'raw' });
 }
 
 /** Some bytes at some places of a disk that is zero elsewhere, places near the edges of chunks and pieces. */

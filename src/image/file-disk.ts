@@ -16,6 +16,7 @@ import type {
 } from '../format/image-format.ts';
 import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
+import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
 
 /** How a disk in a file is opened. */
 export interface OpenFileDiskOptions {
@@ -29,6 +30,10 @@ export interface OpenFileDiskOptions {
   readonly askSecret?: AskSecret | undefined;
   /** The name of the disk that is meant, where the file holds several, as an OVA does. */
   readonly member?: string | undefined;
+  /** Where a compressed file is unpacked; TMPDIR, or /var/tmp, where nothing is given. */
+  readonly unpackDirectory?: string | undefined;
+  /** Stops the unpacking of a compressed file with `ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A file that a disk is read from, as it was just before it was opened. */
@@ -51,6 +56,8 @@ export interface FileDisk extends AsyncDisposable {
   readonly files: readonly DiskFile[];
   /** The paths of the file and of those it builds on, the uppermost first: what `depth` of a map counts. */
   readonly chain: readonly string[];
+  /** What the file is compressed with, and its length then, in bytes; left out where it is not. */
+  readonly packing?: UnpackedFile['packing'];
 }
 
 /** A disk in a file that is open to be changed. Disposing of it closes it, and does not flush. */
@@ -61,6 +68,7 @@ export interface WritableDisk extends AsyncDisposable {
 
 /**
  * Opens the disk in a file, or a block device, for reading. While it is open, nobody who asks can open it for writing.
+ * A compressed file (gzip, xz, zstd, bzip2) is unpacked first, unless it is to be read as `raw`.
  *
  * @throws VarveError `NOT_FOUND`, `PERMISSION` also for an image that builds on another while `follow` is not set,
  *   `UNSUPPORTED`, `CORRUPT`, `INVALID` for what is no disk, `BUSY` while others write to it, `IO`
@@ -76,11 +84,24 @@ export async function openFileDisk(path: string, options: OpenFileDiskOptions = 
     chain.push(each);
     return openFile(each);
   };
-  const file = await openFile(path);
+  const given = await openFile(path);
+  const kind = files[0]?.identity === undefined ? 'block device' : 'file';
+  const { file, packing } = await insideOf(given, kind, path, options);
   const opening = { openBacking, openBackingPart: openFile, openPart: openFile };
   const hooks = await closingOnFailure(file, hooksFor(path, options, opening));
   const opened = await openImage(file, { name: path, format: options.format, ...hooks });
-  return fileDisk(files[0]?.identity === undefined ? 'block device' : 'file', path, opened, files, chain);
+  return fileDisk(kind, path, opened, { files, chain, packing });
+}
+
+/** What is inside a file, where it is compressed and not to be taken as it is. */
+async function insideOf(
+  file: BlockDevice,
+  kind: FileDisk['kind'],
+  label: string,
+  { format, signal, unpackDirectory: directory }: OpenFileDiskOptions,
+): Promise<UnpackedFile> {
+  if (kind === 'block device' || format === 'raw') return { file, packing: undefined };
+  return await unpackIfCompressed(file, { label, directory, signal });
 }
 
 /**
@@ -137,29 +158,35 @@ async function closingOnFailure<T>(file: BlockDevice, result: Promise<T>): Promi
 }
 
 /**
- * Opens the disk in a file that has no name, such as one that a stream was written to. The file belongs to the disk,
- * and is closed when opening it fails.
+ * Opens the disk in a file that has no name, such as one that a stream was written to, and unpacks it if it is
+ * compressed. The file belongs to the disk, and is closed when opening it fails.
  *
  * @throws VarveError as `openFileDisk` does
  */
-export async function openStreamDisk(file: BlockDevice, label: string, format?: string): Promise<FileDisk> {
+export async function openStreamDisk(
+  given: BlockDevice,
+  label: string,
+  options: Pick<OpenFileDiskOptions, 'format' | 'signal' | 'unpackDirectory'> = {},
+): Promise<FileDisk> {
   const refuse = async (name: string): Promise<BlockDevice> => {
     const what = `cannot open ${label}: it builds on ${JSON.stringify(name)}`;
     throw new VarveError('PERMISSION', `${what}, which can be followed from a file only; give the file's name`);
   };
-  return fileDisk('stream', label, await openImage(file, { name: label, format, openBacking: refuse }), [], [label]);
+  const { file, packing } = await insideOf(given, 'stream', label, options);
+  const opened = await openImage(file, { name: label, format: options.format, openBacking: refuse });
+  return fileDisk('stream', label, opened, { files: [], chain: [label], packing });
 }
 
 function fileDisk(
   kind: FileDisk['kind'],
   label: string,
   image: FormatDevice,
-  files: readonly DiskFile[],
-  chain: readonly string[],
+  { chain, files, packing }: Pick<FileDisk, 'chain' | 'files' | 'packing'>,
 ): FileDisk {
   const device = checkedDevice(image, { label });
+  const information = informationInside(image.information(), packing);
   return {
-    ...{ kind, label, device, image, information: image.information(), files, chain },
+    ...{ kind, label, device, image, information, files, chain, packing },
     [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
   };
 }
@@ -170,11 +197,13 @@ function fileDisk(
  * @throws VarveError as `openFileDisk` does
  */
 export async function fileInformation(path: string, format?: string): Promise<FormatInformation> {
-  const file = await openFileDevice(path, { readOnly: true });
+  const given = await openFileDevice(path, { readOnly: true });
+  const isFile = (await closingOnFailure(given, identityOf(path))) !== undefined;
+  const { file, packing } = await insideOf(given, isFile ? 'file' : 'block device', path, { format });
   const openNothing = async () => memoryDevice(0);
   const options = { informationOnly: true, openBacking: openNothing, openPart: openNothing };
   await using opened = await openImage(file, { name: path, format, ...options });
-  return opened.information();
+  return informationInside(opened.information(), packing);
 }
 
 /**
@@ -207,8 +236,8 @@ function refusePart(path: string): OpenPart {
   };
 }
 
-/** `undefined` for what is no regular file. */
-async function identityOf(path: string): Promise<SourceIdentity | undefined> {
+/** What tells a file from others, and from itself at another time; `undefined` for what is no regular file. */
+export async function identityOf(path: string): Promise<SourceIdentity | undefined> {
   try {
     const stats = await fs.stat(path, { bigint: true });
     return stats.isFile() ? sourceIdentity(stats) : undefined;

@@ -11,6 +11,7 @@ import { type Content, ingestDevice } from '../store/ingest-device.ts';
 import type { IngestSession } from '../store/ingest-session.ts';
 import { isSettled, SourceTable } from '../store/source-table.ts';
 import type { Store } from '../store/store.ts';
+import { knownInside, packedFormat } from './compressed-file-source.ts';
 import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 import { refuseTakenTag } from './snapshot-image.ts';
@@ -58,12 +59,9 @@ export async function importDisk(
   const parent = parentOf(store, name, options);
   return await log.scope(`import ${name}`, async () => {
     await using session = store.beginIngest(`import ${name}`);
-    await using disk = await openSource(store, source, options);
-    const content = await bringIn(store, session, disk, { ...options, name });
+    const { content, message } = await takeIn(store, session, source, { ...options, name });
     const unchanged = parent !== undefined && sameName(parent.root, content.root) && !options.always;
-    const snapshot = unchanged
-      ? parent
-      : addSnapshot(store, name, content, parent, completeNote(options, messageFor(disk)));
+    const snapshot = unchanged ? parent : addSnapshot(store, name, content, parent, completeNote(options, message));
     const { tag } = options;
     return {
       snapshot: tag === undefined ? snapshot : store.edit.tag(referenceOf(snapshot), tag, { move: false }),
@@ -72,8 +70,14 @@ export async function importDisk(
   });
 }
 
-function messageFor(disk: FileDisk): string {
-  return `Imported from ${disk.kind === 'file' ? basename(disk.label) : disk.label}`;
+/** What a source holds, and what the snapshot is to say of it. */
+async function takeIn(store: Store, session: IngestSession, source: string | Readable, options: ImportOptions) {
+  const known = typeof source === 'string' ? await knownInside(store, source, options) : undefined;
+  if (known !== undefined) return { content: known, message: `Imported from ${basename(String(source))}` };
+  const openedAt = Date.now();
+  await using disk = await openSource(store, source, options);
+  const content = await bringIn(store, session, disk, { ...options, openedAt });
+  return { content, message: `Imported from ${disk.kind === 'file' ? basename(disk.label) : disk.label}` };
 }
 
 function addSnapshot(
@@ -100,18 +104,25 @@ function parentOf(store: Store, name: string, { update = false, tag }: ImportOpt
 }
 
 async function openSource(store: Store, source: string | Readable, options: ImportOptions): Promise<FileDisk> {
-  if (typeof source === 'string') return await openFileDisk(source, { ...options, forceShare: options.live });
+  const directory = join(store.path, temporaryPrefix);
+  const how = { ...options, unpackDirectory: directory };
+  if (typeof source === 'string') return await openFileDisk(source, { ...how, forceShare: options.live });
   const label = 'standard input';
   using progress = log.progress({ label: `reading ${label}` });
   const onBytes = (count: number) => progress.advance(count);
-  const directory = join(store.path, temporaryPrefix);
   const file = await spoolStream(source, { directory, label, signal: options.signal, onBytes });
-  return await openStreamDisk(file, label, options.format);
+  return await openStreamDisk(file, label, how);
 }
 
-async function bringIn(store: Store, session: IngestSession, disk: FileDisk, options: ImportOptions): Promise<Content> {
+async function bringIn(
+  store: Store,
+  session: IngestSession,
+  disk: FileDisk,
+  options: ImportOptions & { readonly openedAt: number },
+): Promise<Content> {
   const sources = new SourceTable(store.catalog);
-  const { format } = disk.information;
+  const { information, packing } = disk;
+  const format = packing === undefined ? information.format : packedFormat(packing.kind, options);
   // What a chain of files holds does not show in the uppermost one.
   const identity = disk.files.length === 1 ? disk.files[0]?.identity : undefined;
   const known = identity === undefined || options.reread ? undefined : sources.find(identity, format);
@@ -119,11 +130,11 @@ async function bringIn(store: Store, session: IngestSession, disk: FileDisk, opt
     log(1, '%s has not changed since it was imported before', disk.label);
     return known;
   }
-  const openedAt = Date.now();
   const content = await ingest(session, disk, options);
   const changed = await changedFile(disk);
   if (changed === undefined) {
-    if (identity !== undefined && isSettled(identity, openedAt)) sources.remember(identity, format, content.root);
+    if (identity !== undefined && isSettled(identity, options.openedAt))
+      sources.remember(identity, format, content.root);
   } else if (!options.live) refuseChanged(changed, options.name);
   return content;
 }

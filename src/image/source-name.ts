@@ -5,7 +5,7 @@ import { imageName, isImageName } from '../store/image-name.ts';
 import { refuseAddress } from './disk-argument.ts';
 
 /** Endings that say what kind of file a disk is in, and nothing of the machine. */
-const diskExtension = /\.(raw|img|bin|dd|iso|qcow2?|vmdk|vhdx?|vdi|ova)$/i;
+const diskExtension = /\.(raw|img|bin|dd|iso|qcow2?|vmdk|vhdx?|vdi|qed|hds|ova|gz|xz|zst|bz2)$/i;
 
 /**
  * The name for the image of a source that was given none: the file's, without its endings; `debian-12.5.qcow2` gives
