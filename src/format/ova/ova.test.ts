@@ -117,6 +117,24 @@ test('long names, of pax and of GNU, and names with a prefix', async () => {
   assert.equal(ova.probe(tar({ name: 'a.txt', content: 'x' }), 0), 0);
 });
 
+test('lengths may be binary, and may stand in the attributes', async () => {
+  const content = await image;
+  const binary = Buffer.alloc(12);
+  binary[0] = 0x80;
+  binary.writeUInt32BE(content.length, 8);
+  const line = `size=${content.length}\n`;
+  for (const members of [
+    [{ name: 'a.vmdk', content, size: binary.toString('latin1') }],
+    [
+      { name: 'x', typeflag: 'x', content: `${line.length + 3} ${line}` },
+      { name: 'a.vmdk', content, size: '00000000000' },
+    ],
+  ]) {
+    await using opened = await open(tar({ name: 'a.ovf', content: oneDisk }, ...members));
+    assertEqualBytes(await contentOf(opened), await contentOf(source), 'the disk');
+  }
+});
+
 test('of several disks one has to be named, by its file or its id', async () => {
   const second = await vmdk(memoryDevice(512 * 7));
   const files = file('file1', 'a.vmdk') + file('file2', 'b.vmdk') + file('file3', 'c.iso');
