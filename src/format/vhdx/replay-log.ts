@@ -12,7 +12,7 @@ const maximumLogLength = 32 * 2 ** 20;
  * The file as it is once its log is replayed, in memory; undefined where there is nothing to replay. What is returned
  * takes the file over.
  *
- * @throws VarveError `CORRUPT` where the log is damaged, or the file shorter than its log knew it; `UNSUPPORTED`
+ * @throws VarveError `CORRUPT` where the log is not in the file, or that is shorter than its log knew it; `UNSUPPORTED`
  */
 export async function replayLog(file: BlockDevice, header: VhdxHeader, name: string): Promise<PatchedFile | undefined> {
   const { logGuid, logLength, logOffset } = header;
@@ -24,14 +24,10 @@ export async function replayLog(file: BlockDevice, header: VhdxHeader, name: str
   }
   const log = new Uint8Array(logLength);
   await file.read(log, logOffset);
-  const sequence = activeSequence(log, logGuid);
-  const last = sequence?.at(-1);
-  if (sequence === undefined || last === undefined) {
-    throw corruptImage(
-      name,
-      `its log says that it is in use, LogGuid ${logGuid}, and holds no whole sequence of entries`,
-    );
-  }
+  // Without a whole sequence, whoever began the log was cut off in its first entry, before anything else was written.
+  const sequence = activeSequence(log, logGuid) ?? [];
+  const last = sequence.at(-1);
+  if (last === undefined) return new PatchedFile(file, [], 0);
   if (file.size < last.flushedFileOffset) {
     const sizes = `FlushedFileOffset is ${last.flushedFileOffset}, and the file has ${file.size} bytes`;
     throw corruptImage(name, `it was cut off: its log's ${sizes}`);
