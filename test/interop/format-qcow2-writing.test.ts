@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type BlockDevice, isResizable } from '../../src/block/block-device.ts';
@@ -304,3 +304,64 @@ describe('qcow2 images made by others, written in place', { skip }, () => {
     assertEqualBytes(after.subarray(96, 65536), before, 'the rest of the header');
   });
 });
+
+describe('new qcow2 images', { skip }, () => {
+  const kinds: Readonly<Record<string, { readonly ours: Omit<CreateImageOptions, 'size'>; readonly theirs: string }>> =
+    {
+      'as it comes': { ours: { compression: 'deflate' }, theirs: 'compat=1.1' },
+      'with zstd': { ours: {}, theirs: 'compression_type=zstd' },
+      'of version 2': { ours: { options: { compat: '0.10' } }, theirs: 'compat=0.10' },
+      'with everything': {
+        ours: { clusterSize: 2 ** 17, options: { extended_l2: 'on', lazy_refcounts: 'on', compat: '1.1' } },
+        theirs: 'cluster_size=128k,extended_l2=on,lazy_refcounts=on,compression_type=zstd',
+      },
+      'with small clusters': { ours: { clusterSize: 512, compression: 'deflate' }, theirs: 'cluster_size=512' },
+    };
+  for (const [kind, { ours, theirs }] of Object.entries(kinds)) {
+    test(`${kind}: are what qemu-img makes, with a backing file and without, of any size`, async () => {
+      for (const size of [0, 512, 2 ** 20, 3 * 2 ** 30 + 512]) {
+        await using directory = await imageDirectory();
+        await directory.save('base', new Uint8Array(4096));
+        for (const backing of [undefined, { name: 'base', format: 'raw' }]) {
+          const [path, other] = [directory.path('ours'), directory.path('theirs')];
+          {
+            await rm(path, { force: true });
+            await using file = await openFileDevice(path, { createSize: 0 });
+            assert.ok(isResizable(file));
+            await qcow2Format.create!(file, { ...ours, size, ...(backing === undefined ? {} : { backing }) });
+          }
+          const backingOptions = backing === undefined ? [] : ['-b', backing.name, '-F', backing.format];
+          await qemuImg('create', '-q', '-f', 'qcow2', '-o', theirs, ...backingOptions, other, `${size}`);
+          assert.deepEqual(await infoOf(path), await infoOf(other));
+          await assertClean(path);
+        }
+      }
+    });
+  }
+
+  test('may be as large as their tables can say', async () => {
+    await using directory = await imageDirectory();
+    const path = directory.path('huge');
+    const size = 2 ** 50;
+    {
+      await using file = await openFileDevice(path, { createSize: 0 });
+      assert.ok(isResizable(file));
+      await qcow2Format.create!(file, { size, clusterSize: 2 ** 21 });
+    }
+    {
+      await using disk = await openToWrite(path, directory.path(''));
+      await disk.write(pattern(5000, 1), size - 5000);
+      await disk.zero(0, size - 2 ** 30);
+      await disk.write(pattern(5000, 2), 2 ** 49 + 77);
+      assertEqualBytes(await contentOf(disk, size - 5000, 5000), pattern(5000, 1), 'the end');
+    }
+    await assertClean(path);
+    assert.match(await qemuIo(path, `read -P 0 ${2 ** 48} 64k`), /read 65536/);
+  });
+});
+
+/** What `qemu-img info` says that does not hang on the file's name and time. */
+async function infoOf(path: string): Promise<unknown> {
+  const { filename: _, 'actual-size': __, ...rest } = JSON.parse(await qemuImg('info', '--output=json', path));
+  return rest;
+}

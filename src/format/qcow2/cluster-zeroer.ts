@@ -44,18 +44,14 @@ export class ClusterZeroer {
     yield* this.#writeZeros(offset, Math.min(first, end));
     yield* this.#writeZeros(Math.max(last, Math.min(first, end)), end);
     yield* this.#unpack(first, last);
-    yield* this.#forEachTable(first, last, (start, stop) =>
-      this.#changeEntries(start, stop, (entry, cluster, units) => this.#zeroed(entry, cluster, units)),
-    );
+    yield* this.#forEachTable(first, last, (start, stop) => this.#zeroUnits(start, stop));
   }
 
   /** Gives up the space of whole units, which read as zeros then, or as before. */
   *trim(offset: number, length: number): Steps {
     if (this.#tables.data.isExternal) return yield* this.#trimExternal(offset, offset + length);
     const [first, last] = this.#wholeUnits(offset, offset + length);
-    yield* this.#forEachTable(first, last, (start, stop) =>
-      this.#changeEntries(start, stop, (entry, cluster, units) => this.#trimmed(entry, cluster, units)),
-    );
+    yield* this.#forEachTable(first, last, (start, stop) => this.#trimUnits(start, stop));
   }
 
   /** Gives up all clusters from guest byte `offset` on, where a cluster starts, also past the disk's end. */
@@ -121,6 +117,20 @@ export class ClusterZeroer {
       const run = yield* answerOf(this.#map.lookup(start, end - start, false));
       if (run.kind === 'compressed') yield* this.#writer.write(zeros.subarray(0, 1), start);
     }
+  }
+
+  *#zeroUnits(offset: number, end: number): Steps {
+    if (!this.#hasTable(offset) && this.#writer.isSilent(offset)) return;
+    yield* this.#changeEntries(offset, end, (entry, start, units) => this.#zeroed(entry, start, units));
+  }
+
+  *#trimUnits(offset: number, end: number): Steps {
+    if (!this.#hasTable(offset)) return;
+    yield* this.#changeEntries(offset, end, (entry, start, units) => this.#trimmed(entry, start, units));
+  }
+
+  #hasTable(offset: number): boolean {
+    return this.#tables.l1.offsetOf(Math.floor(offset / this.#coverage)) !== 0;
   }
 
   #zeroed(entry: L2Entry, start: number, units: number): NewEntry | undefined {
