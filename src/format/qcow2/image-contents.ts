@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../../block/block-device.ts';
+import { runSteps } from '../../block/run-steps.ts';
 import type { BitmapInformation, InternalSnapshot } from '../image-format.ts';
 import { type BitmapEntry, bitmapFlag } from './bitmaps/bitmap-directory.ts';
 import { readBitmapDirectory } from './bitmaps/read-bitmaps.ts';
@@ -19,7 +20,7 @@ export interface ImageContents {
  */
 export async function readContents(file: BlockDevice, header: Qcow2Header, name: string): Promise<ImageContents> {
   const { entries } = await readSnapshotTable(file, header, name);
-  const bitmaps = await readBitmapDirectory(file, header, name);
+  const bitmaps = await runSteps(readBitmapDirectory(file, header, name));
   return {
     snapshots: entries.map((entry) => snapshotInformation(entry, header)),
     bitmaps: bitmaps.map(bitmapInformation),

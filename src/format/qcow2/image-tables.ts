@@ -1,4 +1,5 @@
 import { answerOf, type Steps } from '../../block/run-steps.ts';
+import { KeptBitmaps } from './bitmaps/kept-bitmaps.ts';
 import { ChangeLock } from './change-lock.ts';
 import type { ClusterData } from './cluster-data.ts';
 import { corruptImage } from './errors.ts';
@@ -46,6 +47,8 @@ export class ImageTables {
   /** Refcounts in the file may be wrong while the dirty bit is set. */
   readonly #isLazy: boolean;
   #hasBegun = false;
+  /** From `begin` on, where the image has any that can be kept. */
+  #bitmaps: KeptBitmaps | undefined;
 
   private constructor({ image, l1, tables, data }: ImageTablesParts, refcounts: Refcounts) {
     this.image = image;
@@ -78,13 +81,15 @@ export class ImageTables {
   }
 
   /**
-   * Says in the header, before anything is changed, that the disk is: features that would have to be kept up to date
-   * and are not known here are switched off, and so are persistent bitmaps, which nobody writes to meanwhile.
+   * Says in the file, before anything is changed, that the disk is: features that would have to be kept up to date and
+   * are not known here are switched off, and persistent bitmaps are marked as not up to date until `finish`.
    */
   *begin(): Steps {
     const { image } = this;
     const { autoclearFeatures, incompatibleFeatures } = image.header;
-    const autoclear = autoclearFeatures & autoclearFeature.rawExternalData;
+    this.#bitmaps = yield* KeptBitmaps.begin(image);
+    const kept = this.#bitmaps === undefined ? 0n : autoclearFeature.bitmaps;
+    const autoclear = autoclearFeatures & (autoclearFeature.rawExternalData | kept);
     const incompatible = incompatibleFeatures | (this.#isLazy ? incompatibleFeature.dirty : 0n);
     if (autoclear !== autoclearFeatures || incompatible !== incompatibleFeatures) {
       yield* image.changeFields({ autoclearFeatures: autoclear, incompatibleFeatures: incompatible });
@@ -170,11 +175,24 @@ export class ImageTables {
     if (!this.#isLazy) yield* refcounts.write();
   }
 
+  /** Remembers for the image's bitmaps that a range of the disk is written; after `begin`. */
+  noteWrite(offset: number, length: number): void {
+    this.#bitmaps?.note(offset, length);
+  }
+
+  /** Leaves the image's bitmaps marked as not up to date, because the disk changes its size; after `begin`. */
+  *giveUpBitmaps(): Steps {
+    if (this.#bitmaps !== undefined) yield* this.#bitmaps.giveUp();
+    this.#bitmaps = undefined;
+  }
+
   /** Brings the file up to date before it is closed. */
   *finish(): Steps {
     const { image, refcounts } = this;
     if (!this.#hasBegun) return;
     if (this.isDirty) yield* this.commit();
+    if (this.#bitmaps !== undefined) yield* this.#bitmaps.store(refcounts);
+    this.#bitmaps = undefined;
     if (!this.#isLazy) return;
     yield* refcounts.write();
     yield image.file.flush();

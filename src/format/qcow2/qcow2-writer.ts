@@ -32,21 +32,22 @@ export class Qcow2Writer {
   /** Hot: what is written over data of its own, in one piece, changes no table (`bench/format.ts`). */
   write(source: Uint8Array, offset: number): MaybePromise<void> {
     if (this.#tables.hasBegun) {
+      this.#tables.noteWrite(offset, source.length);
       const run = this.#map.lookupExclusive(offset, source.length);
       if (run !== undefined && !(run instanceof Promise) && run.length === source.length) {
         this.#tables.refuseTables(run.hostOffset, run.length);
         return this.#tables.lock.track(this.#tables.data.write(source, run.hostOffset, offset));
       }
     }
-    return this.#change(() => this.#writer.write(source, offset));
+    return this.#changeRange(offset, source.length, () => this.#writer.write(source, offset));
   }
 
   zero(offset: number, length: number): MaybePromise<void> {
-    return this.#change(() => this.#zeroer.zero(offset, length));
+    return this.#changeRange(offset, length, () => this.#zeroer.zero(offset, length));
   }
 
   trim(offset: number, length: number): MaybePromise<void> {
-    return this.#change(() => this.#zeroer.trim(offset, length));
+    return this.#changeRange(offset, length, () => this.#zeroer.trim(offset, length));
   }
 
   flush(): MaybePromise<void> {
@@ -66,6 +67,14 @@ export class Qcow2Writer {
   /** Brings the file up to date. */
   close(): MaybePromise<void> {
     return this.#tables.lock.change(() => this.#tables.finish());
+  }
+
+  #changeRange(offset: number, length: number, work: () => Steps): MaybePromise<void> {
+    const tables = this.#tables;
+    return this.#change(function* () {
+      tables.noteWrite(offset, length);
+      yield* work();
+    });
   }
 
   #change(work: () => Steps): MaybePromise<void> {

@@ -33,6 +33,7 @@ export function* resizeImage(parts: ResizingParts, size: number): Steps {
     const reason = 'it has snapshots, and in version 2 they do not know their size';
     throw new VarveError('UNSUPPORTED', `cannot resize ${name}: ${reason}`);
   }
+  if (size !== header.size) yield* parts.tables.giveUpBitmaps();
   if (size < header.size) yield* shrink(parts, size);
   else if (size > header.size) yield* grow(parts, size);
   if (data.isExternal && isResizable(data.file)) yield data.file.resize(size);

@@ -56,6 +56,9 @@ export function isBitmapTableEntry(high: number, low: number, clusterSize: numbe
   return offset % clusterSize === 0 && (offset === 0 || (low & 1) === 0);
 }
 
+/** The one `type` that there is. */
+export const dirtyTrackingType = 1;
+
 const extensionLength = 24;
 const entryLength = 24;
 const maximumBitmapCount = 65535;
@@ -129,7 +132,7 @@ function decodeEntry(reader: ByteReader, imageName: string): BitmapEntry {
     throw corruptImage(imageName, why);
   }
   const extraData = reader.bytes(extraLength).slice();
-  const name = new TextDecoder().decode(reader.bytes(nameLength));
+  const name = reader.utf8(nameLength);
   reader.skip(alignUp(reader.position - start, 8) - (reader.position - start));
   return { ...fields, name, extraData };
 }

@@ -1,4 +1,6 @@
 import type { BlockDevice } from '../../../block/block-device.ts';
+import type { Steps } from '../../../block/run-steps.ts';
+import { hostOffsetOf } from '../cluster-entry.ts';
 import { corruptImage } from '../errors.ts';
 import { autoclearFeature } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
@@ -8,6 +10,7 @@ import {
   type BitmapsExtension,
   decodeBitmapDirectory,
   decodeBitmapsExtension,
+  isBitmapTableEntry,
 } from './bitmap-directory.ts';
 
 /** A bitmap that is larger is refused; in bytes. */
@@ -31,20 +34,16 @@ export function bitmapsExtensionOf(header: Qcow2Header, fileSize: number, name: 
  *
  * @throws VarveError `CORRUPT`
  */
-export async function readBitmapDirectory(
-  file: BlockDevice,
-  header: Qcow2Header,
-  name: string,
-): Promise<BitmapEntry[]> {
+export function* readBitmapDirectory(file: BlockDevice, header: Qcow2Header, name: string): Steps<BitmapEntry[]> {
   const extension = bitmapsExtensionOf(header, file.size, name);
   if (extension === undefined) return [];
   const bytes = new Uint8Array(extension.directorySize);
-  await file.read(bytes, extension.directoryOffset);
+  yield file.read(bytes, extension.directoryOffset);
   return decodeBitmapDirectory(bytes, extension.bitmapCount, name);
 }
 
 /** What is wrong with a bitmap's place and size for a disk of that header; undefined where nothing is. */
-export function bitmapProblem(entry: BitmapEntry, header: Qcow2Header, fileSize: number): string | undefined {
+function bitmapProblem(entry: BitmapEntry, header: Qcow2Header, fileSize: number): string | undefined {
   const clusterSize = 2 ** header.clusterBits;
   const { granularityBits, tableOffset, tableSize } = entry;
   if (granularityBits < 9 || granularityBits > maximumGranularityBits)
@@ -59,15 +58,37 @@ export function bitmapProblem(entry: BitmapEntry, header: Qcow2Header, fileSize:
  *
  * @throws VarveError `CORRUPT`
  */
-export async function readBitmapTable(
+export function* readBitmapTable(
   file: BlockDevice,
   header: Qcow2Header,
   entry: BitmapEntry,
   name: string,
-): Promise<DataView<ArrayBuffer>> {
+): Steps<DataView<ArrayBuffer>> {
   const problem = bitmapProblem(entry, header, file.size);
   if (problem !== undefined) throw corruptImage(name, `bitmap ${JSON.stringify(entry.name)}: ${problem}`);
   const table = new Uint8Array(entry.tableSize * 8);
-  if (table.length > 0) await file.read(table, entry.tableOffset);
+  if (table.length > 0) yield file.read(table, entry.tableOffset);
   return new DataView(table.buffer);
+}
+
+/**
+ * That the entries of a bitmap table can be what they are.
+ *
+ * @throws VarveError `CORRUPT`
+ */
+export function checkBitmapTable(table: DataView, { clusterSize, file, name }: BitmapFile): void {
+  for (let position = 0; position < table.byteLength; position += 8) {
+    const [high, low] = [table.getUint32(position), table.getUint32(position + 4)];
+    const offset = hostOffsetOf(high, low);
+    if (isBitmapTableEntry(high, low, clusterSize) && (offset === 0 || offset + clusterSize <= file.size)) continue;
+    throw corruptImage(name, `entry ${position / 8} of a bitmap table cannot be`);
+  }
+}
+
+/** Where a bitmap is. */
+interface BitmapFile {
+  readonly clusterSize: number;
+  readonly file: BlockDevice;
+  /** The image's name in errors. */
+  readonly name: string;
 }

@@ -1,4 +1,5 @@
 import { isVarveError } from '../../../base/varve-error.ts';
+import { runSteps } from '../../../block/run-steps.ts';
 import { type BitmapEntry, isBitmapTableEntry } from '../bitmaps/bitmap-directory.ts';
 import { bitmapsExtensionOf, readBitmapDirectory, readBitmapTable } from '../bitmaps/read-bitmaps.ts';
 import { hostOffsetOf } from '../cluster-entry.ts';
@@ -43,7 +44,7 @@ async function countBitmaps(context: CheckContext): Promise<void> {
   const extension = await orHidden(context, () => bitmapsExtensionOf(header, file.size, name));
   if (extension === undefined) return;
   counter.add('the bitmap directory', extension.directoryOffset, extension.directorySize);
-  const entries = await orHidden(context, () => readBitmapDirectory(file, header, name));
+  const entries = await orHidden(context, () => runSteps(readBitmapDirectory(file, header, name)));
   for (const entry of entries ?? []) await countBitmap(context, entry);
 }
 
@@ -51,7 +52,7 @@ async function countBitmap(context: CheckContext, entry: BitmapEntry): Promise<v
   const { counter, file, findings, header, name } = context;
   const clusterSize = 2 ** header.clusterBits;
   counter.add('a bitmap table', entry.tableOffset, entry.tableSize * 8);
-  const table = await orHidden(context, () => readBitmapTable(file, header, entry, name));
+  const table = await orHidden(context, () => runSteps(readBitmapTable(file, header, entry, name)));
   for (let position = 0; position < (table?.byteLength ?? 0); position += 8) {
     const [high, low] = [table!.getUint32(position), table!.getUint32(position + 4)];
     const offset = hostOffsetOf(high, low);

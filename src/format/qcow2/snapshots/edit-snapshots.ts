@@ -1,7 +1,7 @@
 import { VarveError } from '../../../base/varve-error.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { runSteps } from '../../../block/run-steps.ts';
-import { autoclearFeature } from '../features.ts';
+import { markBitmapsInUse } from '../bitmaps/mark-in-use.ts';
 import { updateCopiedBits } from './copied-bits.ts';
 import { findSnapshot } from './find-snapshot.ts';
 import { SnapshotEditor } from './snapshot-editor.ts';
@@ -94,10 +94,10 @@ export async function applyQcow2Snapshot(file: BlockDevice, imageName: string, s
     await updateCopiedBits(image, refcounts, then);
     await file.flush();
     const offset = await editor.copyL1Table(then);
-    // The bitmaps do not know what of the disk is another now.
-    const autoclearFeatures = image.header.autoclearFeatures & autoclearFeature.rawExternalData;
+    // They do not know what of the disk is another then.
+    await runSteps(markBitmapsInUse(image, () => true));
     const size = diskSize ?? image.header.size;
-    await editor.changeHeader({ l1TableOffset: offset, l1Size, size, autoclearFeatures });
+    await editor.changeHeader({ l1TableOffset: offset, l1Size, size });
     await release(editor, before);
   });
 }

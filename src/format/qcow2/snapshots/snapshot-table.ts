@@ -15,6 +15,7 @@
  *
  * Source: QEMU docs/interop/qcow2.txt, section "Snapshots".
  */
+import { isUtf8 } from 'node:buffer';
 import { alignUp } from '../../../bytes/align.ts';
 import { ByteReader } from '../../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../../bytes/byte-writer.ts';
@@ -40,7 +41,7 @@ export interface SnapshotEntry {
 }
 
 /** The bytes of an entry before its extra data. */
-export const snapshotEntryLength = 40;
+const snapshotEntryLength = 40;
 const machineStateField = 8;
 const knownExtraLength = 16;
 const maximumExtraLength = 1024;
@@ -88,9 +89,10 @@ function decodeExtraData(reader: ByteReader, imageName: string) {
   return { machineStateSize, diskSize, furtherData: extra.bytes(extra.remaining).slice() };
 }
 
-/** Names are whatever bytes their maker typed: what is no UTF-8 is shown as it can be. */
+/** Names are whatever bytes their maker typed; what is no UTF-8 was typed long ago. */
 function textOf(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  const isText = isUtf8(bytes);
+  return new TextDecoder(isText ? 'utf-8' : 'latin1', { ignoreBOM: true }).decode(bytes);
 }
 
 /** The table of `entries`, with extra data as version 3 wants them. `imageSize` stands in for a disk size that is not known. */
