@@ -95,6 +95,22 @@ test('its map has offsets in the archive', async () => {
   }
 });
 
+test('its check is that of the disk', async () => {
+  const content = await image;
+  const check = (bytes: Uint8Array, repair?: 'all') =>
+    ova.check!(memoryDevice(bytes), { name, ...(repair === undefined ? {} : { repair }) });
+  const bytes = tar({ name: 'a.ovf', content: oneDisk }, { name: 'a.vmdk', content });
+  const { corruptions, clusters, imageEndOffset } = await check(bytes);
+  assert.equal(corruptions, 0);
+  assert.ok(clusters !== undefined && clusters.allocated > 0);
+  assert.ok(imageEndOffset !== undefined && imageEndOffset > content.length / 2 && imageEndOffset < bytes.length);
+  const wrong = new Uint8Array(content);
+  wrong[65536] = 77;
+  const report = await check(tar({ name: 'a.ovf', content: oneDisk }, { name: 'a.vmdk', content: wrong }));
+  assert.equal(report.corruptions, 1);
+  await assert.rejects(check(bytes, 'all'), { code: 'UNSUPPORTED' });
+});
+
 test('long names, of pax and of GNU, and names with a prefix', async () => {
   const long = `${'a long way/'.repeat(20)}disk one.vmdk`;
   const href = long.replaceAll(' ', '%20');

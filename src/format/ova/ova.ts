@@ -1,11 +1,12 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { unsupportedImage } from '../image-errors.ts';
-import type { FormatDevice, ImageFormat, OpenImageOptions } from '../image-format.ts';
+import type { CheckImageOptions, CheckReport, FormatDevice, ImageFormat, OpenImageOptions } from '../image-format.ts';
 import { refuseWritable } from '../read-only-format.ts';
 import { chooseDisk } from './choose-disk.ts';
 import { MemberDevice } from './member-device.ts';
 import { ovaDevice } from './ova-device.ts';
 import { looksLikeOva } from './probe-ova.ts';
+import type { TarMember } from './tar-members.ts';
 
 const headLength = 65536;
 const tailLength = 512;
@@ -19,6 +20,7 @@ export function ovaFormat(disks: readonly ImageFormat[]): ImageFormat {
     extensions: ['ova'],
     probe: (head) => (looksLikeOva(head) ? 100 : 0),
     open: (file, options) => openOva(file, options, disks),
+    check: (file, options) => checkOva(file, options, disks),
   };
 }
 
@@ -28,15 +30,45 @@ async function openOva(
   disks: readonly ImageFormat[],
 ): Promise<FormatDevice> {
   refuseWritable('OVA', options);
-  const member = await chooseDisk(file, options);
-  const device = new MemberDevice(file, member);
-  const name = `${member.name} in ${options.name}`;
-  const format = await formatOf(device, disks);
-  if (format === undefined) throw unsupportedImage(options.name, await unknownDisk(device, member.name));
+  const { device, format, member, name } = await findDisk(file, options, disks);
   // Names of other files would mean some that are not in the archive, so no hook goes with it.
   const { informationOnly = false } = options;
   const disk = await format.open(device, { name, informationOnly });
   return ovaDevice(disk, member, file.size);
+}
+
+/** Checks the disk of an appliance that has one. */
+async function checkOva(
+  file: BlockDevice,
+  options: CheckImageOptions,
+  disks: readonly ImageFormat[],
+): Promise<CheckReport> {
+  if (options.repair !== undefined) throw unsupportedImage(options.name, 'OVA files are checked here, not repaired');
+  const { device, format, member, name } = await findDisk(file, options, disks);
+  if (format.check === undefined) throw unsupportedImage(name, `${format.name} images are not checked here`);
+  const report = await format.check(device, { ...options, name });
+  const { imageEndOffset } = report;
+  return imageEndOffset === undefined ? report : { ...report, imageEndOffset: imageEndOffset + member.offset };
+}
+
+interface FoundDisk {
+  readonly device: MemberDevice;
+  readonly format: ImageFormat;
+  readonly member: TarMember;
+  /** What errors call the disk. */
+  readonly name: string;
+}
+
+async function findDisk(
+  file: BlockDevice,
+  options: OpenImageOptions,
+  disks: readonly ImageFormat[],
+): Promise<FoundDisk> {
+  const member = await chooseDisk(file, options);
+  const device = new MemberDevice(file, member);
+  const format = await formatOf(device, disks);
+  if (format === undefined) throw unsupportedImage(options.name, await unknownDisk(device, member.name));
+  return { device, format, member, name: `${member.name} in ${options.name}` };
 }
 
 async function formatOf(device: BlockDevice, disks: readonly ImageFormat[]): Promise<ImageFormat | undefined> {
