@@ -8,6 +8,7 @@ import { formatNamed, probeFormat } from '../format/formats.ts';
 import type { CheckImageOptions, CheckReport } from '../format/image-format.ts';
 import { log } from '../log/log.ts';
 import { chunkSize } from '../store/chunk.ts';
+import { unpackIfCompressed } from './compressed-file.ts';
 import type { SnapshotDisk } from './open-disk.ts';
 
 /** How a disk file is checked. */
@@ -40,7 +41,9 @@ export async function checkFile(path: string, options: CheckFileOptions = {}): P
   const { forceShare = false, repair, signal } = options;
   const readOnly = repair === undefined;
   return await log.scope(`check ${path}`, async () => {
-    await using file = await openFileDevice(path, { readOnly, lock: !(readOnly && forceShare) });
+    const given = await openFileDevice(path, { readOnly, lock: !(readOnly && forceShare) });
+    const isAsItIs = !readOnly || options.format === 'raw';
+    await using file = isAsItIs ? given : (await unpackIfCompressed(given, { label: path, signal })).file;
     const format = options.format === undefined ? await probeFormat(file, path) : formatNamed(options.format);
     if (format.check === undefined) throw nothingToCheck(path, format.name);
     using progress = log.progress({ label: `checking ${path}`, totalBytes: file.size });

@@ -17,6 +17,7 @@ import type {
 import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
 import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
+import { withBundleHint } from './disk-bundle.ts';
 
 /** How a disk in a file is opened. */
 export interface OpenFileDiskOptions {
@@ -142,7 +143,7 @@ async function openForReading(path: string, { forceShare = false }: OpenFileDisk
   try {
     return await openFileDevice(path, { readOnly: true, lock: !forceShare });
   } catch (error) {
-    if (!isVarveError(error, 'BUSY')) throw error;
+    if (!isVarveError(error, 'BUSY')) throw await withBundleHint(path, error);
     const advice = 'wait until it is done, or give --force-share (import: --live) to read what it happens to hold';
     throw new VarveError('BUSY', `${error.message}; ${advice}`, { cause: error });
   }
@@ -197,7 +198,7 @@ function fileDisk(
  * @throws VarveError as `openFileDisk` does
  */
 export async function fileInformation(path: string, format?: string): Promise<FormatInformation> {
-  const given = await openFileDevice(path, { readOnly: true });
+  const given = await openForReading(path, { forceShare: true });
   const isFile = (await closingOnFailure(given, identityOf(path))) !== undefined;
   const { file, packing } = await insideOf(given, isFile ? 'file' : 'block device', path, { format });
   const openNothing = async () => memoryDevice(0);
