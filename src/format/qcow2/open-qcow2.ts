@@ -44,12 +44,17 @@ export async function openWithHeader(
   const { name, writable = false } = options;
   const contents = await readContents(file, header, name);
   const image = new ImageFile(file, header, name);
+  await using opened = new AsyncDisposableStack();
   const data = await dataOf(file, header, options);
+  if (data.isExternal) opened.use(data.file);
   const l1 = await runSteps(L1Table.open(image));
   const parts = { image, data, l1, tables: tableCacheFor(image) };
   const tables = writable ? await runSteps(ImageTables.open(parts)) : undefined;
   const backing = await openBackingOf(header, options);
-  return new Qcow2Device({ ...parts, backing, contents, changes: tables });
+  opened.use(backing);
+  const device = new Qcow2Device({ ...parts, backing, contents, changes: tables });
+  opened.move();
+  return device;
 }
 
 function refuseWriting(file: BlockDevice, header: Qcow2Header, name: string): void {

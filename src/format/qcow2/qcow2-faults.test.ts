@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { type MemoryDevice, memoryDevice } from '../../block/memory-device.ts';
-import { pattern } from '../../conformance/device-content.ts';
+import { assertEqualBytes, pattern } from '../../conformance/device-content.ts';
 import { damaged, damages } from '../../conformance/image-format-damage.ts';
+import { lateFile } from '../../conformance/late-file.ts';
 import { randomBelow, seededRandom } from '../../filter/seeded-random.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { createQcow2 } from './create-qcow2.ts';
@@ -59,6 +60,29 @@ describe('a qcow2 image that is written', () => {
       const wrong = found.findIndex((byte, index) => uncertain[index] === 0 && byte !== content[index]);
       assert.equal(wrong, -1, `seed ${seed}`);
     }
+  });
+
+  test('says so where its file cannot be read, at once or late, and works again once it can', async () => {
+    const file = await newFile(512);
+    {
+      await using disk = await openQcow2(file, { name: 'image', writable: true });
+      await disk.write(pattern(size, 1), 0);
+    }
+    const late = lateFile(file);
+    await using disk = await openQcow2(late, { name: 'image', writable: true });
+    await disk.write(pattern(512, 2), 0);
+    const read = late.read.bind(late);
+    late.read = () => Promise.reject(new VarveError('IO', 'gone'));
+    for (const offset of [100_000, 200_000]) {
+      await assert.rejects(async () => disk.write(pattern(512, 3), offset), { code: 'IO' });
+      await assert.rejects(async () => disk.zero(offset, 5000), { code: 'IO' });
+      await assert.rejects(async () => disk.read(new Uint8Array(512), offset), { code: 'IO' });
+    }
+    late.read = read;
+    await disk.write(pattern(512, 3), 100_000);
+    const found = new Uint8Array(512);
+    await disk.read(found, 100_000);
+    assertEqualBytes(found, pattern(512, 3), 'afterwards');
   });
 
   test('ends in an error with a code where it is damaged, whatever is asked of it', async () => {

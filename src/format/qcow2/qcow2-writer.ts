@@ -34,7 +34,9 @@ export class Qcow2Writer {
     if (this.#tables.hasBegun) {
       this.#tables.noteWrite(offset, source.length);
       const run = this.#map.lookupExclusive(offset, source.length);
-      if (run !== undefined && !(run instanceof Promise) && run.length === source.length) {
+      // What fails here fails once more below, where somebody hears of it.
+      if (run instanceof Promise) run.catch(() => undefined);
+      else if (run?.length === source.length) {
         this.#tables.refuseTables(run.hostOffset, run.length);
         return this.#tables.lock.track(this.#tables.data.write(source, run.hostOffset, offset));
       }

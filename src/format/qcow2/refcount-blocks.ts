@@ -38,19 +38,17 @@ export class RefcountBlocks {
   readonly #capacity: number;
   /** Blocks that the table in the file does not point to yet. */
   readonly #unlinked = new Set<number>();
-  /** Where all the blocks are. */
-  readonly #places = new Set<number>();
+  /** Where the blocks were at first, in order, and where those added since are. */
+  readonly #oldPlaces: Float64Array;
+  readonly #newPlaces = new Set<number>();
 
   private constructor(image: ImageFile, offsets: Float64Array) {
     this.#image = image;
     this.#offsets = offsets;
     this.entriesPerBlock = (image.clusterSize * 8) / 2 ** image.header.refcountOrder;
     this.#capacity = Math.max(minimumCachedBlocks, Math.floor(maximumCacheLength / image.clusterSize));
-    for (const [index, offset] of offsets.entries()) {
-      if (offset === 0) continue;
-      this.#places.add(offset);
-      this.#end = index + 1;
-    }
+    this.#end = offsets.findLastIndex((offset) => offset !== 0) + 1;
+    this.#oldPlaces = offsets.filter((offset) => offset !== 0).sort();
   }
 
   /**
@@ -85,7 +83,7 @@ export class RefcountBlocks {
 
   /** Whether a block starts at byte `offset` of the file. */
   isBlockAt(offset: number): boolean {
-    return this.#places.has(offset);
+    return this.#newPlaces.has(offset) || isIn(this.#oldPlaces, offset);
   }
 
   has(index: number): boolean {
@@ -128,7 +126,7 @@ export class RefcountBlocks {
     }
     this.#offsets[index] = offset;
     this.#end = Math.max(this.#end, index + 1);
-    this.#places.add(offset);
+    this.#newPlaces.add(offset);
     this.#unlinked.add(index);
     return yield* this.#keep({ index, view: new DataView(new ArrayBuffer(this.#image.clusterSize)), dirty: true });
   }
@@ -192,6 +190,17 @@ export class RefcountBlocks {
   #offsetOf(index: number): number {
     return index < this.#offsets.length ? this.#offsets[index]! : 0;
   }
+}
+
+/** Whether a sorted array holds a number. */
+function isIn(sorted: Float64Array, value: number): boolean {
+  let [start, end] = [0, sorted.length];
+  while (start < end) {
+    const middle = (start + end) >>> 1;
+    if (sorted[middle]! < value) start = middle + 1;
+    else end = middle;
+  }
+  return sorted[start] === value;
 }
 
 function putOffset(view: DataView, position: number, offset: number): void {
