@@ -1,6 +1,7 @@
 import type { BlockDevice, Extent, ExtentKind } from '../block/block-device.ts';
 import type { BlockMapSources } from './block-map.ts';
-import type { FormatDevice, MappedExtent } from './image-format.ts';
+import type { MappedExtent } from './image-format.ts';
+import { mapOf } from './map-of.ts';
 
 /** The extents of a range, neighbours of one kind made one. What is a hole of the file reads as zeros. */
 export async function* blockExtents(sources: BlockMapSources, offset: number, length: number): AsyncGenerator<Extent> {
@@ -99,16 +100,8 @@ async function* mappedBeneath(
 ): AsyncGenerator<MappedExtent> {
   const available = Math.max(0, Math.min(length, (backing?.size ?? 0) - offset));
   if (backing !== undefined && available > 0) {
-    for await (const extent of runsOf(backing, offset, available)) yield { ...extent, depth: extent.depth + 1 };
+    for await (const extent of mapOf(backing, offset, available)) yield { ...extent, depth: extent.depth + 1 };
   }
   const rest = { offset: offset + available, length: length - available, depth: 0, compressed: false };
   if (available < length) yield { ...rest, kind: 'hole', present: false };
-}
-
-async function* runsOf(backing: BlockDevice, offset: number, length: number): AsyncGenerator<MappedExtent> {
-  const { map } = backing as Partial<FormatDevice>;
-  if (map !== undefined) return yield* map.call(backing, offset, length);
-  for await (const extent of backing.extents(offset, length)) {
-    yield { ...extent, depth: 0, present: extent.kind !== 'hole', compressed: false };
-  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -15,10 +15,14 @@ import { mixedDisk } from '../../src/conformance/image-format-samples.ts';
 import { memoryTarget } from '../../src/conformance/memory-target.ts';
 import { fileTarget } from '../../src/format/file-target.ts';
 import { openImage } from '../../src/format/formats.ts';
-import { decodeGuid } from '../../src/format/guid.ts';
+import { decodeGuid, type Guid, newGuid, zeroGuid } from '../../src/format/guid.ts';
 import type { CheckReport, WriteImageOptions } from '../../src/format/image-format.ts';
-import { currentHeader, encodeHeader } from '../../src/format/vhdx/file-header.ts';
-import { decodeRegions } from '../../src/format/vhdx/region-table.ts';
+import { putEntry } from '../../src/format/vhdx/bat.ts';
+import { metadataItems } from '../../src/format/vhdx/disk-parameters.ts';
+import { currentHeader, encodeHeader, encodeIdentifier } from '../../src/format/vhdx/file-header.ts';
+import { encodeMetadata, metadataFlag, metadataItem } from '../../src/format/vhdx/metadata.ts';
+import { encodeParentLocator } from '../../src/format/vhdx/parent-locator.ts';
+import { decodeRegions, encodeRegions } from '../../src/format/vhdx/region-table.ts';
 import { vhdxFormat } from '../../src/format/vhdx/vhdx.ts';
 import { assertReadsLikeQemu, imageDirectory, openPath, qemuImg, qemuIo } from './qemu-images.ts';
 import { requireTool, skipWithout } from './require-tool.ts';
@@ -237,3 +241,62 @@ describe('VHDX images that we write', { skip }, () => {
     assert.ok(blocks * 512 < 3 * mebibyte, `${blocks} sectors`);
   });
 });
+
+/** What libvhdi reads of an image, and of its parent. */
+const libvhdiReader = `
+import sys, pyvhdi
+parent = pyvhdi.file(); parent.open(sys.argv[2])
+child = pyvhdi.file(); child.open(sys.argv[1]); child.set_parent(parent)
+sys.stdout.buffer.write(child.read_buffer_at_offset(child.get_media_size(), 0))
+`;
+
+test('a differencing VHDX is read as libvhdi reads it', async (t) => {
+  if (spawnSync('/usr/bin/python3', ['-c', 'import pyvhdi']).status !== 0) {
+    return t.skip('python3-libvhdi is not installed');
+  }
+  await using directory = await imageDirectory();
+  const base = directory.path('base.vhdx');
+  await writeVhdx(memoryDevice(pattern(4 * mebibyte, 1)), base, { clusterSize: mebibyte });
+  await using parent = await openPath(base);
+  const child = directory.path('child.vhdx');
+  await writeFile(child, differencingVhdx(parent.information().contentId!));
+  await using disk = await openPath(child, directory.path(''));
+  const expected = execFileSync('/usr/bin/python3', ['-c', libvhdiReader, child, base], { maxBuffer: 2 ** 26 });
+  assert.equal(Buffer.compare(await contentOf(disk), expected), 0);
+});
+
+/** A child of `base.vhdx` with 4 MiB in blocks of 1 MiB: it has some sectors of the second, and all of the third. */
+function differencingVhdx(parentLinkage: Guid): Uint8Array {
+  const bytes = Buffer.alloc(7 * mebibyte);
+  const header = {
+    ...{ sequenceNumber: 1n, fileWriteGuid: newGuid(), dataWriteGuid: newGuid(), logGuid: zeroGuid },
+    ...{ logLength: mebibyte, logOffset: mebibyte },
+  };
+  const regions = {
+    bat: { offset: 3 * mebibyte, length: mebibyte },
+    metadata: { offset: 2 * mebibyte, length: mebibyte },
+  };
+  const values = { parent_linkage: `{${parentLinkage}}`, relative_path: '.\\base.vhdx' };
+  const locator = encodeParentLocator(new Map(Object.entries(values)));
+  const parameters = {
+    ...{ blockSize: mebibyte, leavesBlocksAllocated: false, hasParent: true, size: 4 * mebibyte },
+    ...{ diskId: newGuid(), logicalSectorSize: 512, physicalSectorSize: 4096 },
+  };
+  const item = { item: metadataItem.parentLocator, flags: metadataFlag.isRequired, content: locator };
+  bytes.set(encodeIdentifier('test'));
+  for (const place of [65536, 131072]) bytes.set(encodeHeader(header), place);
+  for (const place of [196608, 262144]) bytes.set(encodeRegions(regions), place);
+  bytes.set(encodeMetadata([...metadataItems(parameters), item]), regions.metadata.offset);
+  const bat = new DataView(bytes.buffer, bytes.byteOffset + regions.bat.offset);
+  putEntry(bat, 1 * 8, 7, 5 * mebibyte);
+  putEntry(bat, 2 * 8, 6, 6 * mebibyte);
+  putEntry(bat, 4096 * 8, 6, 4 * mebibyte);
+  // The bits of the second block, and of the third all.
+  for (let sector = 2048; sector < 4096; sector += 1) {
+    // From some bit on to the byte's end: libvhdi takes that for what is set wherever a byte has a bit at all.
+    if (sector % 8 >= (sector >> 3) % 9) bytes[4 * mebibyte + (sector >> 3)]! |= 1 << (sector & 7);
+  }
+  bytes.fill(0xff, 4 * mebibyte + 4096 / 8, 4 * mebibyte + 6144 / 8);
+  bytes.set(pattern(2 * mebibyte, 5), 5 * mebibyte);
+  return bytes;
+}

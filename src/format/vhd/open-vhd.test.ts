@@ -171,6 +171,8 @@ describe('a differencing VHD', () => {
     const stranger = opener('00000000-1111-2222-3333-444444444444');
     await assert.rejects(open(differencing([0]), stranger), { code: 'CORRUPT', message: /sample\.vhd.*Unique Id/ });
     await assert.rejects(open(differencing([0])), { code: 'PERMISSION', message: /base\.vhd/ });
+    const told = await vhdFormat.open(memoryDevice(differencing([0])), { name: 'x', informationOnly: true });
+    assert.equal(told.information().backing?.name, '../base.vhd');
   });
 });
 

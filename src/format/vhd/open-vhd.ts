@@ -36,7 +36,7 @@ export async function openVhd(file: BlockDevice, options: OpenImageOptions): Pro
     return new BlockMapDevice({ ...known, map, backing: undefined, holesArePresent: true });
   }
   const parentNames = await parentNamesOf(file, header, name);
-  const backing = await openParent(parentNames, header, options);
+  const backing = options.informationOnly ? undefined : await openParent(parentNames, header, options);
   const map = new DynamicMap({ file, header, size, absent: 'backing', name });
   const parent = { backing: { name: parentNames[0]!, format: 'vpc' } };
   return new BlockMapDevice({ ...known, information: { ...known.information, ...parent }, map, backing });

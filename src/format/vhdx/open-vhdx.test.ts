@@ -159,6 +159,8 @@ describe('a differencing VHDX', () => {
     const other = image(child, [], [locator(newGuid())]);
     await assert.rejects(open(other, opener), { code: 'CORRUPT', message: /parent_linkage/ });
     await assert.rejects(open(other), { code: 'PERMISSION', message: /base\.vhdx/ });
+    const told = await vhdxFormat.open(memoryDevice(other), { name: 'x', informationOnly: true });
+    assert.equal(told.information().backing?.name, '../bases/base.vhdx');
     await assert.rejects(open(image(child, []), opener), { code: 'CORRUPT', message: /parent locator/ });
     const partial = image(child, [[0, 7, 5]], [locator(dataWriteGuid)]);
     await using disk = await open(partial, opener);

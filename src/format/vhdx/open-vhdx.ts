@@ -23,7 +23,7 @@ export async function openVhdx(original: BlockDevice, options: OpenImageOptions)
     return new BlockMapDevice({ file, map, backing: undefined, information, blockSize, name, holesArePresent: true });
   }
   const reference = parentReference(parentLocator, name);
-  const backing = await openParent(reference, options);
+  const backing = options.informationOnly ? undefined : await openParent(reference, options);
   const parent = { backing: { name: reference.names[0]!, format: 'vhdx' } };
   return new BlockMapDevice({ file, map, backing, information: { ...information, ...parent }, blockSize, name });
 }
