@@ -71,6 +71,8 @@ export interface ResizableDevice extends BlockDevice {
   write(source: Uint8Array, offset: number): MaybePromise<void>;
   /** Cuts the device to `size` bytes, or makes it so long with zeros. */
   resize(size: number): MaybePromise<void>;
+  /** Looks how long it is by now, where somebody else may have changed that. */
+  refreshSize?(): void;
 }
 
 /** Whether a device can get longer and shorter. A partition or a block device of this machine cannot. */

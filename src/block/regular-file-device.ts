@@ -89,6 +89,14 @@ class RegularFileDevice implements ResizableDevice {
     }
   }
 
+  refreshSize(): void {
+    try {
+      this.size = fs.fstatSync(this.#handle.fd).size;
+    } catch (error) {
+      throw systemError(`read ${this.#label}`, error);
+    }
+  }
+
   *extents(offset: number, length: number): Generator<Extent, undefined> {
     const end = offset + length;
     for (let position = offset; position < end; ) {

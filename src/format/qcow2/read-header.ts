@@ -1,4 +1,4 @@
-import type { BlockDevice } from '../../block/block-device.ts';
+import { type BlockDevice, isResizable } from '../../block/block-device.ts';
 import { decodeClusterSize, decodeHeader, preambleLength, type Qcow2Header } from './header.ts';
 
 /**
@@ -8,7 +8,10 @@ import { decodeClusterSize, decodeHeader, preambleLength, type Qcow2Header } fro
  */
 export async function readHeader(file: BlockDevice, name: string): Promise<Qcow2Header> {
   const clusterSize = decodeClusterSize(await readHead(file, preambleLength), name);
-  return decodeHeader(await readHead(file, clusterSize), name);
+  const head = await readHead(file, clusterSize);
+  // Since it was opened, the file may have got longer, and its header new tables behind what was its end.
+  if (isResizable(file)) file.refreshSize?.();
+  return decodeHeader(head, name);
 }
 
 /** The first `length` bytes of a file, fewer where it has fewer. */

@@ -1,5 +1,5 @@
 import { VarveError } from '../../base/varve-error.ts';
-import { type BlockDevice, isResizable, type ResizableDevice } from '../../block/block-device.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
 import { runSteps } from '../../block/run-steps.ts';
 import { alignDown, alignUp } from '../../bytes/align.ts';
 import type { DiskRange } from '../../format/data-ranges.ts';
@@ -11,8 +11,9 @@ import { copiedBit } from '../../format/qcow2/layout.ts';
 import { readHeader } from '../../format/qcow2/read-header.ts';
 import { Refcounts } from '../../format/qcow2/refcounts.ts';
 import { zeroRuns } from '../../format/zero-runs.ts';
+import { CommitFile } from './commit-file.ts';
 import type { MergedContent } from './merged-content.ts';
-import { alignRanges, pieces } from './own-ranges.ts';
+import { alignRanges, pieces, totalLength } from './own-ranges.ts';
 import { releaseReplaced } from './release-replaced.ts';
 
 /** How content is committed to a qcow2 image. */
@@ -69,7 +70,7 @@ function requireOwnClusters(header: Qcow2Header, name: string): void {
 
 /** One commit under way. */
 class Qcow2Commit {
-  readonly #file: BlockDevice;
+  readonly #file: CommitFile;
   readonly #image: ImageFile;
   readonly #content: MergedContent;
   readonly #options: CommitQcow2Options;
@@ -80,7 +81,7 @@ class Qcow2Commit {
   #refcounts!: Refcounts;
 
   constructor(file: BlockDevice, header: Qcow2Header, content: MergedContent, options: CommitQcow2Options) {
-    this.#file = withoutTrim(file);
+    this.#file = new CommitFile(file);
     this.#image = new ImageFile(this.#file, header, options.name);
     this.#content = content;
     this.#options = options;
@@ -97,9 +98,22 @@ class Qcow2Commit {
     this.#refcounts = await runSteps(Refcounts.open(this.#image, from));
     if (header.l1Size > 0) await this.#file.read(bytesOf(this.#oldL1), header.l1TableOffset);
     bytesOf(this.#newL1).set(bytesOf(this.#oldL1));
-    for (const group of byTable(this.#ranges(), this.#coverage)) await this.#replaceTable(group);
+    const ranges = this.#ranges();
+    await this.#file.extend(this.#roomFor(ranges));
+    for (const group of byTable(ranges, this.#coverage)) await this.#replaceTable(group);
     await this.#switch();
     await releaseReplaced(this.#image, this.#refcounts, header, this.#oldL1, this.#newL1);
+    await this.#file.shrink(clusterSize);
+  }
+
+  /** How many bytes at most are written that are new: clusters, their tables, and the refcounts of all that. */
+  #roomFor(ranges: readonly DiskRange[]): number {
+    const { clusterSize, header } = this.#image;
+    const clusters = totalLength(ranges) / clusterSize;
+    const tables = ranges.reduce((count, { length }) => count + Math.ceil(length / this.#coverage) + 1, 0);
+    const counted = clusters + tables + this.#newL1.byteLength / clusterSize;
+    const blocks = Math.ceil((counted * 2 ** header.refcountOrder) / (clusterSize * 8)) + 2;
+    return (counted + blocks + 2 * header.refcountTableClusters) * clusterSize;
   }
 
   /** Whole clusters that are to change. */
@@ -224,29 +238,4 @@ function bytesOf(table: DataView): Uint8Array {
 
 function aborted(signal: AbortSignal): VarveError {
   return new VarveError('ABORTED', 'stopped on request', { cause: signal.reason });
-}
-
-/** The same device, whose space is not given back: somebody may still read there. */
-function withoutTrim(file: BlockDevice): BlockDevice {
-  const quiet = {
-    get size() {
-      return file.size;
-    },
-    blockSize: file.blockSize,
-    supports: { ...file.supports, trim: false },
-    read: (target: Uint8Array, offset: number) => file.read(target, offset),
-    write: (source: Uint8Array, offset: number) => file.write(source, offset),
-    zero: (offset: number, length: number) => file.zero(offset, length),
-    trim: () => undefined,
-    flush: () => file.flush(),
-    extents: (offset: number, length: number) => file.extents(offset, length),
-    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
-  };
-  if (!isResizable(file)) return quiet;
-  const resizable: ResizableDevice = Object.defineProperty(
-    { ...quiet, resize: (size: number) => file.resize(size) },
-    'size',
-    { get: () => file.size },
-  );
-  return resizable;
 }
