@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { isVarveError } from '../../src/base/varve-error.ts';
 import { type BlockDevice, isResizable } from '../../src/block/block-device.ts';
 import { openFileDevice } from '../../src/block/file-device.ts';
+import { type MemoryDevice, memoryDevice } from '../../src/block/memory-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
+import { damaged, damages } from '../../src/conformance/image-format-damage.ts';
 import { compressible } from '../../src/conformance/image-format-samples.ts';
 import { followBackingFiles } from '../../src/format/backing-files.ts';
 import type { CreateImageOptions, FormatDevice } from '../../src/format/image-format.ts';
@@ -364,4 +367,45 @@ describe('new qcow2 images', { skip }, () => {
 async function infoOf(path: string): Promise<unknown> {
   const { filename: _, 'actual-size': __, ...rest } = JSON.parse(await qemuImg('info', '--output=json', path));
   return rest;
+}
+
+describe('damaged images of qemu-img that are written', { skip }, () => {
+  const options = [
+    'cluster_size=512,refcount_bits=1',
+    'cluster_size=16k,extended_l2=on',
+    'cluster_size=1k,compat=0.10',
+  ];
+  for (const [index, option] of options.entries()) {
+    test(`${option}: requests end in an error with a code, or are done`, async () => {
+      await using directory = await imageDirectory();
+      const path = directory.path('image');
+      const raw = await directory.save('disk.raw', compressible(300_032, 1));
+      const compressed = index === 2 ? ['-c'] : [];
+      await qemuImg('convert', ...compressed, '-f', 'raw', '-O', 'qcow2', '-o', option, raw, path);
+      if (index > 0) await qemuImg('snapshot', '-c', 'one', path);
+      const image = await readFile(path);
+      const property = fc.asyncProperty(damages(image.length), async (changes) => {
+        await writeHere(memoryDevice(damaged(image, changes)));
+      });
+      await fc.assert(property, { numRuns: 300 });
+    });
+  }
+});
+
+/** Changes this and that on a disk that may be damaged. */
+async function writeHere(file: MemoryDevice): Promise<void> {
+  try {
+    await using disk = await qcow2Format.open(file, { name: 'sample.qcow2', writable: true });
+    const end = Math.min(disk.size, 2 ** 20);
+    if (end < 8192) return;
+    for (const offset of [100, 40_000, end - 5000])
+      await disk.write(pattern(3000, offset), Math.min(offset, end - 3000));
+    await disk.zero(5001, Math.min(50_000, end - 5001));
+    await disk.trim(0, end);
+    await disk.flush();
+    await disk.resize?.(2 ** 21);
+  } catch (error) {
+    const codes = ['CORRUPT', 'UNSUPPORTED', 'PERMISSION', 'READ_ONLY', 'NO_SPACE', 'INVALID', 'OUT_OF_RANGE'] as const;
+    assert.ok(isVarveError(error, ...codes), `${error instanceof Error ? error.stack : error}`);
+  }
 }
