@@ -37,13 +37,11 @@ async function withFiles(
   const openFile = async (path: string): Promise<BlockDevice> => {
     const file = await openFileDevice(path, { readOnly: true });
     opened.add(path);
-    return Object.assign(Object.create(file), {
-      size: file.size,
-      supports: file.supports,
-      read: file.read.bind(file),
+    const dispose = file[Symbol.asyncDispose].bind(file);
+    return Object.assign(file, {
       [Symbol.asyncDispose]: async () => {
         opened.delete(path);
-        await file[Symbol.asyncDispose]();
+        await dispose();
       },
     });
   };
