@@ -8,7 +8,6 @@ interface ForeignFormat {
 }
 
 const foreignFormats: readonly ForeignFormat[] = [
-  { description: 'a qcow image of version 1', magic: 'QFI\xfb\0\0\0\x01', offset: 0 },
   { description: 'a tar archive', magic: 'ustar', offset: 257 },
   { description: 'a gzip-compressed file', magic: '\x1f\x8b\x08', offset: 0 },
   { description: 'an xz-compressed file', magic: '\xfd7zXZ\0', offset: 0 },

@@ -4,6 +4,7 @@ import { foreignFormat } from './foreign-formats.ts';
 import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
 import { ovaFormat } from './ova/ova.ts';
 import { parallelsFormat } from './parallels/parallels.ts';
+import { qcow1Format } from './qcow1/qcow1.ts';
 import { qcow2Format } from './qcow2/qcow2.ts';
 import { qedFormat } from './qed/qed.ts';
 import { rawFormat } from './raw.ts';
@@ -20,6 +21,7 @@ const diskFormats: readonly ImageFormat[] = [
   qedFormat,
   parallelsFormat,
   vmdkFormat,
+  qcow1Format,
   qcow2Format,
   rawFormat,
 ];

@@ -1,0 +1,163 @@
+import { constants, inflateRawSync } from 'node:zlib';
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice, DeviceSupport, Extent } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
+import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import { mapOf } from '../map-of.ts';
+import type { Qcow1ClusterMap, Qcow1Run } from './cluster-map.ts';
+
+/** An opened image. */
+export interface Qcow1DeviceOptions {
+  readonly file: BlockDevice;
+  readonly map: Qcow1ClusterMap;
+  readonly backing: BlockDevice | undefined;
+  readonly information: FormatInformation;
+  readonly clusterSize: number;
+  /** The image's name in errors. */
+  readonly name: string;
+}
+
+/** The disk inside a qcow image of version 1, to be read. */
+export class Qcow1Device implements FormatDevice {
+  readonly format = 'qcow';
+  readonly size: number;
+  readonly blockSize: number;
+  readonly supports: DeviceSupport = { write: false, trim: false, zero: false, extents: true };
+  readonly #options: Qcow1DeviceOptions;
+  /** The cluster that was unpacked last, by where its compressed bytes are. */
+  #unpacked: { readonly hostOffset: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(options: Qcow1DeviceOptions) {
+    this.#options = options;
+    this.size = options.information.virtualSize;
+    this.blockSize = options.clusterSize;
+  }
+
+  information(): FormatInformation {
+    return this.#options.information;
+  }
+
+  async read(target: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < target.length; ) {
+      const run = await this.#options.map.lookup(offset + done, target.length - done);
+      await this.#fill(target.subarray(done, done + run.length), offset + done, run);
+      done += run.length;
+    }
+  }
+
+  write(): never {
+    throw this.#readOnly();
+  }
+
+  zero(): never {
+    throw this.#readOnly();
+  }
+
+  trim(): never {
+    throw this.#readOnly();
+  }
+
+  flush(): void {}
+
+  async *extents(offset: number, length: number): AsyncGenerator<Extent> {
+    for await (const run of this.map(offset, length)) {
+      yield { offset: run.offset, length: run.length, kind: run.kind };
+    }
+  }
+
+  map(offset: number, length: number): AsyncGenerator<MappedExtent> {
+    return joined(this.#runs(offset, length));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using _file = this.#options.file;
+    await using _backing = this.#options.backing;
+  }
+
+  async *#runs(offset: number, length: number): AsyncGenerator<MappedExtent> {
+    const { backing, map } = this.#options;
+    for (let position = offset; position < offset + length; ) {
+      const run = await map.lookup(position, offset + length - position);
+      if (run.kind === 'backing') yield* mappedBeneath(backing, position, run.length);
+      else {
+        const where = run.kind === 'data' ? { hostOffset: run.hostOffset } : {};
+        const common = { offset: position, length: run.length, kind: 'data', depth: 0, present: true } as const;
+        yield { ...common, compressed: run.kind === 'compressed', ...where };
+      }
+      position += run.length;
+    }
+  }
+
+  async #fill(part: Uint8Array, offset: number, run: Qcow1Run): Promise<void> {
+    const { backing, clusterSize, file } = this.#options;
+    if (run.kind === 'data') return await file.read(part, run.hostOffset);
+    if (run.kind === 'compressed') {
+      const cluster = await this.#unpack(run);
+      part.set(cluster.subarray(offset % clusterSize, (offset % clusterSize) + part.length));
+      return;
+    }
+    const available = Math.max(0, Math.min(part.length, (backing?.size ?? 0) - offset));
+    part.fill(0, available);
+    if (available > 0) await backing?.read(part.subarray(0, available), offset);
+  }
+
+  async #unpack({ compressedLength, hostOffset }: Qcow1Run): Promise<Uint8Array> {
+    if (this.#unpacked?.hostOffset === hostOffset) return this.#unpacked.bytes;
+    const packed = new Uint8Array(compressedLength);
+    if (compressedLength > 0) await this.#options.file.read(packed, hostOffset);
+    const bytes = this.#inflate(packed, hostOffset);
+    this.#unpacked = { hostOffset, bytes };
+    return bytes;
+  }
+
+  /** Output is bounded by the cluster's size, and has to be just that. */
+  #inflate(packed: Uint8Array, hostOffset: number): Uint8Array {
+    const { clusterSize, name } = this.#options;
+    const bounds = { chunkSize: clusterSize + 64, maxOutputLength: clusterSize, finishFlush: constants.Z_SYNC_FLUSH };
+    const why = `the compressed cluster at byte ${hostOffset} of the file`;
+    try {
+      const bytes = inflateRawSync(packed, bounds);
+      if (bytes.length === clusterSize) return bytes;
+    } catch (cause) {
+      throw new VarveError('CORRUPT', `cannot read ${name}: ${why} makes no sense`, { cause });
+    }
+    throw corruptImage(name, `${why} gives no whole cluster`);
+  }
+
+  #readOnly(): VarveError {
+    const what = 'qcow images of version 1 are read here, not written in place';
+    return new VarveError('READ_ONLY', `cannot write ${this.#options.name}: ${what}; convert it to a qcow2 image`);
+  }
+}
+
+/** Runs with neighbours that go on made one. */
+async function* joined(runs: AsyncIterable<MappedExtent>): AsyncGenerator<MappedExtent> {
+  let last: MappedExtent | undefined;
+  for await (const run of runs) {
+    if (last !== undefined && goesOn(last, run)) last = { ...last, length: last.length + run.length };
+    else {
+      if (last !== undefined) yield last;
+      last = run;
+    }
+  }
+  if (last !== undefined) yield last;
+}
+
+function goesOn(first: MappedExtent, second: MappedExtent): boolean {
+  const place = first.hostOffset === undefined ? undefined : first.hostOffset + first.length;
+  const isAlike = first.kind === second.kind && first.depth === second.depth && first.present === second.present;
+  return isAlike && first.compressed === second.compressed && place === second.hostOffset;
+}
+
+async function* mappedBeneath(
+  backing: BlockDevice | undefined,
+  offset: number,
+  length: number,
+): AsyncGenerator<MappedExtent> {
+  const available = Math.max(0, Math.min(length, (backing?.size ?? 0) - offset));
+  if (backing !== undefined && available > 0) {
+    for await (const extent of mapOf(backing, offset, available)) yield { ...extent, depth: extent.depth + 1 };
+  }
+  const rest = { offset: offset + available, length: length - available, depth: 0, compressed: false };
+  if (available < length) yield { ...rest, kind: 'hole', present: false };
+}
