@@ -1,3 +1,4 @@
+import { parseSize } from '../../base/size.ts';
 import { VarveError } from '../../base/varve-error.ts';
 import { alignUp } from '../../bytes/align.ts';
 import { newGuid, zeroGuid } from '../guid.ts';
@@ -39,7 +40,8 @@ const largestBlockSize = 256 * mebibyte;
  * @throws VarveError `INVALID` for a disk that is too large, and options that make no sense
  */
 export function vhdxLayout(diskSize: number, options: WriteImageOptions): VhdxLayout {
-  const { clusterSize: blockSize = usualBlockSize(diskSize), compression = 'none' } = options;
+  const { compression = 'none' } = options;
+  const blockSize = blockSizeOf(options) ?? usualBlockSize(diskSize);
   if (compression !== 'none') throw new VarveError('INVALID', 'a VHDX cannot be compressed; choose qcow2 for that');
   if (diskSize > maximumSize) {
     throw new VarveError('INVALID', `a VHDX holds at most 64 TiB, and the disk has ${diskSize} bytes; choose qcow2`);
@@ -62,11 +64,17 @@ function usualBlockSize(diskSize: number): number {
   return diskSize > 2 ** 30 ? 16 * mebibyte : 8 * mebibyte;
 }
 
+/** As it is asked for, in either way; qemu-img takes 0 for its own choice. */
+function blockSizeOf({ clusterSize, options = {} }: WriteImageOptions): number | undefined {
+  const size = options.block_size === undefined ? clusterSize : parseSize(options.block_size);
+  return size === 0 ? undefined : size;
+}
+
 function subformatOf({ options = {} }: WriteImageOptions): 'dynamic' | 'fixed' {
-  const { subformat = 'dynamic', ...others } = options;
+  const { block_size: _, subformat = 'dynamic', ...others } = options;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
-    throw new VarveError('INVALID', `vhdx images have no option ${unknown} here; there is subformat`);
+    throw new VarveError('INVALID', `vhdx images have no option ${unknown} here; there are subformat and block_size`);
   }
   if (subformat === 'dynamic' || subformat === 'fixed') return subformat;
   throw new VarveError('INVALID', `vhdx images have no subformat ${subformat}; choose dynamic or fixed`);

@@ -47,8 +47,12 @@ export interface LogEntry {
   readonly length: number;
   readonly flushedFileOffset: number;
   readonly lastFileOffset: number;
-  readonly writes: readonly LoggedWrite[];
+  /** In the order in which they are to be made. They come from the entry's bytes at each call: many take no memory. */
+  writes(): readonly LoggedWrite[];
 }
+
+/** An entry that is to be made. */
+export type NewLogEntry = Omit<LogEntry, 'length' | 'writes'> & { readonly writes: readonly LoggedWrite[] };
 
 const headerLength = 64;
 const descriptorLength = 32;
@@ -82,9 +86,10 @@ function decodeEntry(bytes: Uint8Array, logLength: number): LogEntry | undefined
   const [flushedFileOffset, lastFileOffset] = [reader.u64le(), reader.u64le()];
   if (sequenceNumber === 0n || tail % logSectorLength !== 0 || tail >= logLength) return undefined;
   if (headerLength + descriptorCount * descriptorLength > bytes.length) return undefined;
-  const writes = decodeDescriptors(bytes, descriptorCount, sequenceNumber);
-  if (writes === undefined) return undefined;
-  return { sequenceNumber, tail, length: bytes.length, flushedFileOffset, lastFileOffset, writes };
+  const writes = () => decodeDescriptors(bytes, descriptorCount, sequenceNumber);
+  if (writes() === undefined) return undefined;
+  const known = { sequenceNumber, tail, length: bytes.length, flushedFileOffset, lastFileOffset };
+  return { ...known, writes: () => writes() ?? [] };
 }
 
 function decodeDescriptors(bytes: Uint8Array, count: number, sequenceNumber: bigint): LoggedWrite[] | undefined {
@@ -136,7 +141,7 @@ function signatureAt(bytes: Uint8Array, offset: number): string {
 }
 
 /** The bytes of an entry; its length follows from its writes. */
-export function encodeLogEntry(entry: Omit<LogEntry, 'length'>, logGuid: Guid): Uint8Array {
+export function encodeLogEntry(entry: NewLogEntry, logGuid: Guid): Uint8Array {
   const { sequenceNumber, writes } = entry;
   const descriptorsEnd = headerLength + writes.length * descriptorLength;
   const dataStart = Math.ceil(descriptorsEnd / logSectorLength) * logSectorLength;

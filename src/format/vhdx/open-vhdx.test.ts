@@ -262,6 +262,8 @@ test('options that make no sense are INVALID, and so is a disk that is too large
     { clusterSize: 3 * mebibyte },
     { options: { subformat: 'round' } },
     { options: { colour: 'blue' } },
+    { options: { block_size: '3M' } },
+    { options: { block_size: 'large' } },
   ];
   for (const options of wrong) await assert.rejects(imageOf(pattern(512, 1), options), { code: 'INVALID' });
   const target = memoryTarget({ seekable: true, zeroed: true });
@@ -275,6 +277,16 @@ test('measure tells the size of the file', async () => {
     const { fullyAllocated, required } = await vhdxFormat.measure!(memoryDevice(content), options);
     assert.equal(required, (await imageOf(content, options)).length);
     assert.ok(fullyAllocated > 20 * mebibyte);
+  }
+});
+
+test('block_size is another word for the cluster size', async () => {
+  for (const [text, size] of [
+    ['2M', 2 * mebibyte],
+    ['0', 8 * mebibyte],
+  ] as const) {
+    await using disk = await open(await imageOf(pattern(512, 1), { options: { block_size: text } }));
+    assert.equal(disk.information().clusterSize, size);
   }
 });
 

@@ -14,12 +14,12 @@ export class PatchedFile implements BlockDevice {
   readonly #sectors = new Map<number, Uint8Array>();
 
   /** The file belongs to it. Writes are of whole sectors of the log, at multiples of them; `size` is what it has to have at least, in bytes. */
-  constructor(file: BlockDevice, writes: readonly LoggedWrite[], size: number) {
+  constructor(file: BlockDevice, newestFirst: Iterable<LoggedWrite>, size: number) {
     this.#file = file;
     this.blockSize = file.blockSize;
     this.supports = { write: false, trim: false, zero: false, extents: file.supports.extents };
     // The last write counts, so that the ones before add no more than what is not there yet.
-    for (const write of writes.toReversed()) this.#apply(write);
+    for (const write of newestFirst) this.#apply(write);
     this.size = Math.max(file.size, size);
   }
 

@@ -5,7 +5,7 @@ import { contentOf, extentsOf, pattern } from '../../conformance/device-content.
 import { newGuid } from '../guid.ts';
 import { activeSequence } from './active-sequence.ts';
 import type { VhdxHeader } from './file-header.ts';
-import { encodeLogEntry, type LogEntry, type LoggedWrite } from './log-entry.ts';
+import { encodeLogEntry, type LoggedWrite, type NewLogEntry } from './log-entry.ts';
 import { replayLog } from './replay-log.ts';
 
 const mebibyte = 2 ** 20;
@@ -18,12 +18,12 @@ const header: VhdxHeader = {
 
 const data = (offset: number, seed: number): LoggedWrite => ({ offset, length: 4096, bytes: pattern(4096, seed) });
 
-function entry(sequenceNumber: bigint, tail: number, ...writes: LoggedWrite[]): Omit<LogEntry, 'length'> {
+function entry(sequenceNumber: bigint, tail: number, ...writes: LoggedWrite[]): NewLogEntry {
   return { sequenceNumber, tail, flushedFileOffset: fileSize, lastFileOffset: fileSize, writes };
 }
 
 /** A log of 1 MiB with entries one behind the other from byte `start` on, around its end. */
-function logOf(start: number, ...entries: Omit<LogEntry, 'length'>[]): Uint8Array {
+function logOf(start: number, ...entries: NewLogEntry[]): Uint8Array {
   const log = new Uint8Array(mebibyte);
   let place = start;
   for (const each of entries) {

@@ -1,12 +1,13 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { zeroGuid } from '../guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
-import { activeSequence } from './active-sequence.ts';
+import { activeSequence, type LogSequence } from './active-sequence.ts';
 import type { VhdxHeader } from './file-header.ts';
+import type { LoggedWrite } from './log-entry.ts';
 import { PatchedFile } from './patched-file.ts';
 
 /** It is read into memory whole; other programs make logs of 1 MiB. */
-const maximumLogLength = 32 * 2 ** 20;
+const maximumLogLength = 16 * 2 ** 20;
 
 /**
  * The file as it is once its log is replayed, in memory; undefined where there is nothing to replay. What is returned
@@ -17,7 +18,7 @@ const maximumLogLength = 32 * 2 ** 20;
 export async function replayLog(file: BlockDevice, header: VhdxHeader, name: string): Promise<PatchedFile | undefined> {
   const { logGuid, logLength, logOffset } = header;
   if (logGuid === zeroGuid) return undefined;
-  if (logLength > maximumLogLength) throw unsupportedImage(name, `LogLength is ${logLength}, over 32 MiB`);
+  if (logLength > maximumLogLength) throw unsupportedImage(name, `LogLength is ${logLength}, over 16 MiB`);
   if (logLength === 0 || logOffset + logLength > file.size) {
     const place = `${logLength} bytes at byte ${logOffset} of ${file.size}`;
     throw corruptImage(name, `its log is not empty, and cannot be ${place}`);
@@ -32,6 +33,9 @@ export async function replayLog(file: BlockDevice, header: VhdxHeader, name: str
     const sizes = `FlushedFileOffset is ${last.flushedFileOffset}, and the file has ${file.size} bytes`;
     throw corruptImage(name, `it was cut off: its log's ${sizes}`);
   }
-  const writes = sequence.flatMap((entry) => entry.writes);
-  return new PatchedFile(file, writes, last.lastFileOffset);
+  return new PatchedFile(file, newestFirst(sequence), last.lastFileOffset);
+}
+
+function* newestFirst(sequence: LogSequence): Generator<LoggedWrite, undefined> {
+  for (const entry of sequence.toReversed()) yield* entry.writes().toReversed();
 }
