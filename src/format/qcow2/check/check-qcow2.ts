@@ -7,12 +7,12 @@ import { readHeader } from '../read-header.ts';
 import type { CheckContext } from './check-context.ts';
 import type { CheckedImage } from './checked-image.ts';
 import { ClusterCounter } from './count-clusters.ts';
-import { countExtensions, countSnapshotTable } from './count-metadata.ts';
+import { countExtensions, countSnapshotTable, isIncomplete } from './count-metadata.ts';
 import { countL1Tables } from './count-tables.ts';
 import { countRefcountStructures, readDiskRefcounts } from './disk-refcounts.ts';
 import { Findings } from './findings.ts';
 import { ReferenceCounter } from './reference-counter.ts';
-import { markClean, repairEntries, repairReferences } from './repair-image.ts';
+import { completeSnapshots, markClean, repairEntries, repairReferences } from './repair-image.ts';
 
 /**
  * Looks for what is wrong with a qcow2 image, and repairs it if asked.
@@ -41,6 +41,9 @@ async function repair(found: CheckedImage, mode: 'leaks' | 'all', options: Check
   if (!file.supports.write) throw new VarveError('READ_ONLY', `cannot repair ${name}: it is open for reading only`);
   const hasOtherEntries = mode === 'all' && (await repairEntries(found));
   await repairReferences(hasOtherEntries ? await inspect(file, options) : found, mode);
+  const repaired = await inspect(file, options);
+  if (mode === 'leaks' || !repaired.hasIncompleteSnapshots) return repaired;
+  await completeSnapshots(repaired.context);
   return inspect(file, options);
 }
 
@@ -68,7 +71,8 @@ async function inspect(file: BlockDevice, options: CheckImageOptions): Promise<C
   await countExtensions(context);
   countRefcountStructures(header, disk, counter, findings);
   compareCounts(context);
-  return { context, usage, clusters };
+  const hasIncompleteSnapshots = snapshots.entries.some((entry) => isIncomplete(entry, header));
+  return { context, usage, clusters, hasIncompleteSnapshots };
 }
 
 async function contextOf(file: BlockDevice, header: Qcow2Header, options: CheckImageOptions): Promise<CheckContext> {

@@ -7,4 +7,6 @@ export interface CheckedImage {
   readonly context: CheckContext;
   readonly usage: TableUsage;
   readonly clusters: ClusterCounter;
+  /** Whether the snapshot table leaves out what version 3 wants to know. */
+  readonly hasIncompleteSnapshots: boolean;
 }

@@ -69,7 +69,8 @@ export class ClusterCounter {
     }
     if ((high & 0x3f00_0000) !== 0 || (low & 0x1fe) !== 0) this.#corrupt(position, 'has reserved bits set');
     const offset = hostOffsetOf(high, low);
-    if (offset !== 0 || (this.#isExternal && high >= copiedBit)) this.#countStandard(position, high, low, offset, (zeros & allocated) !== 0);
+    if (offset !== 0 || (this.#isExternal && high >= copiedBit))
+      this.#countStandard(position, high, low, offset, (zeros & allocated) !== 0);
     else if (allocated !== 0)
       this.#corrupt(position, 'says that parts of a cluster are allocated, and not where it is');
   }

@@ -4,7 +4,9 @@ import { type BitmapEntry, isBitmapTableEntry } from '../bitmaps/bitmap-director
 import { bitmapsExtensionOf, readBitmapDirectory, readBitmapTable } from '../bitmaps/read-bitmaps.ts';
 import { hostOffsetOf } from '../cluster-entry.ts';
 import { encryptionHeaderOf } from '../encryption/encryption-header.ts';
+import type { Qcow2Header } from '../header.ts';
 import { readSnapshotTable, type SnapshotTable } from '../snapshots/read-snapshots.ts';
+import type { SnapshotEntry } from '../snapshots/snapshot-table.ts';
 import type { CheckContext } from './check-context.ts';
 
 /** What `action` gives; where it finds the image corrupt, that is noted, and it is undefined. */
@@ -24,11 +26,17 @@ export async function countSnapshotTable(context: CheckContext): Promise<Snapsho
   const table = await orHidden(context, () => readSnapshotTable(file, header, name));
   if (table === undefined) return { entries: [], length: 0 };
   counter.add('the snapshot table', header.snapshotsOffset, table.length);
-  for (const { diskSize, name: snapshotName } of table.entries) {
-    if (header.version === 2 || diskSize !== undefined) continue;
+  for (const entry of table.entries) {
+    if (!isIncomplete(entry, header)) continue;
+    const { name: snapshotName } = entry;
     findings.corrupt(() => `snapshot ${JSON.stringify(snapshotName)} does not say how large the disk was`);
   }
   return table;
+}
+
+/** Whether an entry leaves out how large the disk was, which version 3 wants to know. */
+export function isIncomplete({ diskSize }: SnapshotEntry, { version }: Qcow2Header): boolean {
+  return version === 3 && diskSize === undefined;
 }
 
 /** Counts the area of the LUKS header, and bitmaps with their directory and tables. */

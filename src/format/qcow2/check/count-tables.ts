@@ -76,9 +76,12 @@ export async function countL1Tables(context: CheckContext, snapshots: readonly S
   const { findings, header } = context;
   const usage = new TableUsage(2 ** header.clusterBits);
   await countL1Table(context, usage, { offset: header.l1TableOffset, size: header.l1Size, isActive: true, times: 1 });
+  let totalLength = 0;
   for (const { entry, times } of distinctTables(snapshots)) {
     const { l1Size: size, l1TableOffset: offset } = entry;
-    const problem = snapshotProblem(entry, 2 ** header.clusterBits);
+    totalLength += size * 8;
+    const isTooMuch = totalLength > context.file.size;
+    const problem = isTooMuch ? 'L1 tables overlap' : snapshotProblem(entry, 2 ** header.clusterBits);
     if (problem === undefined) await countL1Table(context, usage, { offset, size, isActive: false, times });
     else findings.hide(`snapshot ${JSON.stringify(entry.name)}: ${problem}`);
   }

@@ -4,6 +4,9 @@ import { hostOffsetOf, standardKind } from '../cluster-entry.ts';
 import { autoclearFeature } from '../features.ts';
 import { ImageFile } from '../image-file.ts';
 import { copiedBit } from '../layout.ts';
+import { Refcounts } from '../refcounts.ts';
+import { readSnapshotTable } from '../snapshots/read-snapshots.ts';
+import { replaceSnapshotTable } from '../snapshots/replace-table.ts';
 import type { CheckContext } from './check-context.ts';
 import type { CheckedImage } from './checked-image.ts';
 import { readPadded } from './read-padded.ts';
@@ -46,6 +49,13 @@ export async function repairReferences(checked: CheckedImage, mode: 'leaks' | 'a
   // With leaks gone a refcount may be one that was not; where there is more wrong, nothing of it is touched.
   if (mode === 'all' || findings.corruptions === 0) await repairCopiedBits(checked);
   await file.flush();
+}
+
+/** Writes the snapshot table of an image whose refcounts are in order with all that version 3 wants to know. */
+export async function completeSnapshots({ file, header, name }: CheckContext): Promise<void> {
+  const image = new ImageFile(file, header, name);
+  const { entries, length } = await readSnapshotTable(file, header, name);
+  await replaceSnapshotTable({ image, refcounts: await runSteps(Refcounts.open(image)) }, length, entries);
 }
 
 /** Takes the marks of an image that is not in order away; it has been found to be. */

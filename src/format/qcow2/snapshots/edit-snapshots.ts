@@ -4,6 +4,7 @@ import { runSteps } from '../../../block/run-steps.ts';
 import { markBitmapsInUse } from '../bitmaps/mark-in-use.ts';
 import { updateCopiedBits } from './copied-bits.ts';
 import { findSnapshot } from './find-snapshot.ts';
+import { applyReleases, changeHeader } from './replace-table.ts';
 import { SnapshotEditor } from './snapshot-editor.ts';
 import type { SnapshotEntry } from './snapshot-table.ts';
 import { type L1Place, ownClusters, referencesOf } from './table-references.ts';
@@ -97,7 +98,7 @@ export async function applyQcow2Snapshot(file: BlockDevice, imageName: string, s
     // They do not know what of the disk is another then.
     await runSteps(markBitmapsInUse(image, () => true));
     const size = diskSize ?? image.header.size;
-    await editor.changeHeader({ l1TableOffset: offset, l1Size, size });
+    await changeHeader(editor, { l1TableOffset: offset, l1Size, size });
     await release(editor, before);
   });
 }
@@ -122,9 +123,10 @@ export async function deleteQcow2Snapshot(file: BlockDevice, imageName: string, 
 }
 
 /** Gives up what an L1 table refers to, and the table; nothing in the file points to it any more. */
-async function release({ image, refcounts, settle }: SnapshotEditor, place: L1Place): Promise<void> {
+async function release(editor: SnapshotEditor, place: L1Place): Promise<void> {
+  const { image, refcounts } = editor;
   for await (const { count, first } of referencesOf(image, place)) refcounts.release(first, count);
   const own = ownClusters(image, place);
   if (own.count > 0) refcounts.release(own.first, own.count);
-  await settle();
+  await applyReleases(editor);
 }

@@ -4,12 +4,13 @@ import { runSteps } from '../../../block/run-steps.ts';
 import { checkQcow2 } from '../check/check-qcow2.ts';
 import { checkHeader, hasFeature } from '../check-header.ts';
 import { incompatibleFeature } from '../features.ts';
-import { type ChangeableFields, ImageFile } from '../image-file.ts';
+import { ImageFile } from '../image-file.ts';
 import { readHeader } from '../read-header.ts';
 import { Refcounts } from '../refcounts.ts';
 import { readSnapshotTable, type SnapshotTable } from './read-snapshots.ts';
 import { readTable } from './read-table.ts';
-import { encodeSnapshotTable, type SnapshotEntry } from './snapshot-table.ts';
+import { replaceSnapshotTable } from './replace-table.ts';
+import type { SnapshotEntry } from './snapshot-table.ts';
 import { type L1Place, ownClusters } from './table-references.ts';
 
 /** What changing the snapshots of an image needs. */
@@ -86,34 +87,8 @@ export class SnapshotEditor {
 
   /** Writes the table of snapshots anew, and makes the header point to it. */
   async replaceTable(entries: readonly SnapshotEntry[]): Promise<void> {
-    const { clusterSize, file, header } = this.image;
-    const old = { first: header.snapshotsOffset / clusterSize, count: Math.ceil(this.#table.length / clusterSize) };
-    const encoded = encodeSnapshotTable(entries, header.size);
-    const count = Math.ceil(encoded.length / clusterSize);
-    const first = count === 0 ? 0 : await runSteps(this.refcounts.allocateContiguous(count));
-    const bytes = new Uint8Array(count * clusterSize);
-    bytes.set(encoded);
-    if (count > 0) await file.write(bytes, first * clusterSize);
-    await this.changeHeader({ snapshotsOffset: first * clusterSize, snapshotCount: entries.length });
-    if (old.count > 0) this.refcounts.release(old.first, old.count);
-    await this.settle();
+    await replaceSnapshotTable(this, this.#table.length, entries);
   }
-
-  /** Changes the header, once everything that it may point to is durable, and makes that durable. */
-  async changeHeader(changes: ChangeableFields): Promise<void> {
-    const { file } = this.image;
-    await runSteps(this.refcounts.write());
-    await file.flush();
-    await runSteps(this.image.changeFields(changes));
-    await file.flush();
-  }
-
-  /** Frees what was released. */
-  readonly settle = async (): Promise<void> => {
-    await runSteps(this.refcounts.applyReleases());
-    await runSteps(this.refcounts.write());
-    await this.image.file.flush();
-  };
 
   /** Version 2 has no mark; what can be wrong there after a power cut costs space, and a copy here and there. */
   async #mark(isDirty: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 import { alignUp } from '../../../bytes/align.ts';
 import { hasFeature } from '../check-header.ts';
 import { compressedLength, compressedOffset, hostOffsetOf, standardKind } from '../cluster-entry.ts';
+import { corruptImage } from '../errors.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { HostClusters } from '../refcounts.ts';
 import { readTable } from './read-table.ts';
@@ -39,15 +40,19 @@ export async function* referencesOf(image: ImageFile, place: L1Place): AsyncGene
 async function* singleReferences(image: ImageFile, place: L1Place): AsyncGenerator<HostClusters, undefined> {
   const { clusterSize } = image;
   const l1 = await readTable(image, place.offset, place.size * 8, 'L1 table');
+  let tableCount = 0;
   for (let position = 0; position < l1.byteLength; position += 8) {
     const offset = hostOffsetOf(l1.getUint32(position), l1.getUint32(position + 4));
     if (offset === 0) continue;
+    tableCount += 1;
+    if (tableCount * clusterSize > image.file.size) throw damaged(image, 'an L1 table uses an L2 table twice');
     yield { first: offset / clusterSize, count: 1 };
     yield* entryReferences(image, await readTable(image, offset, clusterSize, 'L2 table'));
   }
 }
 
-function* entryReferences({ clusterSize, header }: ImageFile, l2: DataView): Generator<HostClusters, undefined> {
+function* entryReferences(image: ImageFile, l2: DataView): Generator<HostClusters, undefined> {
+  const { clusterSize, header } = image;
   const step = hasFeature(header, 'extendedL2') ? 16 : 8;
   const isExternal = hasFeature(header, 'externalDataFile');
   for (let position = 0; position < l2.byteLength; position += step) {
@@ -59,7 +64,12 @@ function* entryReferences({ clusterSize, header }: ImageFile, l2: DataView): Gen
       const first = Math.floor(start / clusterSize);
       yield { first, count: Math.floor(last / clusterSize) - first + 1 };
     } else if (offset !== 0 && !isExternal) {
+      if (offset % clusterSize !== 0) throw damaged(image, `a cluster is at byte ${offset}, inside another`);
       yield { first: offset / clusterSize, count: 1 };
     }
   }
+}
+
+function damaged({ name }: ImageFile, why: string): Error {
+  return corruptImage(name, `${why}; check and repair it first`);
 }
