@@ -1,6 +1,9 @@
 /** The Castagnoli polynomial, its bits reversed. Source: RFC 3720, section 12.1 and appendix B.4. */
 const polynomial = 0x82f6_3b78;
-/** How many bytes are taken at once; slicing as in Kounavis and Berry, "A Systematic Approach to Building High Performance Software-Based CRC Generators". */
+/**
+ * How many bytes are taken at once. Source: Kounavis and Berry, "A Systematic Approach to Building High Performance
+ * Software-Based CRC Generators", section 4.
+ */
 const sliceCount = 4;
 
 let tables: readonly Uint32Array[] | undefined;

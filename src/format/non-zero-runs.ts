@@ -10,7 +10,7 @@ const grain = 4096;
 /** Takes bytes of a disk and where they are. They are the caller's again when it is done. */
 export type TakeRun = (bytes: Uint8Array, diskOffset: number) => MaybePromise<void>;
 
-/** Hands over all of a disk that is not zero, in order, in runs of 4 KiB to 1 MiB; the last may be padded with zeros. */
+/** Hands over all of a disk that is not zero in order, in runs of 4 KiB to 1 MiB; the last may be padded with zeros. */
 export async function nonZeroRuns(
   source: BlockDevice,
   { onProgress, signal }: WriteImageOptions,

@@ -1,6 +1,6 @@
 import type { ImageTarget } from './image-target.ts';
 
-/** The part of a target from byte `start` on, for a disk that stands in an image in one piece; finishing it does nothing. */
+/** The part of a target from byte `start` on, for a disk that is in one piece there; finishing it does nothing. */
 export function shiftedTarget(target: ImageTarget, start: number): ImageTarget {
   const { capacity, seekable, zeroed } = target;
   return {

@@ -26,7 +26,7 @@ export const vhdFormat: WritableFormat = {
   measure: measureVhd,
 };
 
-/** Whether the disk that a fixed disk's footer describes is what is before it, so that nobody takes data for a footer. */
+/** Whether the disk that a footer describes is what is before it, so that nobody takes data for a footer. */
 function fits(bytes: Uint8Array, length: number): boolean {
   try {
     const footer = decodeFooter(bytes, 'probe');

@@ -13,7 +13,10 @@ export class PatchedFile implements BlockDevice {
   readonly #patched = new IntervalSet();
   readonly #sectors = new Map<number, Uint8Array>();
 
-  /** The file belongs to it. Writes are of whole sectors of the log, at multiples of them; `size` is what it has to have at least, in bytes. */
+  /**
+   * The file belongs to it. Writes are of whole sectors of the log, at multiples of them, the last one first; `size` is
+   * what the file has to have at least, in bytes.
+   */
   constructor(file: BlockDevice, newestFirst: Iterable<LoggedWrite>, size: number) {
     this.#file = file;
     this.blockSize = file.blockSize;
