@@ -17,6 +17,7 @@ const names = [
   'export',
   'start',
   'formats',
+  'write',
 ];
 
 const results = join(workDirectory, 'results');

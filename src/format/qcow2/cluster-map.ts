@@ -158,7 +158,7 @@ export class ClusterMap {
     return { kind: 'compressed', length: Math.min(length, rest), hostOffset, compressedLength: available };
   }
 
-  /** Hot: called for every cluster that an extent or a large read covers (`bench/format.ts`). */
+  /** Hot: called for every cluster that an extent or a large read covers (`bench/formats.ts`). */
   #classify(table: DataView, unit: number, offset: number): void {
     const position = this.#entryPosition(unit);
     const high = table.getUint32(position);

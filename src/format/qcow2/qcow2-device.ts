@@ -74,7 +74,7 @@ export class Qcow2Device implements ChainLayer {
     return qcow2Information(this.#image.header, this.#image.file.size, this.#contents);
   }
 
-  /** Hot: goes on without a promise as long as it can (`bench/format.ts`). */
+  /** Hot: goes on without a promise as long as it can (`bench/formats.ts`). */
   read(target: Uint8Array, offset: number): MaybePromise<void> {
     const pending = this.#read(target, offset);
     return pending === undefined || this.#writer === undefined ? pending : this.#writer.track(pending);

@@ -29,7 +29,7 @@ export class Qcow2Writer {
     this.#zeroer = new ClusterZeroer(options.tables, options.map, this.#writer);
   }
 
-  /** Hot: what is written over data of its own, in one piece, changes no table (`bench/format.ts`). */
+  /** Hot: what is written over data of its own, in one piece, changes no table (`bench/write.ts`). */
   write(source: Uint8Array, offset: number): MaybePromise<void> {
     if (this.#tables.hasBegun) {
       this.#tables.noteWrite(offset, source.length);

@@ -56,7 +56,7 @@ export class TableCache {
    * @throws VarveError `CORRUPT` where it starts inside a cluster or ends past the end of the file
    */
   get(offset: number): MaybePromise<DataView> {
-    // Hot: nearly all requests stay within the table of the last one (`bench/format.ts`).
+    // Hot: nearly all requests stay within the table of the last one (`bench/formats.ts`).
     if (offset === this.#lastOffset && this.#lastTable !== undefined) return this.#lastTable;
     const known = this.#changed.get(offset)?.table ?? this.#tables.get(offset);
     if (known === undefined) return this.#load(offset);
