@@ -37,7 +37,7 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     const { force, from, to } = options;
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    await using disk = await openDisk(source, { ...accessOptions(options), store: store.open, format: from });
+    await using disk = await openDisk(source, { ...accessOptions(options), store: store.open, format: from, signal });
     const result = await exportDisk(disk, target, { ...targetOptions(options), format: to, force, signal });
     context.show({ disk: disk.label, target, ...result }, () => {
       const { format, size } = result;

@@ -40,7 +40,12 @@ export const exportCommand: CommandModule<[string, string], Options> = {
     }
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    await using disk = await openDisk(argument, { ...accessOptions(options), store: store.open, format: sourceFormat });
+    await using disk = await openDisk(argument, {
+      ...accessOptions(options),
+      store: store.open,
+      format: sourceFormat,
+      signal,
+    });
     const output = target === '-' ? process.stdout : target;
     const result = await exportDisk(disk, output, { ...targetOptions(options), format, force, signal });
     if (target === '-') return;

@@ -29,10 +29,10 @@ export const mapCommand: CommandModule<[string], Options> = {
         .option('-a, --all', 'also show the ranges that are zeros'),
     ),
   async run(context, [argument], options) {
-    await context.startWork();
+    const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { all = false, format } = options;
-    await using disk = await openDisk(argument, { ...accessOptions(options), store: store.open, format });
+    await using disk = await openDisk(argument, { ...accessOptions(options), store: store.open, format, signal });
     const runs = await Array.fromAsync(mapDisk(disk));
     context.show(
       () => runs.map(runJson),

@@ -77,15 +77,17 @@ export function informationInside(information: FormatInformation, packing: Unpac
 async function unpackFile(
   file: BlockDevice,
   kind: CompressedFileKind,
-  { directory = roomyDirectory(), label, signal }: UnpackOptions,
+  { directory: given, label, signal }: UnpackOptions,
 ): Promise<BlockDevice> {
+  const directory = given ?? roomyDirectory();
   log(1, 'unpacking %s, a %s file', label, kind);
   using progress = log.progress({ label: `unpacking ${label}`, totalBytes: file.size });
   const input = new CompressedFileInput(file, (count) => progress.advance(count));
   try {
     return await spoolStream(Readable.from(bounded(decoders[kind](input))), { directory, label, signal });
   } catch (error) {
-    throw unpackError(error, kind, label, directory);
+    const advice = given === undefined ? '; set TMPDIR to a directory with more' : '';
+    throw unpackError(error, kind, label, `there is no room for what is inside in ${directory}${advice}`);
   }
 }
 
@@ -105,11 +107,10 @@ async function* bounded(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   }
 }
 
-function unpackError(error: unknown, kind: CompressedFileKind, label: string, directory: string): unknown {
+function unpackError(error: unknown, kind: CompressedFileKind, label: string, noRoom: string): unknown {
   if (error instanceof VarveError) {
     if (error.code !== 'NO_SPACE') return error;
-    const advice = `there is no room for what is inside in ${directory}; set TMPDIR to a directory with more`;
-    return new VarveError('NO_SPACE', `cannot unpack ${label}: ${advice}`, { cause: error });
+    return new VarveError('NO_SPACE', `cannot unpack ${label}: ${noRoom}`, { cause: error });
   }
   const reason = reasonOf(error);
   if (reason === undefined) return error;

@@ -95,7 +95,7 @@ async function baseOf(
   if (resolve(backing) === resolve(path)) {
     throw new VarveError('INVALID', `${basename(path)} cannot build on itself`);
   }
-  const information = await fileInformation(backing, format);
+  const information = await fileInformation(backing, format, { asItIs: true });
   const name = isAbsolute(backing) ? backing : relative(dirname(resolve(path)), resolve(backing));
   // A name like nbd:x would be taken for an address.
   const plainName = /^[a-z][a-z0-9+.-]*:/i.test(name) ? `./${name}` : name;

@@ -31,6 +31,8 @@ export interface OpenFileDiskOptions {
   readonly askSecret?: AskSecret | undefined;
   /** The name of the disk that is meant, where the file holds several, as an OVA does. */
   readonly member?: string | undefined;
+  /** The file itself is meant: one that is compressed is not unpacked, but refused. */
+  readonly asItIs?: boolean | undefined;
   /** Where a compressed file is unpacked; TMPDIR, or /var/tmp, where nothing is given. */
   readonly unpackDirectory?: string | undefined;
   /** Stops the unpacking of a compressed file with `ABORTED`. */
@@ -99,9 +101,9 @@ async function insideOf(
   file: BlockDevice,
   kind: FileDisk['kind'],
   label: string,
-  { format, signal, unpackDirectory: directory }: OpenFileDiskOptions,
+  { asItIs = false, format, signal, unpackDirectory: directory }: OpenFileDiskOptions,
 ): Promise<UnpackedFile> {
-  if (kind === 'block device' || format === 'raw') return { file, packing: undefined };
+  if (kind === 'block device' || format === 'raw' || asItIs) return { file, packing: undefined };
   return await unpackIfCompressed(file, { label, directory, signal });
 }
 
@@ -197,10 +199,14 @@ function fileDisk(
  *
  * @throws VarveError as `openFileDisk` does
  */
-export async function fileInformation(path: string, format?: string): Promise<FormatInformation> {
+export async function fileInformation(
+  path: string,
+  format?: string,
+  { asItIs }: Pick<OpenFileDiskOptions, 'asItIs'> = {},
+): Promise<FormatInformation> {
   const given = await openForReading(path, { forceShare: true });
   const isFile = (await closingOnFailure(given, identityOf(path))) !== undefined;
-  const { file, packing } = await insideOf(given, isFile ? 'file' : 'block device', path, { format });
+  const { file, packing } = await insideOf(given, isFile ? 'file' : 'block device', path, { format, asItIs });
   const openNothing = async () => memoryDevice(0);
   const options = { informationOnly: true, openBacking: openNothing, openPart: openNothing };
   await using opened = await openImage(file, { name: path, format, ...options });

@@ -7,7 +7,8 @@ import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { compressible } from '../../src/conformance/image-format-samples.ts';
-import { fileInformation, openFileDisk } from '../../src/image/file-disk.ts';
+import { createDisk } from '../../src/image/create-disk.ts';
+import { fileInformation, openFileDisk, openWritableDisk } from '../../src/image/file-disk.ts';
 import { importDisk } from '../../src/image/import-disk.ts';
 import { configureLog } from '../../src/log/log.ts';
 import { temporaryStore } from '../store/temporary-store.ts';
@@ -137,6 +138,15 @@ describe('compressed disk files', { skip }, () => {
       const path = await directory.save(name, bytes);
       await assert.rejects(openFileDisk(path), { code: 'UNSUPPORTED', message: /unpack it with (xz|zstd) -d/ }, name);
     }
+  });
+
+  test('what has to be read or changed as it is, is refused', async () => {
+    await using directory = await imageDirectory();
+    const path = await directory.save('disk.img.gz', await compressed(directory, 'gzip', text));
+    const refused = { code: 'UNSUPPORTED', message: /disk\.img\.gz: it is a gzip-compressed file/ };
+    await assert.rejects(openFileDisk(path, { asItIs: true }), refused);
+    await assert.rejects(createDisk(directory.path('top.qcow2'), { backing: path }), refused);
+    await assert.rejects(openWritableDisk(path), refused);
   });
 
   test('an import can be stopped, and what was imported is known again without unpacking', async () => {
