@@ -107,6 +107,11 @@ export { type RemoveFilesOptions, removeFiles } from './image/file-history/remov
 export { type RestoredFile, type RestoreFileOptions, restoreFile } from './image/file-history/restore-file.ts';
 export { type FileSnapshot, type SnapshotFileOptions, snapshotFile } from './image/file-history/snapshot-file.ts';
 export { type ImportOptions, type ImportResult, importDisk } from './image/import-disk.ts';
+export {
+  type ConvertedInPlace,
+  type ConvertInPlaceOptions,
+  convertInPlace,
+} from './image/in-place/convert-in-place.ts';
 export { mapDisk } from './image/map-disk.ts';
 export { type MeasureOptions, measureDisk } from './image/measure-disk.ts';
 export { measureStore, type StoreMeasure } from './image/measure-store.ts';

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
-import { formatSize } from '../base/size.ts';
+import { formatSize, parseSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { exportDisk } from '../image/export-disk.ts';
 import { openDisk } from '../image/open-disk.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { registerPath } from './framework/register-path.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { addTargetOptions, type TargetOptions, targetOptions } from './input/target-options.ts';
 
@@ -12,7 +14,14 @@ interface Options extends AccessOptions, TargetOptions {
   readonly from?: string;
   readonly to?: string;
   readonly force?: boolean;
+  readonly inPlace?: boolean;
+  readonly room?: number;
 }
+
+const help = `
+--in-place measures first, and begins nothing for which there is no room. Cut off
+at any moment, it is begun again, or gone on with, by varve convert --in-place
+SOURCE; see docs/commands.md for what is where meanwhile.`;
 
 /** `varve convert SOURCE TARGET` */
 export const convertCommand: CommandModule<[string, string | undefined], Options> = {
@@ -20,6 +29,7 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     ['varve convert ./disk.qcow2 disk.vmdk', 'write the same disk in another format, which the name tells'],
     ['varve convert ./disk.raw small.qcow2 --compress', 'compress it with zstd, with all processors'],
     ['varve convert ./disk.raw disk.vhd -o subformat=fixed', 'with a switch of the format'],
+    ['varve convert --in-place ./disk.raw --to qcow2', 'make the file itself a qcow2 image, at once'],
   ],
   completes: ['disk', 'file'],
   configure: (command: Command) =>
@@ -30,11 +40,17 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
           .argument('[target]', 'a file, or a block device')
           .option('--from <format>', 'read the source in this format, whatever its content looks like')
           .option('--to <format>', "the format to write; by default what the target's name ends with, else raw"),
-      ).option('--force', 'replace a file, or overwrite a block device'),
+      )
+        .option('--force', 'replace a file, or overwrite a block device')
+        .option('--in-place', 'convert the file itself, also where there is no room for two')
+        .option('--room <size>', 'with --in-place: take no more of the free space than this', parseSize)
+        .addHelpText('after', help),
     ),
   async run(context, [source, target], options) {
+    const { force, from, inPlace, room, to } = options;
+    if (inPlace) return await convertFile(context, source, target, options);
     if (target === undefined) throw new VarveError('INVALID', 'convert to what? name a file after the source');
-    const { force, from, to } = options;
+    if (room !== undefined) throw new VarveError('INVALID', '--room is of no use without --in-place');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     await using disk = await openDisk(source, { ...accessOptions(options), store: store.open, format: from, signal });
@@ -45,3 +61,21 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     });
   },
 };
+
+async function convertFile(
+  context: CommandContext,
+  source: string,
+  target: string | undefined,
+  options: Options,
+): Promise<void> {
+  if (target !== undefined) throw new VarveError('INVALID', '--in-place takes one file; give its new format with --to');
+  const { convertInPlace } = await import('../image/in-place/convert-in-place.ts');
+  const { from, room, to } = options;
+  const register = registerPath(context.storePath);
+  const signal = await context.startWork();
+  const result = await convertInPlace(source, { ...targetOptions(options), from, to, room, register, signal });
+  context.show({ path: source, ...result }, () => {
+    const { format, size, resumed } = result;
+    return `${source} ${resumed ? 'is now converted' : 'converted'}: ${formatSize(size)} as ${format}`;
+  });
+}

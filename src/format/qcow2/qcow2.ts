@@ -2,6 +2,7 @@ import type { WritableFormat } from '../image-format.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { createQcow2 } from './create-qcow2.ts';
 import { qcow2Magic } from './header.ts';
+import { measureQcow2 } from './measure-qcow2.ts';
 import { openQcow2 } from './open-qcow2.ts';
 import { writeQcow2 } from './write-qcow2.ts';
 
@@ -19,4 +20,5 @@ export const qcow2Format: WritableFormat = {
   write: writeQcow2,
   create: createQcow2,
   check: checkQcow2,
+  measure: measureQcow2,
 };
