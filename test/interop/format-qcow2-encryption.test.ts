@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'node:test';
@@ -6,6 +7,7 @@ import { openFileDevice } from '../../src/block/file-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { openImage } from '../../src/format/formats.ts';
 import type { FormatDevice } from '../../src/format/image-format.ts';
+import { checkQcow2 } from '../../src/format/qcow2/check/check-qcow2.ts';
 import { type ImageDirectory, imageDirectory, qemuImg } from './qemu-images.ts';
 import { skipWithout } from './require-tool.ts';
 
@@ -92,6 +94,9 @@ describe('encrypted qcow2 images', { skip }, () => {
       }
       assertEqualBytes(await qemuContent(path, format), expected, 'as we wrote it');
       await qemuImg('check', ...secret, '--image-opts', opened(path, format));
+      await using file = await openFileDevice(path, { readOnly: true });
+      const { corruptions, leaks, problems } = await checkQcow2(file, { name: path });
+      assert.deepEqual([corruptions, leaks, ...problems], [0, 0]);
     });
   }
 });

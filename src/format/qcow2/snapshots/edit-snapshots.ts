@@ -36,7 +36,7 @@ export async function createQcow2Snapshot(
   const id = String(Math.max(0, ...entries.map((entry) => Number.parseInt(entry.id, 10) || 0)) + 1);
   await editor.run(async () => {
     const active = { offset: image.header.l1TableOffset, size: image.header.l1Size };
-    for await (const { count, first } of referencesOf(image, active)) await runSteps(refcounts.add(first, count));
+    await addReferences(editor, active);
     // While there is one owner still, having to copy costs nothing; the other way round, it would.
     await updateCopiedBits(image, refcounts, active);
     await file.flush();
@@ -91,7 +91,7 @@ export async function applyQcow2Snapshot(file: BlockDevice, imageName: string, s
   const then = { offset: l1TableOffset, size: l1Size };
   const before = { offset: image.header.l1TableOffset, size: image.header.l1Size };
   await editor.run(async () => {
-    for await (const { count, first } of referencesOf(image, then)) await runSteps(refcounts.add(first, count));
+    await addReferences(editor, then);
     await updateCopiedBits(image, refcounts, then);
     await file.flush();
     const offset = await editor.copyL1Table(then);
@@ -122,10 +122,19 @@ export async function deleteQcow2Snapshot(file: BlockDevice, imageName: string, 
   });
 }
 
+/** Counts what an L1 table refers to once more. */
+async function addReferences({ image, refcounts }: SnapshotEditor, place: L1Place): Promise<void> {
+  for await (const runs of referencesOf(image, place)) {
+    for (const { count, first } of runs) await runSteps(refcounts.add(first, count));
+  }
+}
+
 /** Gives up what an L1 table refers to, and the table; nothing in the file points to it any more. */
 async function release(editor: SnapshotEditor, place: L1Place): Promise<void> {
   const { image, refcounts } = editor;
-  for await (const { count, first } of referencesOf(image, place)) refcounts.release(first, count);
+  for await (const runs of referencesOf(image, place)) {
+    for (const { count, first } of runs) refcounts.release(first, count);
+  }
   const own = ownClusters(image, place);
   if (own.count > 0) refcounts.release(own.first, own.count);
   await applyReleases(editor);

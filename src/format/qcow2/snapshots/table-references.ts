@@ -20,24 +20,15 @@ export function ownClusters({ clusterSize }: ImageFile, { offset, size }: L1Plac
 }
 
 /**
- * The clusters that an L1 table refers to, through its L2 tables too: those of a cluster that is referred to several
- * times come several times. Neighbours are joined, in the order in which they are found.
+ * The clusters that an L1 table refers to, through its L2 tables too, an L2 table at a time: those of a cluster that is
+ * referred to several times come several times. Neighbours are joined.
  *
  * @throws VarveError `CORRUPT` for a table past the end of the file or inside a cluster
  */
-export async function* referencesOf(image: ImageFile, place: L1Place): AsyncGenerator<HostClusters, undefined> {
-  let run: HostClusters = { first: 0, count: 0 };
-  for await (const next of singleReferences(image, place)) {
-    if (next.first === run.first + run.count) run = { first: run.first, count: run.count + next.count };
-    else {
-      if (run.count > 0) yield run;
-      run = next;
-    }
-  }
-  if (run.count > 0) yield run;
-}
-
-async function* singleReferences(image: ImageFile, place: L1Place): AsyncGenerator<HostClusters, undefined> {
+export async function* referencesOf(
+  image: ImageFile,
+  place: L1Place,
+): AsyncGenerator<readonly HostClusters[], undefined> {
   const { clusterSize } = image;
   const l1 = await readTable(image, place.offset, place.size * 8, 'L1 table');
   let tableCount = 0;
@@ -46,9 +37,22 @@ async function* singleReferences(image: ImageFile, place: L1Place): AsyncGenerat
     if (offset === 0) continue;
     tableCount += 1;
     if (tableCount * clusterSize > image.file.size) throw damaged(image, 'an L1 table uses an L2 table twice');
-    yield { first: offset / clusterSize, count: 1 };
-    yield* entryReferences(image, await readTable(image, offset, clusterSize, 'L2 table'));
+    const l2 = await readTable(image, offset, clusterSize, 'L2 table');
+    yield joined([{ first: offset / clusterSize, count: 1 }, ...entryReferences(image, l2)]);
   }
+}
+
+function joined(runs: readonly HostClusters[]): HostClusters[] {
+  const result: HostClusters[] = [];
+  for (const { count, first } of runs) {
+    const last = result.at(-1);
+    if (last !== undefined && last.first + last.count === first) {
+      result[result.length - 1] = { first: last.first, count: last.count + count };
+    } else {
+      result.push({ first, count });
+    }
+  }
+  return result;
 }
 
 function* entryReferences(image: ImageFile, l2: DataView): Generator<HostClusters, undefined> {
