@@ -6,6 +6,7 @@ import { requireSource, sourceName } from '../image/source-name.ts';
 import { imageName } from '../store/image-name.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { collectDirectories } from './input/chain-options.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
@@ -15,6 +16,7 @@ interface Options extends DetailsOptions {
   readonly tag?: string;
   readonly format?: string;
   readonly follow?: boolean;
+  readonly allow?: readonly string[];
   readonly live?: boolean;
   readonly reread?: boolean;
 }
@@ -38,6 +40,7 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
       .option('-t, --tag <name>', 'also give the snapshot this name')
       .option('--format <name>', 'read the source in this format, whatever its content looks like')
       .option('--follow', 'also read the files that the image builds on')
+      .option('--allow <directory>', 'read those in this directory, or below; may be given again', collectDirectories)
       .option('--live', 'take a file that changes meanwhile as it comes')
       .option('--reread', 'read a file even if it has not changed since it was imported before'),
   async run(context, [source, givenName], options) {
@@ -48,8 +51,8 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
     const signal = await context.startWork();
     await using store = await context.openStore({ create: options.update !== true });
     const stream = source === '-' ? process.stdin : source;
-    const { update, always, tag, format, follow, live, reread } = options;
-    const how = { update, always, tag, format, follow, live, reread };
+    const { update, always, tag, format, follow, allow: allowed, live, reread } = options;
+    const how = { update, always, tag, format, follow, allowed, live, reread };
     const result = await importDisk(store, stream, { ...how, ...details, name, signal });
     context.show({ ...snapshotJson(result.snapshot), unchanged: result.unchanged }, () => resultText(result));
   },

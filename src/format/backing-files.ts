@@ -1,10 +1,11 @@
 import { realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { systemError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { plainFileName } from './file-name.ts';
 import { openImage } from './formats.ts';
 import type { AskSecret, OpenBacking, OpenPart } from './image-format.ts';
+import { isInside } from './inside-directory.ts';
 
 /** How the files that an image builds on are followed. */
 export interface BackingFilesOptions {
@@ -82,13 +83,8 @@ function refuse(path: string, image: string, { above, allowed }: Chain): void {
     throw new VarveError('CORRUPT', `${doing}, which builds on it; a chain of images cannot be a ring`);
   if (above.size > maximumDepth)
     throw new VarveError('UNSUPPORTED', `${doing}, the chain's file number ${above.size + 1}`);
-  if (allowed.some((directory) => contains(directory, path))) return;
+  if (allowed.some((directory) => isInside(directory, path))) return;
   throw new VarveError('PERMISSION', `${doing}, which is in no directory that backing files are allowed in`);
-}
-
-function contains(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== '' && way !== '..' && !way.startsWith('../') && !isAbsolute(way);
 }
 
 async function realPath(path: string): Promise<string> {

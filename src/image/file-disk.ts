@@ -14,6 +14,7 @@ import type {
   OpenImageOptions,
   OpenPart,
 } from '../format/image-format.ts';
+import { isInside } from '../format/inside-directory.ts';
 import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
 import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
@@ -25,6 +26,8 @@ export interface OpenFileDiskOptions {
   readonly format?: string | undefined;
   /** Whether the files that the image builds on, or keeps parts in, are opened, too, wherever they are. */
   readonly follow?: boolean | undefined;
+  /** Directories in which, and below which, such files are opened without `follow`. */
+  readonly allowed?: readonly string[] | undefined;
   /** Reads a file even while another program writes to it, as it happens to be. */
   readonly forceShare?: boolean | undefined;
   /** Gives the passphrase or key of an encrypted image, which is refused otherwise. */
@@ -131,14 +134,34 @@ type Opening = Readonly<Record<'openBacking' | 'openBackingPart' | 'openPart', O
 /** How other files are opened, or refused, that the image at `path` asks for. */
 async function hooksFor(
   path: string,
-  { askSecret, follow = false, member }: OpenFileDiskOptions,
+  { allowed = [], askSecret, follow = false, member }: OpenFileDiskOptions,
   { openBacking, openBackingPart, openPart }: Opening,
 ): Promise<Omit<OpenImageOptions, 'name'>> {
   const given = { ...(askSecret === undefined ? {} : { askSecret }), ...(member === undefined ? {} : { member }) };
-  if (!follow) return { openBacking: refuseBacking(path), openPart: refusePart(path), ...given };
-  const partsOf = (image: string) => followParts(image, openBackingPart);
-  const backing = await followBackingFiles({ path, allowed: ['/'], openFile: openBacking, partsOf, askSecret });
-  return { openBacking: backing, openPart: followParts(path, openPart), ...given };
+  if (!follow && allowed.length === 0) {
+    return { openBacking: refuseBacking(path), openPart: refusePart(path), ...given };
+  }
+  const directories = follow ? ['/'] : await Promise.all(allowed.map(realDirectory));
+  const partsOf = (image: string) => followParts(image, within(directories, image, openBackingPart));
+  const backing = await followBackingFiles({ path, allowed: directories, openFile: openBacking, partsOf, askSecret });
+  return { openBacking: backing, openPart: followParts(path, within(directories, path, openPart)), ...given };
+}
+
+/** Opens files in some directories, and refuses others. */
+function within(directories: readonly string[], image: string, open: OpenFile): OpenFile {
+  return async (path) => {
+    if (directories.some((directory) => isInside(directory, path))) return await open(path);
+    const what = `cannot open ${image}: a part of it is in ${path}`;
+    throw new VarveError('PERMISSION', `${what}, which is in no directory that is allowed`);
+  };
+}
+
+async function realDirectory(path: string): Promise<string> {
+  try {
+    return await fs.realpath(path);
+  } catch (error) {
+    throw systemError(`look into ${path}`, error);
+  }
 }
 
 async function openForReading(path: string, { forceShare = false }: OpenFileDiskOptions): Promise<BlockDevice> {
@@ -232,14 +255,20 @@ export async function changedFile(disk: FileDisk): Promise<string | undefined> {
 function refuseBacking(path: string): OpenBacking {
   return async (name) => {
     const what = `cannot open ${path}: it builds on ${JSON.stringify(name)}`;
-    throw new VarveError('PERMISSION', `${what}; give --follow to have that file read, too, if you trust the image`);
+    throw new VarveError(
+      'PERMISSION',
+      `${what}; give --follow, or --allow its directory, to have that file read, too, if you trust the image`,
+    );
   };
 }
 
 function refusePart(path: string): OpenPart {
   return async (name) => {
     const what = `cannot open ${path}: a part of it is in ${JSON.stringify(name)}`;
-    throw new VarveError('PERMISSION', `${what}; give --follow to have that file read, too, if you trust the image`);
+    throw new VarveError(
+      'PERMISSION',
+      `${what}; give --follow, or --allow its directory, to have that file read, too, if you trust the image`,
+    );
   };
 }
 

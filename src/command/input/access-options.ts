@@ -3,20 +3,23 @@ import type { Command } from 'commander';
 import { systemError } from '../../base/varve-error.ts';
 import type { AskSecret } from '../../format/image-format.ts';
 import type { OpenFileDiskOptions } from '../../image/file-disk.ts';
+import { collectDirectories } from './chain-options.ts';
 import { promptSecret } from './prompt-secret.ts';
 
 /** What the options that say how disk files are opened came to. */
 export interface AccessOptions {
   readonly follow?: boolean;
+  readonly allow?: readonly string[];
   readonly forceShare?: boolean;
   readonly keyFile?: string;
   readonly member?: string;
 }
 
-/** Declares `--follow`, `--force-share`, `--key-file` and `--member`. */
+/** Declares `--follow`, `--allow`, `--force-share`, `--key-file` and `--member`. */
 export function addAccessOptions(command: Command): Command {
   return command
     .option('--follow', 'also open the files that a disk file builds on or has parts in')
+    .option('--allow <directory>', 'open those in this directory, or below; may be given again', collectDirectories)
     .option('-U, --force-share', 'read a file even while another program writes to it')
     .option('--key-file <file>', "a file with an encrypted disk's passphrase or key")
     .option('--member <name>', 'which disk is meant, where a file holds several');
@@ -24,8 +27,8 @@ export function addAccessOptions(command: Command): Command {
 
 /** The options in the library's terms. A passphrase is asked for on a terminal, when it is needed. */
 export function accessOptions(options: AccessOptions): OpenFileDiskOptions {
-  const { follow, forceShare, keyFile, member } = options;
-  return { follow, forceShare, askSecret: askerFor(keyFile), member };
+  const { allow, follow, forceShare, keyFile, member } = options;
+  return { follow, allowed: allow, forceShare, askSecret: askerFor(keyFile), member };
 }
 
 function askerFor(keyFile: string | undefined): AskSecret | undefined {

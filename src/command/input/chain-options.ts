@@ -11,7 +11,11 @@ export interface ChainFlags {
 export function addChainOptions(command: Command): Command {
   return command
     .option('--follow', 'also open the files it builds on that are in other directories')
-    .option('--allow <directory>', 'open those that are in this directory, or below; may be given again', collect);
+    .option(
+      '--allow <directory>',
+      'open those that are in this directory, or below; may be given again',
+      collectDirectories,
+    );
 }
 
 /** The options in the library's terms. */
@@ -19,6 +23,7 @@ export function chainOptions({ follow, allow }: ChainFlags): ChainOptions {
   return { follow, allowed: allow };
 }
 
-function collect(directory: string, before: readonly string[] = []): string[] {
+/** One directory more, for options that may be given again. */
+export function collectDirectories(directory: string, before: readonly string[] = []): string[] {
   return [...before, directory];
 }

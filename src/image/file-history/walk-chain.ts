@@ -1,5 +1,6 @@
-import { dirname, isAbsolute, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { isInside } from '../../format/inside-directory.ts';
 import { backingPath, type ImageFile, readImageFile, realPath } from './image-file.ts';
 import type { ChainOptions } from './open-chain.ts';
 
@@ -52,7 +53,7 @@ async function nextOf(
   if (next === undefined) return 'no file';
   try {
     const real = await realPath(next);
-    if (allowed !== undefined && !allowed.some((directory) => contains(directory, real))) return 'not allowed';
+    if (allowed !== undefined && !allowed.some((directory) => isInside(directory, real))) return 'not allowed';
     return await readImageFile(real, backing!.format);
   } catch (error) {
     if (isVarveError(error, 'NOT_FOUND')) return 'missing';
@@ -65,11 +66,6 @@ async function allowedDirectories(path: string, options: ChainOptions): Promise<
   if (options.follow) return undefined;
   const directories = [dirname(await realPath(path)), ...(options.allowed ?? [])];
   return await Promise.all(directories.map(realPath));
-}
-
-function contains(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== '' && way !== '..' && !way.startsWith('../') && !isAbsolute(way);
 }
 
 function ringError(path: string, again: string): VarveError {
