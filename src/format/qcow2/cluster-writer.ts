@@ -1,3 +1,4 @@
+import { isVarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { answerOf, type Steps } from '../../block/run-steps.ts';
 import { alignDown, alignUp } from '../../bytes/align.ts';
@@ -71,7 +72,7 @@ export class ClusterWriter {
   *write(source: Uint8Array, offset: number): Steps {
     for (let done = 0; done < source.length; ) {
       const rest = done === 0 ? source : source.subarray(done);
-      done += (yield* this.#writeInPlace(rest, offset + done)) ?? (yield* this.#writeNew(rest, offset + done));
+      done += (yield* this.#writeInPlace(rest, offset + done)) ?? (yield* this.#writeSomewhere(rest, offset + done));
       yield* this.#tables.commitIfFull();
     }
   }
@@ -83,6 +84,17 @@ export class ClusterWriter {
     this.#tables.refuseTables(run.hostOffset, run.length);
     yield this.#tables.data.write(source.subarray(0, run.length), run.hostOffset, offset);
     return run.length;
+  }
+
+  /** Writes the first part of `source`, if need be into clusters that were given up and not yet given back. */
+  *#writeSomewhere(source: Uint8Array, offset: number): Steps<number> {
+    try {
+      return yield* this.#writeNew(source, offset);
+    } catch (error) {
+      if (!isVarveError(error, 'NO_SPACE') || this.#tables.refcounts.releasedRunCount === 0) throw error;
+    }
+    yield* this.#tables.commit();
+    return yield* this.#writeNew(source, offset);
   }
 
   /** Writes the first part of `source` into clusters, or units of one, that are not in use yet. */

@@ -8,6 +8,7 @@ import { assertEqualBytes, pattern } from '../../conformance/device-content.ts';
 import { damaged, damages } from '../../conformance/image-format-damage.ts';
 import { lateFile } from '../../conformance/late-file.ts';
 import { randomBelow, seededRandom } from '../../filter/seeded-random.ts';
+import { sliceFilter } from '../../filter/slice.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { createQcow2 } from './create-qcow2.ts';
 import { openQcow2 } from './open-qcow2.ts';
@@ -59,6 +60,32 @@ describe('a qcow2 image that is written', () => {
       await disk.read(found, 0);
       const wrong = found.findIndex((byte, index) => uncertain[index] === 0 && byte !== content[index]);
       assert.equal(wrong, -1, `seed ${seed}`);
+    }
+  });
+
+  test('is full where what it lies on cannot grow, and holds what went into it', async () => {
+    const file = await newFile(512);
+    file.resize(100_000);
+    const partition = sliceFilter(file, { offset: 0, length: 100_000 });
+    let written = 0;
+    {
+      await using disk = await openQcow2(partition, { name: 'image', writable: true });
+      const fill = async (): Promise<void> => {
+        for (; written < size; written += 1024) await disk.write(pattern(1024, written), written);
+      };
+      await assert.rejects(fill(), { code: 'NO_SPACE', message: /image: it is full/ });
+      assert.ok(written > 80_000, `${written}`);
+      await disk.trim(0, 10_240);
+      await disk.write(pattern(1024, 7), written);
+      await disk.resize?.(200_192);
+    }
+    const report = await checkQcow2(file, { name: 'image' });
+    assert.deepEqual([report.corruptions, report.leaks], [0, 0], `${report.problems}`);
+    await using disk = await openQcow2(partition, { name: 'image' });
+    const found = new Uint8Array(1024);
+    for (let offset = 10_240; offset < written; offset += 1024) {
+      await disk.read(found, offset);
+      assertEqualBytes(found, pattern(1024, offset), `at ${offset}`);
     }
   });
 

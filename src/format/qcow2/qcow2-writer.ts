@@ -21,6 +21,8 @@ export class Qcow2Writer {
   readonly #map: ClusterMap;
   readonly #writer: ClusterWriter;
   readonly #zeroer: ClusterZeroer;
+  /** Whether the last job that changed tables did. */
+  #hasFailed = false;
 
   constructor(options: Qcow2WriterOptions) {
     this.#tables = options.tables;
@@ -53,7 +55,7 @@ export class Qcow2Writer {
   }
 
   flush(): MaybePromise<void> {
-    return this.#tables.lock.change(() => this.#tables.commit());
+    return this.#tables.lock.change(() => this.#noting(this.#tables.commit()));
   }
 
   resize(size: number): MaybePromise<void> {
@@ -66,9 +68,23 @@ export class Qcow2Writer {
     return this.#tables.lock.track(pending);
   }
 
-  /** Brings the file up to date. */
+  /** Brings the file up to date. Where the last request failed, nobody needs to hear that this does, too. */
   close(): MaybePromise<void> {
-    return this.#tables.lock.change(() => this.#tables.finish());
+    return this.#tables.lock.change(() => this.#close());
+  }
+
+  *#close(): Steps {
+    try {
+      yield* this.#tables.finish();
+    } catch (error) {
+      if (!this.#hasFailed) throw error;
+    }
+  }
+
+  *#noting(work: Steps): Steps {
+    this.#hasFailed = true;
+    yield* work;
+    this.#hasFailed = false;
   }
 
   #changeRange(offset: number, length: number, work: () => Steps): MaybePromise<void> {
@@ -80,10 +96,11 @@ export class Qcow2Writer {
   }
 
   #change(work: () => Steps): MaybePromise<void> {
-    const tables = this.#tables;
-    return tables.lock.change(function* () {
-      if (!tables.hasBegun) yield* tables.begin();
-      yield* work();
-    });
+    return this.#tables.lock.change(() => this.#noting(this.#begun(work)));
+  }
+
+  *#begun(work: () => Steps): Steps {
+    if (!this.#tables.hasBegun) yield* this.#tables.begin();
+    yield* work();
   }
 }
