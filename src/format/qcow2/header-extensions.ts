@@ -7,9 +7,11 @@
  *
  * Source: QEMU docs/interop/qcow2.txt, section "Header extensions".
  */
+
 import { alignUp } from '../../bytes/align.ts';
 import type { ByteReader } from '../../bytes/byte-reader.ts';
 import type { ByteWriter } from '../../bytes/byte-writer.ts';
+import { corruptImage } from './errors.ts';
 
 /** Types of header extensions that have a meaning here. */
 export const extensionType = {
@@ -27,17 +29,28 @@ export interface HeaderExtension {
   readonly data: Uint8Array;
 }
 
-/** Reads extensions up to the end mark, or up to byte `end` of the reader; their data are copies. */
-export function decodeExtensions(reader: ByteReader, end: number): HeaderExtension[] {
+/**
+ * Reads extensions up to the end mark, or up to byte `end` of the reader; their data are copies.
+ *
+ * @throws VarveError `CORRUPT`
+ */
+export function decodeExtensions(reader: ByteReader, end: number, name: string): HeaderExtension[] {
   const extensions: HeaderExtension[] = [];
-  while (reader.position + 8 <= end) {
+  while (reader.position < end && reader.remaining >= 8) {
+    const start = reader.position;
     const type = reader.u32be();
     const length = reader.u32be();
     if (type === extensionType.end) break;
+    if (length > end - reader.position) throw tooLong(start, length, end, name);
     extensions.push({ type, data: reader.bytes(length).slice() });
     reader.skip(Math.min(alignUp(length, 8) - length, reader.remaining));
   }
   return extensions;
+}
+
+function tooLong(start: number, length: number, end: number, name: string): Error {
+  const extent = `its header extension at byte ${start} has ${length} bytes`;
+  return corruptImage(name, `${extent}, and extensions end at byte ${end}`);
 }
 
 /** Writes extensions and the end mark. */

@@ -91,7 +91,7 @@ export function decodeHeader(firstCluster: Uint8Array, name: string): Qcow2Heade
   const features = version === 2 ? version2Features : decodeFeatureFields(reader, name);
   const extensionsEnd =
     backingFileOffset === 0 ? firstCluster.length : Math.min(backingFileOffset, firstCluster.length);
-  const extensions = decodeExtensions(reader, extensionsEnd);
+  const extensions = decodeExtensions(reader, extensionsEnd, name);
   const hasBackingFile = backingFileOffset !== 0 && backingFileSize !== 0;
   const backingFile = hasBackingFile ? decodeBackingFile(reader, backingFileOffset, backingFileSize, name) : undefined;
   return { version, backingFile, ...fixed, ...features, extensions };

@@ -28,8 +28,9 @@ export interface Qcow2DeviceOptions {
   readonly changes: ImageTables | undefined;
 }
 
-/** A file with holes for less than this share of it is taken as having none. */
-const sparseShare = 1 / 16;
+/** A file with holes for less than this share of it, or for no more clusters, is taken as having none, as QEMU has it. */
+const sparseShare = 1 / 10;
+const sparseClusters = 2;
 
 /** The disk inside a qcow2 image. Requests are synchronous as far as those of the file are. */
 export class Qcow2Device implements ChainLayer {
@@ -45,7 +46,7 @@ export class Qcow2Device implements ChainLayer {
   readonly #map: ClusterMap;
   readonly #tables: TableCache;
   readonly #compressed: CompressedClusters;
-  readonly #mapSources: MapSources;
+  readonly #mapSources: Omit<MapSources, 'sparseFile'>;
   readonly #writer: Qcow2Writer | undefined;
   #fileIsSparse: boolean | undefined;
   #disposal: Promise<void> | undefined;
@@ -62,7 +63,7 @@ export class Qcow2Device implements ChainLayer {
     this.tableCoverage = l2Coverage(header);
     this.#tables = tables;
     this.#compressed = new CompressedClusters({ file, name, compression: compressionOf(header), clusterSize });
-    this.#mapSources = { image, l1, tables, backing };
+    this.#mapSources = { image, l1, tables, backing, isPlain: data.isPlain };
     const isWritable = changes !== undefined;
     this.supports = { write: isWritable, trim: isWritable, zero: isWritable, extents: true };
     if (changes === undefined) return;
@@ -101,8 +102,9 @@ export class Qcow2Device implements ChainLayer {
     this.size = this.#image.header.size;
   }
 
-  map(offset: number, length: number): AsyncIterable<MappedExtent> {
-    return qcow2Map(this.#mapSources, offset, length);
+  async *map(offset: number, length: number): AsyncGenerator<MappedExtent> {
+    const sparseFile = (await this.hasSparseData()) ? this.#data.file : undefined;
+    yield* qcow2Map({ ...this.#mapSources, sparseFile }, offset, length);
   }
 
   get below(): BlockDevice | undefined {
@@ -119,7 +121,7 @@ export class Qcow2Device implements ChainLayer {
 
   async hasSparseData(): Promise<boolean> {
     // What is written makes no file sparser than it was before.
-    this.#fileIsSparse ??= this.#data.isPlain && (await isSparse(this.#data.file));
+    this.#fileIsSparse ??= this.#data.isPlain && (await isSparse(this.#data.file, this.blockSize));
     return this.#fileIsSparse;
   }
 
@@ -195,12 +197,13 @@ export class Qcow2Device implements ChainLayer {
 }
 
 /** Whether a file has holes worth asking for: one whose clusters were allocated in advance, or discarded. */
-async function isSparse(file: BlockDevice): Promise<boolean> {
+async function isSparse(file: BlockDevice, clusterSize: number): Promise<boolean> {
   if (!file.supports.extents) return false;
+  const leastHoles = Math.max(file.size * sparseShare, sparseClusters * clusterSize);
   let holes = 0;
   for await (const extent of file.extents(0, file.size)) {
     if (extent.kind !== 'data') holes += extent.length;
-    if (holes > file.size * sparseShare) return true;
+    if (holes > leastHoles) return true;
   }
   return false;
 }

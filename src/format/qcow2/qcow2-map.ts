@@ -13,6 +13,10 @@ export interface MapSources {
   readonly l1: L1Table;
   readonly tables: TableCache;
   readonly backing: BlockDevice | undefined;
+  /** Whether bytes of clusters are those of the disk; where they are not, being encrypted, nobody is told their place. */
+  readonly isPlain: boolean;
+  /** The file whose holes count as zeros, where it is worth asking for them. */
+  readonly sparseFile: BlockDevice | undefined;
 }
 
 /** A run of this image, without what lies beneath. */
@@ -37,7 +41,29 @@ async function* mappedRuns(sources: MapSources, offset: number, length: number):
   for await (const run of ownRuns(sources, offset, length)) {
     const { kind, ...place } = run;
     if (kind === 'unallocated') yield* beneath(sources.backing, run);
+    else if (kind === 'data' && run.hostOffset !== undefined) yield* dataRuns(sources, run, run.hostOffset);
     else yield { ...place, kind, depth: 0, present: true };
+  }
+}
+
+/** Clusters of data, cut into those that the file holds and those that are holes in it. */
+async function* dataRuns(sources: MapSources, run: OwnRun, hostOffset: number): AsyncGenerator<MappedExtent> {
+  const { isPlain, sparseFile } = sources;
+  const { offset, length } = run;
+  const common = { depth: 0, present: true, compressed: false };
+  if (!isPlain) yield { ...common, offset, length, kind: 'data' };
+  else if (sparseFile === undefined) yield { ...common, offset, length, kind: 'data', hostOffset };
+  else {
+    const shift = hostOffset - offset;
+    const fileEnd = Math.max(hostOffset, Math.min(hostOffset + length, sparseFile.size));
+    if (fileEnd > hostOffset) {
+      for await (const extent of sparseFile.extents(hostOffset, fileEnd - hostOffset)) {
+        const kind = extent.kind === 'data' ? 'data' : 'zero';
+        yield { ...common, offset: extent.offset - shift, length: extent.length, kind, hostOffset: extent.offset };
+      }
+    }
+    const missing = hostOffset + length - fileEnd;
+    if (missing > 0) yield { ...common, offset: fileEnd - shift, length: missing, kind: 'zero', hostOffset: fileEnd };
   }
 }
 
