@@ -201,6 +201,25 @@ test('a table that is used a million times over is read once', async () => {
   assert.ok(problems.some((problem) => problem.includes('cannot go over 65535')));
 });
 
+test('a file whose clusters are all over the place takes no more memory than is right', async () => {
+  // Each entry of 40 L2 tables of 2 MiB is of a cluster far from all others, in a file of 2^53 bytes, nearly.
+  const clusterSize = 2 ** 21;
+  const file = memoryDevice(2 ** 52);
+  const places = { l1Size: 40, l1TableOffset: 4 * clusterSize, refcountTableOffset: clusterSize };
+  const head = { ...header, ...places, clusterBits: 21, size: 2 ** 40, refcountTableClusters: 1, extensions: [] };
+  file.write(encodeHeader(head), 0);
+  const scattered = new Uint8Array(clusterSize);
+  for (let index = 0; index < clusterSize / 8; index += 1) viewOf(scattered).setUint32(index * 8, index * 2);
+  file.write(scattered, 6 * clusterSize);
+  const l1 = new Uint8Array(40 * 8);
+  for (let index = 0; index < 40; index += 1) viewOf(l1).setUint32(index * 8 + 4, 6 * clusterSize);
+  file.write(l1, places.l1TableOffset);
+  await assert.rejects(
+    checkQcow2(file, { name }),
+    (error) => isVarveError(error, 'UNSUPPORTED') && error.message.includes(name),
+  );
+});
+
 /** `count` table entries for the same offset. */
 function repeated(offset: number, count: number): Uint8Array {
   const table = new Uint8Array(count * 8);

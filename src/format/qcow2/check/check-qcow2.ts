@@ -79,8 +79,14 @@ async function contextOf(file: BlockDevice, header: Qcow2Header, options: CheckI
   const { name, signal } = options;
   const findings = new Findings();
   const { clusterBits, refcountOrder } = header;
-  const counter = new ReferenceCounter({ findings, fileSize: file.size, clusterSize: 2 ** clusterBits, refcountOrder });
-  const disk = await readDiskRefcounts(file, header, signal);
+  const counter = new ReferenceCounter({
+    findings,
+    name,
+    fileSize: file.size,
+    clusterSize: 2 ** clusterBits,
+    refcountOrder,
+  });
+  const disk = await readDiskRefcounts(file, header, name, signal);
   return { file, header, name, findings, counter, disk, signal };
 }
 

@@ -1,24 +1,40 @@
+import { VarveError } from '../../../base/varve-error.ts';
+
 type Page = Uint8Array | Uint16Array | Uint32Array;
 
-const pageLength = 65536;
+const pageLength = 4096;
+/** In bytes: enough for 16 TiB in clusters of 64 KiB. */
+const maximumMemory = 2 ** 28;
 
 /** No count goes higher. */
 export const maximumCount = 0xffff_ffff;
 
 /**
- * A count for each cluster of a file, 0 at first. Pages of 65,536 counts take memory once one of them is not 0, a byte
- * a count as long as all of a page are under 256, so that a sparse file costs what is in it.
+ * A count for each cluster of a file, 0 at first. Pages of 4096 counts take memory once one of them is not 0, a byte a
+ * count as long as all of a page are under 256, so that a sparse file costs what is in it.
  */
 export class ClusterCounts {
   readonly #pages = new Map<number, Page>();
   #lastIndex = -1;
   #lastPage: Page | undefined;
+  readonly #name: string;
+  /** Of all pages, in bytes. */
+  #memory = 0;
+
+  /** `name` is the image's in errors. */
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   get(cluster: number): number {
     return this.#page(Math.floor(cluster / pageLength))?.[cluster % pageLength] ?? 0;
   }
 
-  /** Hot: called for every cluster of an image that is checked. */
+  /**
+   * Hot: called for every cluster of an image that is checked.
+   *
+   * @throws VarveError `UNSUPPORTED` where there are more than memory is to be taken for
+   */
   set(cluster: number, count: number): void {
     const pageIndex = Math.floor(cluster / pageLength);
     const page = this.#page(pageIndex) ?? this.#keep(pageIndex, new Uint8Array(pageLength));
@@ -70,6 +86,13 @@ export class ClusterCounts {
   }
 
   #keep(index: number, page: Page): Page {
+    this.#memory += page.byteLength - (this.#pages.get(index)?.byteLength ?? 0);
+    if (this.#memory > maximumMemory) {
+      throw new VarveError(
+        'UNSUPPORTED',
+        `cannot check ${this.#name}: its clusters are too many to be counted in memory`,
+      );
+    }
     this.#pages.set(index, page);
     this.#lastIndex = index;
     this.#lastPage = page;

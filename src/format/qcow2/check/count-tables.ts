@@ -25,12 +25,14 @@ const maximumMisplacedCount = 1000;
 
 /** The uses of all L2 tables, gathered from all L1 tables. */
 export class TableUsage {
-  readonly #active = new ClusterCounts();
-  readonly #snapshots = new ClusterCounts();
+  readonly #active: ClusterCounts;
+  readonly #snapshots: ClusterCounts;
   readonly #misplaced = new Map<number, TableUses>();
   readonly #clusterSize: number;
 
-  constructor(clusterSize: number) {
+  constructor(clusterSize: number, name: string) {
+    this.#active = new ClusterCounts(name);
+    this.#snapshots = new ClusterCounts(name);
     this.#clusterSize = clusterSize;
   }
 
@@ -74,7 +76,7 @@ export class TableUsage {
 /** Counts all L1 tables and what they point to, and says which L2 tables there are. */
 export async function countL1Tables(context: CheckContext, snapshots: readonly SnapshotEntry[]): Promise<TableUsage> {
   const { findings, header } = context;
-  const usage = new TableUsage(2 ** header.clusterBits);
+  const usage = new TableUsage(2 ** header.clusterBits, context.name);
   await countL1Table(context, usage, { offset: header.l1TableOffset, size: header.l1Size, isActive: true, times: 1 });
   let totalLength = 0;
   for (const { entry, times } of distinctTables(snapshots)) {

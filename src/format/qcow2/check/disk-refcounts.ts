@@ -22,15 +22,19 @@ export interface DiskRefcounts {
 /** The lowest bits of a table entry, which mean nothing. */
 const reservedBits = 512;
 
+/** So many blocks are read that are in the table more than once, as QEMU does. */
+const maximumRepeatedCount = 64;
+
 /** How many refcounts are in a block, which is one cluster. */
 export function refcountsInBlock({ clusterBits, refcountOrder }: Qcow2Header): number {
   return (2 ** clusterBits * 8) / 2 ** refcountOrder;
 }
 
-/** Reads the refcount table and all its blocks; blocks in impossible places are noted and passed over. */
+/** Reads the refcount table and all its blocks, of an image that errors call `name`; blocks in impossible places are noted and passed over. */
 export async function readDiskRefcounts(
   file: BlockDevice,
   header: Qcow2Header,
+  name: string,
   signal?: AbortSignal,
 ): Promise<DiskRefcounts> {
   const clusterSize = 2 ** header.clusterBits;
@@ -38,7 +42,9 @@ export async function readDiskRefcounts(
   const blockOffsets = new Float64Array(table.byteLength / 8);
   const problems = new Map<number, string>();
   const misplaced = new Set<number>();
-  const counts = new ClusterCounts();
+  const read = new Set<number>();
+  let repeatedCount = 0;
+  const counts = new ClusterCounts(name);
   for (let index = 0; index < blockOffsets.length; index += 1) {
     const [high, low] = [table.getUint32(index * 8), table.getUint32(index * 8 + 4)];
     const offset = high * 2 ** 32 + low - (low % reservedBits);
@@ -48,6 +54,10 @@ export async function readDiskRefcounts(
     if (offset === 0 || offset % clusterSize !== 0 || offset >= file.size) continue;
     blockOffsets[index] = offset;
     throwIfAborted(signal);
+    if (read.has(offset)) repeatedCount += 1;
+    // A block that stands for many clusters would take memory for all of them.
+    if (read.has(offset) && repeatedCount > maximumRepeatedCount) continue;
+    read.add(offset);
     await readBlock(counts, file, header, index, offset);
   }
   const entries = refcountsInBlock(header);

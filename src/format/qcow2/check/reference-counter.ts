@@ -5,6 +5,8 @@ import type { Findings } from './findings.ts';
 /** What a reference counter needs to know of its image. */
 export interface ReferenceCounterOptions {
   readonly findings: Findings;
+  /** The image's, in errors. */
+  readonly name: string;
   /** In bytes. */
   readonly fileSize: number;
   /** In bytes. */
@@ -14,7 +16,7 @@ export interface ReferenceCounterOptions {
 
 /** Counts how often each cluster of a file is referred to. */
 export class ReferenceCounter {
-  readonly counts = new ClusterCounts();
+  readonly counts: ClusterCounts;
   /** How many clusters the file has; one more once something is in a last one that is there in part only. */
   clusterCount: number;
   readonly #options: ReferenceCounterOptions;
@@ -22,6 +24,7 @@ export class ReferenceCounter {
 
   constructor(options: ReferenceCounterOptions) {
     this.#options = options;
+    this.counts = new ClusterCounts(options.name);
     this.#maximum = Math.min(refcountCodec(options.refcountOrder).maximum, maximumCount);
     this.clusterCount = Math.ceil(options.fileSize / options.clusterSize);
   }
