@@ -4,14 +4,14 @@ import type { CheckReport, ImageFormat } from '../../src/format/image-format.ts'
 import { qemuImg } from './qemu-images.ts';
 
 /** What our check says of an image. */
-export async function ourCheck(format: ImageFormat, path: string): Promise<CheckReport> {
+async function ourCheck(format: ImageFormat, path: string): Promise<CheckReport> {
   await using file = await openFileDevice(path, { readOnly: true });
   assert.ok(format.check !== undefined);
   return await format.check(file, { name: path });
 }
 
 /** What `qemu-img check` says of it. */
-export async function qemuCheck(path: string): Promise<Readonly<Record<string, number>>> {
+async function qemuCheck(path: string): Promise<Readonly<Record<string, number>>> {
   // It has a failing status where it finds anything.
   const output = await qemuImg('check', '--output=json', path).catch((error: { stdout: string }) => error.stdout);
   return JSON.parse(output);

@@ -10,6 +10,8 @@ import { decodeVdiHeader, type VdiHeader, vdiHeaderLength, vdiImageType } from '
 import { vdiTable } from './vdi-table.ts';
 
 const sectorSize = 512;
+/** Reading part of a block is as quick as all of it: what the disk likes is what the file does; in bytes. */
+const likedSize = 4096;
 
 /**
  * The disk in a VDI image, dynamic or static, to be read. A size that is no whole sectors is rounded up, as QEMU does.
@@ -22,7 +24,7 @@ export async function openVdi(file: BlockDevice, options: OpenImageOptions): Pro
   const header = await readVdiHeader(file, name);
   const map = new FlatBlockMap(vdiTable(file, header, name));
   const information = informationOf(header, file.size);
-  return new BlockMapDevice({ file, map, backing: undefined, information, blockSize: header.blockSize, name });
+  return new BlockMapDevice({ file, map, backing: undefined, information, blockSize: likedSize, name });
 }
 
 /** The header of an image, checked. @throws VarveError `CORRUPT`, `UNSUPPORTED` */
