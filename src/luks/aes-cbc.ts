@@ -1,4 +1,4 @@
-import { createCipheriv } from 'node:crypto';
+import { type Cipheriv, createCipheriv } from 'node:crypto';
 import { type BlockCipher, blockCipher } from './block-cipher.ts';
 import type { SectorCipher } from './sector-cipher.ts';
 import { blockLength, type SectorIvs } from './sector-ivs.ts';
@@ -7,24 +7,32 @@ const sectorLength = 512;
 
 /** AES in CBC mode, each sector by itself. Source: NIST SP 800-38A, section 6.2. */
 export class AesCbc implements SectorCipher {
-  readonly #key: Uint8Array;
   readonly #cipher: BlockCipher;
   readonly #ivs: SectorIvs;
+  /** One chain for all sectors ever encrypted: making a new one takes longer than a sector. */
+  readonly #chain: Cipheriv;
+  /** The last block that came out of the chain. */
+  #last: Uint8Array = new Uint8Array(blockLength);
 
   constructor(key: Uint8Array, ivs: SectorIvs) {
-    this.#key = key;
     this.#cipher = blockCipher(key);
     this.#ivs = ivs;
+    this.#chain = createCipheriv(`aes-${key.length * 8}-cbc`, key, this.#last).setAutoPadding(false);
   }
 
   encrypt(bytes: Uint8Array, firstSector: number): void {
     const count = bytes.length / sectorLength;
     const ivs = this.#ivs(firstSector, count);
     for (let sector = 0; sector < count; sector += 1) {
-      const iv = ivs.subarray(sector * blockLength, (sector + 1) * blockLength);
-      const cipher = createCipheriv(`aes-${this.#key.length * 8}-cbc`, this.#key, iv).setAutoPadding(false);
       const start = sector * sectorLength;
-      bytes.set(cipher.update(bytes.subarray(start, start + sectorLength)), start);
+      const plain = bytes.subarray(start, start + sectorLength);
+      // The chain xors the first block with what came out last; it is to be the initialisation vector instead.
+      for (let index = 0; index < blockLength; index += 1) {
+        plain[index]! ^= this.#last[index]! ^ ivs[sector * blockLength + index]!;
+      }
+      const encrypted = this.#chain.update(plain);
+      plain.set(encrypted);
+      this.#last = encrypted.subarray(sectorLength - blockLength);
     }
   }
 
