@@ -20,6 +20,8 @@ const cachedL2Pages = 64;
 /** Finds where in a QED image the bytes of the disk are. */
 export class QedClusterMap implements BlockMap {
   readonly entriesOfTable: number;
+  /** How many entries of a table are read at once. */
+  readonly entriesOfPage: number;
   readonly #file: BlockDevice;
   readonly #header: QedHeader;
   readonly #name: string;
@@ -33,6 +35,7 @@ export class QedClusterMap implements BlockMap {
     this.#name = name;
     this.entriesOfTable = header.tableLength / 8;
     this.#pageLength = Math.min(maximumPageLength, header.tableLength);
+    this.entriesOfPage = this.#pageLength / 8;
     this.#l1Pages = new FilePages({ file, name, capacity: cachedL1Pages });
     this.#l2Pages = new FilePages({ file, name, capacity: cachedL2Pages });
   }
@@ -96,8 +99,7 @@ export class QedClusterMap implements BlockMap {
   /** Goes over as many L1 entries of the page as are empty, so that a sparse disk of any size is quick. */
   #absentRun(page: DataView, l1Index: number, offset: number, length: number): BlockRun {
     const coverage = this.entriesOfTable * this.#header.clusterSize;
-    const pageEntries = this.#pageLength / 8;
-    const pageEnd = l1Index - (l1Index % pageEntries) + pageEntries;
+    const pageEnd = l1Index - (l1Index % this.entriesOfPage) + this.entriesOfPage;
     let next = l1Index + 1;
     while (next < pageEnd && next * coverage < offset + length && this.entryIn(page, next) === 0) next += 1;
     return { kind: 'backing', length: Math.min(length, next * coverage - offset), hostOffset: 0 };
@@ -108,9 +110,8 @@ export class QedClusterMap implements BlockMap {
     const entry = this.entryIn(page, index);
     const kind = kindOf(entry);
     if (kind === 'data') this.#checkPlace(entry, offset);
-    const pageEntries = this.#pageLength / 8;
     const count = Math.min(
-      pageEntries - (index % pageEntries),
+      this.entriesOfPage - (index % this.entriesOfPage),
       Math.ceil(((offset % clusterSize) + length) / clusterSize),
     );
     let found = 1;
