@@ -47,6 +47,8 @@ export class ClusterWriter {
   readonly #clusterSize: number;
   /** Guest bytes of one L2 table. */
   readonly #coverage: number;
+  /** Writes that failed may have left something in the file up to here, past the end that it is known to have. */
+  #soiledEnd = 0;
 
   constructor(options: ClusterWriterOptions) {
     this.#options = options;
@@ -140,7 +142,12 @@ export class ClusterWriter {
     this.#tables.refuseTables(placement.hostOffset, this.#clusterSize);
     const length = Math.min(source.length, start + count * this.#clusterSize - offset);
     const alignment = isWhole ? this.#clusterSize : this.unitSize;
-    yield* this.#writeAround(source.subarray(0, length), offset, alignment, placement);
+    try {
+      yield* this.#writeAround(source.subarray(0, length), offset, alignment, placement);
+    } catch (error) {
+      this.#soiledEnd = Math.max(this.#soiledEnd, placement.hostOffset + count * this.#clusterSize);
+      throw error;
+    }
     if (isWhole) releaseEntry(this.#tables, entry);
     const { codec } = this;
     const end = offset + length;
@@ -172,7 +179,7 @@ export class ClusterWriter {
     const [first, last] = [alignDown(offset, alignment), alignUp(end, alignment)];
     const hostOffset = placement.hostOffset + first - placement.start;
     const clustersEnd = placement.hostOffset + placement.count * this.#clusterSize;
-    const isNew = !data.isExternal && placement.hostOffset >= image.file.size;
+    const isNew = !data.isExternal && placement.hostOffset >= Math.max(image.file.size, this.#soiledEnd);
     if (isNew && data.isPlain && (yield* this.#isZero(first, offset)) && (yield* this.#isZero(end, last))) {
       yield data.write(source, hostOffset + offset - first, offset);
     } else {

@@ -13,7 +13,6 @@ testImageFormat(qcow2Format, {
   creations: {
     'as it comes': {},
     'with clusters of 512 bytes': { clusterSize: 512 },
-    'with clusters of 256 KiB': { clusterSize: 2 ** 18 },
     'as version 2': { clusterSize: 4096, options: { compat: '0.10' } },
     'with extended L2 entries': { clusterSize: 2 ** 14, options: { extended_l2: 'on' } },
     'with lazy refcounts': { options: { lazy_refcounts: 'on' } },

@@ -30,7 +30,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     operationCount: 120,
   },
   'extended L2 entries': {
-    create: { size: 2 ** 21, clusterSize: 2 ** 14, backing, options: { extended_l2: 'on' } },
+    create: { size: 2 ** 20, clusterSize: 2 ** 14, backing, options: { extended_l2: 'on' } },
     maximumLength: 40960,
     operationCount: 120,
   },
