@@ -3,7 +3,10 @@ import { formatSize, parseSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { type CreatedDisk, createDisk } from '../image/create-disk.ts';
 import { diskArgument } from '../image/disk-argument.ts';
+import { realPath } from '../image/file-history/image-file.ts';
+import { registerOverlay } from '../image/file-history/register.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { registerPath } from './framework/register-path.ts';
 import { addLayoutOptions, type LayoutOptions, targetOptions } from './input/target-options.ts';
 
 interface Options extends LayoutOptions {
@@ -39,6 +42,10 @@ export const createCommand: CommandModule<[string, string | undefined], Options>
     const size = sizeText === undefined ? undefined : parseSize(sizeText);
     const layout = targetOptions(options);
     const created = await createDisk(file, { ...layout, size, format, backing, backingFormat, force });
+    if (backing !== undefined) {
+      const [overlay, base] = await Promise.all([realPath(file), realPath(backing)]);
+      await registerOverlay(registerPath(context.storePath), { overlay, base });
+    }
     context.show({ path: file, ...created }, () => resultText(file, created));
   },
 };

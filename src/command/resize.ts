@@ -4,12 +4,14 @@ import { VarveError } from '../base/varve-error.ts';
 import { diskArgument } from '../image/disk-argument.ts';
 import { resizeDisk } from '../image/resize-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { registerPath, registerPath } from './framework/register-path.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { exactSize } from './output/exact-size.ts';
 
 interface Options extends AccessOptions {
   readonly format?: string;
   readonly shrink?: boolean;
+  readonly force?: boolean;
 }
 
 /** `varve resize DISK SIZE` */
@@ -26,7 +28,8 @@ export const resizeCommand: CommandModule<[string, string], Options> = {
         .argument('<disk>', 'a disk file: ./disk.qcow2')
         .argument('<size>', 'its new size, or +SIZE or -SIZE')
         .option('--format <name>', 'take the file for this format, whatever its content looks like')
-        .option('--shrink', 'let the disk get smaller, which loses what is behind its new end'),
+        .option('--shrink', 'let the disk get smaller, which loses what is behind its new end')
+        .option('--force', 'even if other files build on it, which may read it differently then'),
     ).allowUnknownOption(),
   async run(context, [argument, sizeText], options) {
     const disk = diskArgument(argument);
@@ -36,8 +39,10 @@ export const resizeCommand: CommandModule<[string, string], Options> = {
       throw new VarveError('UNSUPPORTED', `cannot resize ${argument}: snapshots do not change; ${advice}`);
     }
     await context.startWork();
-    const { format, shrink } = options;
-    const resized = await resizeDisk(disk.path, sizeFor, { ...accessOptions(options), format, shrink });
+    const { force, format, shrink } = options;
+    const register = registerPath(context.storePath);
+    const access = { ...accessOptions(options), force, format, register };
+    const resized = await resizeDisk(disk.path, sizeFor, { ...access, shrink });
     context.show({ disk: argument, ...resized }, () => {
       const { oldSize, size } = resized;
       if (size === oldSize) return `${argument} has ${exactSize(size)} already`;

@@ -19,6 +19,7 @@ import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
 import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
 import { withBundleHint } from './disk-bundle.ts';
+import { type FindChildrenOptions, requireNoChildren } from './file-history/children.ts';
 
 /** How a disk in a file is opened. */
 export interface OpenFileDiskOptions {
@@ -64,6 +65,12 @@ export interface FileDisk extends AsyncDisposable {
   readonly chain: readonly string[];
   /** What the file is compressed with, and its length then, in bytes; left out where it is not. */
   readonly packing?: UnpackedFile['packing'];
+}
+
+/** How a disk in a file is opened to be changed. */
+export interface OpenWritableDiskOptions extends OpenFileDiskOptions, FindChildrenOptions {
+  /** Also where other files build on it, which changes what they hold. */
+  readonly force?: boolean | undefined;
 }
 
 /** A disk in a file that is open to be changed. Disposing of it closes it, and does not flush. */
@@ -113,10 +120,11 @@ async function insideOf(
 /**
  * Opens the disk in a file, or a block device, for changing it. While it is open, nobody else who asks can open it.
  *
- * @throws VarveError as `openFileDisk` does, `BUSY` also while others read it, `READ_ONLY`, `UNSUPPORTED` for a format
+ * @throws VarveError as `openFileDisk` does, `BUSY` also while others read it or build on it, `READ_ONLY`, `UNSUPPORTED` for a format
  *   that is not written in place
  */
-export async function openWritableDisk(path: string, options: OpenFileDiskOptions = {}): Promise<WritableDisk> {
+export async function openWritableDisk(path: string, options: OpenWritableDiskOptions = {}): Promise<WritableDisk> {
+  if (!options.force) await requireNoChildren(path, `change ${path}`, { register: options.register });
   const file = await openFileDevice(path, { lock: true });
   const openToRead = (each: string) => openForReading(each, options);
   const openPart = (each: string) => openFileDevice(each, { lock: true });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemError, VarveError } from '../base/varve-error.ts';
+import { requireNoChildren } from './file-history/children.ts';
 
 /** How `writeNewFile` treats what is there already. */
 export interface NewFileOptions {
@@ -13,7 +14,7 @@ export interface NewFileOptions {
  * Writes a file that is there whole and durable, or not at all: `write` fills an empty file beside it, which is then
  * synced and given its name. A file that is replaced passes its permissions on, and a symbolic link stays one.
  *
- * @throws VarveError `EXISTS`, `NOT_FOUND` for its directory, `NO_SPACE`, and what `write` throws; nothing is left
+ * @throws VarveError `EXISTS`, `BUSY` for a file that others build on, `NOT_FOUND` for its directory, `NO_SPACE`, and what `write` throws; nothing is left
  *   behind then
  */
 export async function writeNewFile(
@@ -24,6 +25,8 @@ export async function writeNewFile(
   const target = await realPath(path);
   const mode = await modeOf(target);
   if (mode !== undefined && !force) throw existsError(path);
+  if (mode !== undefined)
+    await requireNoChildren(target, `replace ${path}`, { advice: 'rebase or flatten them first' });
   const temporary = join(dirname(target), `${basename(target).slice(0, 200)}.part-${randomBytes(4).toString('hex')}`);
   try {
     await writeWhole(temporary, mode, write);

@@ -1,12 +1,14 @@
 import { formatSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { log } from '../log/log.ts';
-import { type OpenFileDiskOptions, openWritableDisk } from './file-disk.ts';
+import { type OpenWritableDiskOptions, openWritableDisk } from './file-disk.ts';
 
 /** How a disk gets another size. */
-export interface ResizeOptions extends OpenFileDiskOptions {
+export interface ResizeOptions extends OpenWritableDiskOptions {
   /** Allows the disk to get smaller, which loses what is behind its new end. */
   readonly shrink?: boolean | undefined;
+  /** The register of overlays, which tells of those that build on the file and are elsewhere. */
+  readonly register?: string | undefined;
 }
 
 /** What came of a resize; sizes in bytes. */
@@ -21,14 +23,15 @@ export interface Resized {
  * the one it is to have, both in bytes.
  *
  * @throws VarveError `INVALID` for a smaller size where `shrink` is not set, `UNSUPPORTED` for a format or a device that
- *   keeps its size, and what `openWritableDisk` throws
+ *   keeps its size, `BUSY` where others build on it, and what `openWritableDisk` throws
  */
 export async function resizeDisk(
   path: string,
   sizeFor: (oldSize: number) => number,
-  { shrink = false, ...options }: ResizeOptions = {},
+  { register, shrink = false, ...options }: ResizeOptions = {},
 ): Promise<Resized> {
   return await log.scope(`resize ${path}`, async () => {
+    await requireNoChildren(path, `resize ${path}`, { register, advice: 'rebase or flatten them first' });
     await using disk = await openWritableDisk(path, options);
     const { image } = disk;
     const oldSize = image.size;
