@@ -3,8 +3,11 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { luks1Sample } from '../../../../test/luks/luks1-sample.ts';
 import { isVarveError } from '../../../base/varve-error.ts';
+import type { BlockDevice } from '../../../block/block-device.ts';
 import { type MemoryDevice, memoryDevice } from '../../../block/memory-device.ts';
+import { testBlockDevice } from '../../../conformance/block-device.ts';
 import { contentOf, pattern } from '../../../conformance/device-content.ts';
+import { lateFile } from '../../../conformance/late-file.ts';
 import { delayFilter } from '../../../filter/delay.ts';
 import { checkQcow2 } from '../check/check-qcow2.ts';
 import { createQcow2 } from '../create-qcow2.ts';
@@ -19,9 +22,9 @@ const size = 40 * clusterSize;
 const askSecret = async (): Promise<Uint8Array> => Buffer.from('open sesame');
 
 /** An empty image that is encrypted by one of the two methods. */
-async function encryptedImage(cryptMethod: number): Promise<MemoryDevice> {
+async function encryptedImage(cryptMethod: number, diskSize = size): Promise<MemoryDevice> {
   const file = memoryDevice(0);
-  await createQcow2(file, { size, clusterSize });
+  await createQcow2(file, { size: diskSize, clusterSize });
   const header = await readHeader(file, name);
   const area = luks1Sample({
     passphrase: 'open sesame',
@@ -140,3 +143,18 @@ test('a LUKS header that is nowhere, or past the end, is CORRUPT', async () => {
     await assert.rejects(report, (error) => isVarveError(error, 'CORRUPT'));
   }
 });
+
+for (const [method, number] of Object.entries(methods)) {
+  const factory = async (content: Uint8Array, isLate: boolean): Promise<BlockDevice> => {
+    const file = await encryptedImage(number, content.length);
+    const disk = await openQcow2(isLate ? lateFile(file) : file, { name, askSecret, writable: true });
+    await disk.write(content, 0);
+    return disk;
+  };
+  const options = { sizes: [512, 140_288], runs: 4, synchronous: true };
+  testBlockDevice(`an image encrypted with ${method}`, (content) => factory(content, false), options);
+  if (number === methods.LUKS) {
+    const late = { sizes: [12_800], runs: 3 };
+    testBlockDevice('an encrypted image whose file answers late', (content) => factory(content, true), late);
+  }
+}
