@@ -89,9 +89,9 @@ export class ImageHistory {
     for (let sector = 0; sector < content.length / sectorSize; sector += 1) {
       const bytes = content.subarray(sector * sectorSize, (sector + 1) * sectorSize);
       const values = allowed.get(sector) ?? unchanged;
-      if (values.has(bytes[0]!) && bytes.every((byte) => byte === bytes[0])) continue;
+      if (values.has(bytes[0]!) && Buffer.compare(bytes, sectorOf(bytes[0]!)) === 0) continue;
       const old = this.#before.subarray(sector * sectorSize, (sector + 1) * sectorSize);
-      const isOld = Buffer.compare(old.length === 0 ? new Uint8Array(sectorSize) : old, bytes) === 0;
+      const isOld = Buffer.compare(old.length === 0 ? sectorOf(0) : old, bytes) === 0;
       assert.ok(values.has(before) && isOld, `sector ${sector} holds ${bytes[0]}, and may ${[...values]}`);
     }
   }
@@ -110,6 +110,13 @@ export class ImageHistory {
     }
     return allowed;
   }
+}
+
+const sectors = Array.from({ length: 256 }, (_, value) => new Uint8Array(sectorSize).fill(value));
+
+/** A sector full of one byte. */
+function sectorOf(value: number): Uint8Array {
+  return sectors[value]!;
 }
 
 /** Stands for what was there at first. */

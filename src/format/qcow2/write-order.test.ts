@@ -59,7 +59,7 @@ describe('a power cut at any write', () => {
   for (const [name, kind] of Object.entries(kinds)) {
     test(`${name}: leaves leaks at most, and every sector as it was flushed or written since`, async () => {
       const history = await newHistory(kind, 1);
-      const stride = Math.ceil(history.eventCount / (kind.operationCount > 40 ? 150 : 12));
+      const stride = Math.ceil(history.eventCount / (kind.operationCount > 40 ? 150 : 8));
       for (let eventCount = 0; eventCount <= history.eventCount; eventCount += stride) {
         for (const replay of [{}, { dropUnsynced: true }, { reorderSeed: eventCount }, { reorderSeed: -eventCount }]) {
           const cut = history.cut(eventCount, replay);
