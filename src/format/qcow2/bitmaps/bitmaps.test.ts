@@ -140,6 +140,24 @@ describe('persistent dirty bitmaps', () => {
   });
 });
 
+test('a power cut while a bitmap is removed leaves it, or the others, or leaks', async () => {
+  const large = memoryDevice(image);
+  large.resize(2 ** 20);
+  const file = await recordFilter(large);
+  await removeQcow2Bitmap(file, name, 'kept');
+  await removeQcow2Bitmap(file, name, 'still');
+  for (let count = 0; count <= file.events.length; count += 1) {
+    for (const options of [{}, { dropUnsynced: true }, { reorderSeed: count }]) {
+      const rest = await contentOf(file.replay(count, options));
+      const { corruptions } = await checkQcow2(memoryDevice(rest), { name });
+      assert.equal(corruptions, 0, `after ${count} events`);
+      const names = (await bitmapsIn(rest))?.map((bitmap) => bitmap.name).join(' ');
+      assert.ok(['kept still', 'still', ''].includes(names!), names);
+      if (names?.includes('still')) assert.deepEqual(await dirty(rest, 'still'), [{ offset: 0, length: size }]);
+    }
+  }
+});
+
 test('whatever bytes an image with bitmaps and snapshots has, all that is done to them ends in an error with a code', async () => {
   const sample = memoryDevice(image);
   await createQcow2Snapshot(sample, name, { name: 'one' });
