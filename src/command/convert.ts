@@ -16,6 +16,7 @@ interface Options extends AccessOptions, TargetOptions {
   readonly force?: boolean;
   readonly inPlace?: boolean;
   readonly room?: number;
+  readonly spool?: string;
 }
 
 const help = `
@@ -44,6 +45,7 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
         .option('--force', 'replace a file, or overwrite a block device')
         .option('--in-place', 'convert the file itself, also where there is no room for two')
         .option('--room <size>', 'with --in-place: take no more of the free space than this', parseSize)
+        .option('--spool <directory>', 'with --in-place: on another file system, to write the new file to first')
         .addHelpText('after', help),
     ),
   async run(context, [source, target], options) {
@@ -70,10 +72,10 @@ async function convertFile(
 ): Promise<void> {
   if (target !== undefined) throw new VarveError('INVALID', '--in-place takes one file; give its new format with --to');
   const { convertInPlace } = await import('../image/in-place/convert-in-place.ts');
-  const { from, room, to } = options;
+  const { from, room, spool, to } = options;
   const register = registerPath(context.storePath);
   const signal = await context.startWork();
-  const result = await convertInPlace(source, { ...targetOptions(options), from, to, room, register, signal });
+  const result = await convertInPlace(source, { ...targetOptions(options), from, to, room, spool, register, signal });
   context.show({ path: source, ...result }, () => {
     const { format, size, resumed } = result;
     return `${source} ${resumed ? 'is now converted' : 'converted'}: ${formatSize(size)} as ${format}`;

@@ -4,7 +4,7 @@ import { VarveError } from '../base/varve-error.ts';
 import { diskArgument } from '../image/disk-argument.ts';
 import { resizeDisk } from '../image/resize-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { registerPath, registerPath } from './framework/register-path.ts';
+import { registerPath } from './framework/register-path.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { exactSize } from './output/exact-size.ts';
 

@@ -7,8 +7,6 @@ import { type OpenWritableDiskOptions, openWritableDisk } from './file-disk.ts';
 export interface ResizeOptions extends OpenWritableDiskOptions {
   /** Allows the disk to get smaller, which loses what is behind its new end. */
   readonly shrink?: boolean | undefined;
-  /** The register of overlays, which tells of those that build on the file and are elsewhere. */
-  readonly register?: string | undefined;
 }
 
 /** What came of a resize; sizes in bytes. */
@@ -28,10 +26,9 @@ export interface Resized {
 export async function resizeDisk(
   path: string,
   sizeFor: (oldSize: number) => number,
-  { register, shrink = false, ...options }: ResizeOptions = {},
+  { shrink = false, ...options }: ResizeOptions = {},
 ): Promise<Resized> {
   return await log.scope(`resize ${path}`, async () => {
-    await requireNoChildren(path, `resize ${path}`, { register, advice: 'rebase or flatten them first' });
     await using disk = await openWritableDisk(path, options);
     const { image } = disk;
     const oldSize = image.size;

@@ -20,6 +20,14 @@ function workplace(t: TestContext): { place: Workplace; path: (name: string) => 
   return { place, path };
 }
 
+/** The files in the workplace, but for what Varve notes for itself. */
+function files(place: Workplace): string[] {
+  return fs
+    .readdirSync(place.directory)
+    .filter((name) => !name.startsWith('store'))
+    .sort();
+}
+
 function writeSparse(path: string): void {
   const file = fs.openSync(path, 'w');
   fs.writeSync(file, content, 0, mebibyte, 0);
@@ -82,7 +90,13 @@ test('create makes empty disks and disks on others, and overwrites nothing', asy
   ];
   for (const [status, message, ...args] of cases) assert.match(await place.fails(status, 'create', ...args), message);
   await place.varve('create', 'e.raw', '1M', '--force');
-  assert.deepEqual(fs.readdirSync(place.directory).sort(), ['disk.raw', 'e.raw', 'larger.qcow2', 'sub']);
+  assert.deepEqual(fs.readdirSync(place.directory).sort(), [
+    'disk.raw',
+    'e.raw',
+    'larger.qcow2',
+    'store-files.jsonl',
+    'sub',
+  ]);
 });
 
 test('resize makes a disk larger, and smaller only when told so', async (t) => {
@@ -240,7 +254,7 @@ test('convert --in-place keeps the name and the content, and refuses what would 
   );
   await place.varve('create', 'top.qcow2', '-b', './disk.raw');
   assert.match(await place.fails(6, 'convert', '--in-place', './disk.raw', '--to', 'raw'), /top\.qcow2 builds on it/);
-  assert.deepEqual(fs.readdirSync(place.directory).sort(), ['disk.raw', 'top.qcow2']);
+  assert.deepEqual(files(place), ['disk.raw', 'top.qcow2']);
 });
 
 test('convert --in-place works on a file system with no room for two', async (t) => {
@@ -259,5 +273,11 @@ test('convert --in-place works on a file system with no room for two', async (t)
   assertEqualBytes(fs.readFileSync(join(small, 'disk')), disk, 'there and back');
   fs.writeFileSync(join(small, 'filling'), pattern(4 * mebibyte, 6));
   assert.match(await place.fails(8, 'convert', '--in-place', 'small/disk', '--to', 'vmdk'), /no room for two files/);
-  assert.deepEqual(fs.readdirSync(small).sort(), ['disk', 'filling']);
+  const spool = join(place.directory, 'spool');
+  fs.mkdirSync(spool);
+  const spooled = await place.json('convert', '--in-place', 'small/disk', '--to', 'vmdk', '--spool', 'spool');
+  assert.equal(spooled.way, 'spool');
+  await place.varve('convert', 'small/disk', 'back.raw');
+  assertEqualBytes(fs.readFileSync(join(place.directory, 'back.raw')), disk, 'by spool');
+  assert.deepEqual([fs.readdirSync(small).sort(), fs.readdirSync(spool)], [['disk', 'filling'], []]);
 });

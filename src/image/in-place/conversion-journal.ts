@@ -4,7 +4,7 @@
  *
  *   journal   JSON lines: the plan, then marks, each synced before what relies on it; a last line that is cut off counts
  *             for nothing
- *   source    the old file, once the stepwise conversion has begun
+ *   source    the old file, once a conversion has begun that takes it apart
  *   target    the new one
  */
 import { randomBytes } from 'node:crypto';
@@ -14,7 +14,7 @@ import { systemError, VarveError } from '../../base/varve-error.ts';
 import { syncDirectory } from '../file-history/file-places.ts';
 
 /** How a conversion in place goes about it. */
-export type ConversionWay = 'wrap' | 'stepwise';
+export type ConversionWay = 'wrap' | 'stepwise' | 'spool';
 
 /** What was decided before anything was changed. */
 export interface ConversionPlan {
@@ -29,8 +29,10 @@ export interface ConversionPlan {
   readonly clusterSize?: number;
   /** Switches of the new format. */
   readonly formatOptions?: Readonly<Record<string, string>>;
-  /** How much of the disk is moved at once, in bytes. */
-  readonly stepLength: number;
+  /** Stepwise: how much of the disk is moved at once, in bytes. */
+  readonly stepLength?: number;
+  /** By spool: the path of the new file on another file system. */
+  readonly spool?: string;
 }
 
 /** How far a conversion is. */
@@ -41,7 +43,9 @@ export interface ConversionMark {
   readonly header?: string;
   /** Wrapping: when the file was changed last before the header is written, in nanoseconds since 1970. */
   readonly modified?: string;
-  /** Stepwise: the target is whole. */
+  /** By spool: the source is out of the way. */
+  readonly taken?: boolean;
+  /** The target is whole. */
   readonly done?: boolean;
 }
 

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { formatSize } from '../../base/size.ts';
 import { isVarveError, systemError, VarveError } from '../../base/varve-error.ts';
+import { memoryDevice } from '../../block/memory-device.ts';
 import { formatNamed, writableFormatNamed } from '../../format/formats.ts';
 import type { ImageFormat, ImageMeasure } from '../../format/image-format.ts';
 import { freeSpace } from '../../linux/free-space.ts';
@@ -12,6 +13,7 @@ import { type FileDisk, openFileDisk } from '../file-disk.ts';
 import { requireNoChildren } from '../file-history/children.ts';
 import { type ImageFileOptions, writeOptionsOf } from '../write-options.ts';
 import { ConversionJournal, type ConversionPlan, type ConversionWay } from './conversion-journal.ts';
+import { finishFromSpool, writeSpool } from './convert-by-spool.ts';
 import { convertStepwise } from './convert-stepwise.ts';
 import { planSteps } from './step-plan.ts';
 import { wrapInPlace } from './wrap-in-place.ts';
@@ -24,6 +26,8 @@ export interface ConvertInPlaceOptions extends ImageFileOptions {
   readonly from?: string | undefined;
   /** How much of the free space may be taken, in bytes; all of it where nothing is given. */
   readonly room?: number | undefined;
+  /** A directory on another file system, which has room for the new file, where there is none for two. */
+  readonly spool?: string | undefined;
   /** The register of overlays, which tells of those that build on the file and are elsewhere. */
   readonly register?: string | undefined;
 }
@@ -78,27 +82,36 @@ async function begin(path: string, options: ConvertInPlaceOptions): Promise<Conv
   await requireNoChildren(path, `convert ${path}`, { register, advice: 'rebase or flatten them first' });
   const chosen = await choose(path, format, options);
   if (chosen === 'copy') return await convertByCopy(path, format, options);
-  await using journal = await ConversionJournal.begin(path, chosen);
+  const plan = chosen.way === 'spool' ? { ...chosen, spool: await spoolFor(path, format, options) } : chosen;
+  await using journal = await ConversionJournal.begin(path, plan);
   await run(journal, signal);
   return { format: format.name, size: chosen.size, way: chosen.way, resumed: false };
 }
 
 async function run(journal: ConversionJournal, signal: AbortSignal | undefined): Promise<void> {
-  if (journal.plan.way === 'wrap') return await wrapInPlace(journal, signal);
+  const { way } = journal.plan;
+  if (way === 'wrap') return await wrapInPlace(journal, signal);
   try {
-    await convertStepwise(journal, signal);
+    await (way === 'spool' ? finishFromSpool : convertStepwise)(journal, signal);
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    const where = `the disk is in two parts in ${journal.directory}; varve convert --in-place ${journal.path} goes on`;
+    const place = way === 'spool' ? journal.plan.spool : `two parts in ${journal.directory}`;
+    const where = `the disk is in ${place}; varve convert --in-place ${journal.path} goes on`;
     throw new VarveError(error.code, `${error.message}: ${where}`, { cause: error });
   }
+}
+
+async function spoolFor(path: string, { name }: ImageFormat, options: ConvertInPlaceOptions): Promise<string> {
+  const { from, room: _room, spool = '', to: _to, ...given } = options;
+  await using disk = await openFileDisk(path, { format: from, asItIs: true });
+  return await writeSpool(disk, { ...given, spool, format: name, room: await roomFor(path, options) });
 }
 
 /** A new file beside the old one, which takes its name when it is whole. */
 async function convertByCopy(
   path: string,
   { name }: ImageFormat,
-  { from, room: _room, to: _to, ...options }: ConvertInPlaceOptions,
+  { from, room: _room, spool: _spool, to: _to, ...options }: ConvertInPlaceOptions,
 ): Promise<ConvertedInPlace> {
   await using disk = await openFileDisk(path, { format: from, asItIs: true });
   const { size } = await exportDisk(disk, path, { ...options, format: name, force: true });
@@ -114,24 +127,27 @@ async function choose(
   await using disk = await openFileDisk(path, { format: options.from, asItIs: true });
   refuseLoss(disk, format);
   const { compression } = options;
-  const room = Math.max(
-    0,
-    Math.min(options.room ?? Number.POSITIVE_INFINITY, (await freeSpace(dirname(path))) - reserve),
-  );
+  const room = await roomFor(path, options);
   const measure = await measureFor(disk, format, options);
   const plan = planFor(disk, format, options);
   const isAlone = (await fs.stat(path)).nlink === 1;
   const overhead = measure.required - (await dataLength(disk));
   const canWrap = isAlone && compression === undefined && (await isWrappable(disk, format, options));
-  if (canWrap && overhead <= room) return { ...plan, way: 'wrap', stepLength: 0 };
+  if (canWrap && overhead <= room) return { ...plan, way: 'wrap' };
   // How far compression gets is not known before, so that it is not counted on.
   if (measure.required <= room) return 'copy';
+  if (options.spool !== undefined && isAlone) return { ...plan, way: 'spool' };
   await requireStepwise(disk, format, options, isAlone);
   const runs = () => mapOf(disk);
   const granularity = options.clusterSize ?? (format.name === 'raw' ? 4096 : 65536);
   const { needed, stepLength } = await planSteps({ runs, overhead: Math.max(0, overhead), granularity, room });
   if (stepLength !== undefined) return { ...plan, way: 'stepwise', stepLength };
   throw noSpace(path, measure.required, needed, room);
+}
+
+/** How much may be taken beside the file, in bytes. */
+async function roomFor(path: string, { room = Number.POSITIVE_INFINITY }: ConvertInPlaceOptions): Promise<number> {
+  return Math.max(0, Math.min(room, (await freeSpace(dirname(path))) - reserve));
 }
 
 /** Whether the file can become a qcow2 image around what is in it. */
@@ -148,7 +164,7 @@ function planFor(
   { device, information }: FileDisk,
   format: ImageFormat,
   { clusterSize, formatOptions }: ConvertInPlaceOptions,
-): Omit<ConversionPlan, 'way' | 'stepLength'> {
+): Omit<ConversionPlan, 'way'> {
   return {
     version: 1,
     from: information.format,
@@ -199,7 +215,7 @@ async function requireStepwise(
     throw new VarveError('NO_SPACE', `cannot convert ${label} in place: there is no room for two files, and ${why}`);
   };
   if (compression !== undefined) refuse('compressed files are written in one go only');
-  if (format.create === undefined) refuse(`${format.name} files are written in one go only`);
+  if (!(await isWrittenInPlace(format))) refuse(`${format.name} files are written in one go only`);
   if (image.map === undefined) refuse(`where things are in a ${information.format} file is not known here`);
   if (information.backing !== undefined) refuse('it builds on another one; flatten it first');
   if (!isAlone) refuse('it has another name, under which it would lose its content');
@@ -207,6 +223,18 @@ async function requireStepwise(
   // A file that contradicts itself may have one place for two things, and giving back one would lose the other.
   const { report } = await checkFile(label, { format: from ?? information.format });
   if (report.corruptions > 0) refuse('it is damaged; repair it first (varve check --repair all)');
+}
+
+/** Whether images of a format are made empty and changed then. Nothing but trying tells for sure. */
+async function isWrittenInPlace(format: ImageFormat): Promise<boolean> {
+  const file = memoryDevice(0);
+  try {
+    await format.create?.(file, { size: 2 ** 20 });
+    await using image = await format.open(file, { name: format.name, writable: true });
+    return format.create !== undefined && image.supports.write;
+  } catch {
+    return false;
+  }
 }
 
 async function* mapOf({ image }: FileDisk) {

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { systemError, VarveError } from '../../base/varve-error.ts';
+import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { openFileDevice } from '../../block/file-device.ts';
 import { regularFileDevice } from '../../block/regular-file-device.ts';
@@ -11,9 +11,11 @@ import type { FormatDevice, MappedExtent } from '../../format/image-format.ts';
 import { log } from '../../log/log.ts';
 import { syncDirectory } from '../file-history/file-places.ts';
 import type { ConversionJournal } from './conversion-journal.ts';
+import { giveName, takeSource } from './old-and-new-file.ts';
 import { cut } from './step-plan.ts';
 
 const pieceLength = 2 ** 20;
+const minimumStepLength = 2 * 2 ** 20;
 const zeroBlockLength = 65536;
 
 /**
@@ -34,20 +36,6 @@ export async function convertStepwise(journal: ConversionJournal, signal: AbortS
   await journal.remove();
 }
 
-async function takeSource(journal: ConversionJournal): Promise<void> {
-  const { directory, path } = journal;
-  const source = journal.file('source');
-  if (await exists(source)) return;
-  try {
-    await fs.rename(path, source);
-    await syncDirectory(directory);
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    throw systemError(`convert ${path}`, error);
-  }
-  log(2, 'the source is in its place');
-}
-
 async function moveAll(journal: ConversionJournal, signal: AbortSignal | undefined): Promise<void> {
   const { path, plan } = journal;
   await using file = await openFileDevice(journal.file('source'), { lock: true, label: path });
@@ -59,9 +47,10 @@ async function moveAll(journal: ConversionJournal, signal: AbortSignal | undefin
   const begun = journal.last.position ?? 0;
   // What was recorded may not have been punched out any more.
   await giveBack(file, source, 0, begun);
-  for (let start = begun; start < plan.size; start += plan.stepLength) {
+  const { size, stepLength = minimumStepLength } = plan;
+  for (let start = begun; start < size; start += stepLength) {
     throwIfAborted(signal);
-    const end = Math.min(plan.size, start + plan.stepLength);
+    const end = Math.min(size, start + stepLength);
     await moveStep(source, target, start, end);
     await journal.add({ position: end });
     log(2, 'recorded that all before %d is moved', end);
@@ -140,38 +129,4 @@ async function giveBack(file: BlockDevice, source: FormatDevice, start: number, 
 
 async function* placesOf(source: FormatDevice, start: number, end: number): AsyncGenerator<MappedExtent, undefined> {
   if (source.map !== undefined) yield* source.map(start, end - start);
-}
-
-/** Nothing is overwritten, and the target stays where it is until it has its name. */
-async function giveName(journal: ConversionJournal): Promise<void> {
-  const { path } = journal;
-  const target = journal.file('target');
-  if (!(await exists(target))) return;
-  try {
-    await fs.link(target, path);
-  } catch (error) {
-    if (!(await isSameFile(target, path))) throw nameTaken(journal, error);
-  }
-  await syncDirectory(dirname(path));
-  log(2, 'the target has its name');
-}
-
-function nameTaken({ file, path }: ConversionJournal, error: unknown): unknown {
-  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return systemError(`give ${file('target')} its name`, error);
-  const why = `there is another file of that name now; move it away, and run this again`;
-  return new VarveError('EXISTS', `cannot finish converting ${path}: ${why}`, { cause: error });
-}
-
-async function isSameFile(a: string, b: string): Promise<boolean> {
-  const [first, second] = await Promise.all(
-    [a, b].map((path) => fs.stat(path, { bigint: true }).catch(() => undefined)),
-  );
-  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await fs.access(path).then(
-    () => true,
-    () => false,
-  );
 }
