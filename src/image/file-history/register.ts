@@ -14,11 +14,13 @@ const tidyLength = 2 ** 20;
 const maximumLength = 16 * 2 ** 20;
 
 /**
- * Remembers, in a file of JSON lines, where overlays are that are not beside what they build on. It is a hint and no
+ * Remembers, in a file of JSON lines, where an overlay is that is not beside what it builds on, where it would be found
+ * without. It is a hint and no
  * more: what it says is looked up in the overlay, so it may be stale, be damaged or be deleted. That it cannot be
  * written is noted in the log, and harms nothing else.
  */
 export async function registerOverlay(register: string, entry: RegisteredOverlay): Promise<void> {
+  if (dirname(entry.overlay) === dirname(entry.base)) return;
   try {
     await fs.mkdir(dirname(register), { recursive: true });
     const known = await readRegister(register);
