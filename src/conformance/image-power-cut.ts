@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ResizableDevice } from '../block/block-device.ts';
 import type { MemoryDevice } from '../block/memory-device.ts';
-import { type RecordingDevice, type ReplayOptions, recordFilter } from '../filter/record.ts';
+import { type RecordedEvent, type RecordingDevice, type ReplayOptions, recordFilter } from '../filter/record.ts';
 import { randomBelow, seededRandom } from '../filter/seeded-random.ts';
 import type { FormatDevice } from '../format/image-format.ts';
 import { contentOf } from './device-content.ts';
@@ -72,6 +72,17 @@ export class ImageHistory {
   /** How many events can be the last one. */
   get eventCount(): number {
     return this.#recorder.events.length;
+  }
+
+  /** How many events there were just after, and a few before and after, each one that `isMeant` picks. */
+  eventCountsNear(isMeant: (event: RecordedEvent) => boolean): number[] {
+    const counts = new Set<number>();
+    for (const [index, event] of this.#recorder.events.entries()) {
+      for (let count = index - 1; isMeant(event) && count <= index + 3; count += 1) {
+        if (count >= 0 && count <= this.eventCount) counts.add(count);
+      }
+    }
+    return [...counts];
   }
 
   /** The state after `eventCount` events. */
