@@ -74,10 +74,8 @@ function exportFormat(target: string, name: string | undefined): WritableFormat 
   if (name !== undefined) return writableFormatNamed(name);
   const extension = foreignExtension.exec(target)?.[1];
   if (extension === undefined) return writableFormatNamed(formatForPath(target)?.name ?? 'raw');
-  throw new VarveError(
-    'UNSUPPORTED',
-    `cannot write ${target}: ${extension} is not supported yet; give --format raw or qcow2`,
-  );
+  const advice = 'name the target otherwise, or say which format it is to have';
+  throw new VarveError('UNSUPPORTED', `cannot write ${target}: ${extension} files are not written here; ${advice}`);
 }
 
 async function writeImage({ disk, format, options }: Job, target: ImageTarget): Promise<void> {

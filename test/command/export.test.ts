@@ -103,7 +103,7 @@ test('what cannot be exported ends in one line, and leaves nothing', async (t) =
     [2, /no disk format "floppy"/, 'web', 'x', '--format', 'floppy'],
     [2, /web@1 is in the store and has no format/, 'web', 'x', '--source-format', 'raw'],
     [2, /allowed choices are zstd, deflate/i, 'web', 'x.qcow2', '--compress', 'lzma'],
-    [11, /x\.dmg: dmg is not supported yet/, 'web', 'x.dmg'],
+    [11, /x\.dmg: dmg files are not written here/, 'web', 'x.dmg'],
     [11, /nbd:\/\/ address is not supported yet/, 'nbd://host/x', 'x.raw'],
   ];
   for (const [status, message, ...args] of cases) {
