@@ -14,6 +14,11 @@ export function packedFormat(kind: CompressedFileKind, { format = '', member = '
   return JSON.stringify({ kind, format, member });
 }
 
+/** The format by which it is remembered what a file holds: of one that holds several disks, also which of them. */
+export function memberFormat(format: string, { member }: OpenFileDiskOptions): string {
+  return member === undefined ? format : JSON.stringify({ format, member });
+}
+
 /**
  * What a compressed file held when it was imported before; undefined where it is another by now, or not compressed.
  *

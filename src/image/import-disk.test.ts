@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { assertClean, assertSnapshot, type TemporaryStore, temporaryStore } from '../../test/store/temporary-store.ts';
+import { memoryDevice } from '../block/memory-device.ts';
 import { pattern } from '../conformance/device-content.ts';
+import { memoryTarget } from '../conformance/memory-target.ts';
+import { writableFormatNamed } from '../format/formats.ts';
 import { configureLog } from '../log/log.ts';
 import type { Progress } from '../log/progress.ts';
 import type { ProgressChange } from '../log/sink.ts';
 import { collectGarbage } from '../store/collect-garbage.ts';
+import { referenceOf } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
 import { importDisk } from './import-disk.ts';
 
@@ -48,6 +53,29 @@ describe('importDisk', () => {
     fs.writeFileSync(join(folder, name), content);
     return join(folder, name);
   }
+
+  test('of a file with several disks takes the one that is named, whichever came before', async () => {
+    const files = { 'a.vmdk': pattern(100_352, 1), 'b.vmdk': pattern(100_352, 2) };
+    const names = Object.keys(files);
+    const references = names.map((name) => `<File ovf:id="${name}" ovf:href="${name}"/>`).join('');
+    const disks = names.map((name) => `<Disk ovf:diskId="disk-${name}" ovf:fileRef="${name}"/>`).join('');
+    const ovf = `<Envelope><References>${references}</References><DiskSection>${disks}</DiskSection></Envelope>`;
+    file('a.ovf', Buffer.from(ovf));
+    for (const [name, content] of Object.entries(files)) {
+      const target = memoryTarget({ seekable: true, zeroed: true });
+      await writableFormatNamed('vmdk').write(memoryDevice(content), target);
+      file(name, target.bytes());
+    }
+    execFileSync('tar', ['--format=ustar', '-cf', 'disks.ova', 'a.ovf', ...names], { cwd: folder });
+    // Whatever was written this moment is not remembered.
+    fs.utimesSync(join(folder, 'disks.ova'), 1000, 1000);
+    await setTimeout(2100);
+    for (const [name, content] of Object.entries(files)) {
+      const path = join(folder, 'disks.ova');
+      const { snapshot } = await importDisk(store, path, { name: `${name[0]}-disk`, member: name });
+      await assertSnapshot(store, referenceOf(snapshot), content);
+    }
+  });
 
   test('makes an image, and with update its next snapshot where something changed', async () => {
     const path = file('web.raw', pattern(200_000, 1));

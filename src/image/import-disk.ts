@@ -11,7 +11,7 @@ import { type Content, ingestDevice } from '../store/ingest-device.ts';
 import type { IngestSession } from '../store/ingest-session.ts';
 import { isSettled, SourceTable } from '../store/source-table.ts';
 import type { Store } from '../store/store.ts';
-import { knownInside, packedFormat } from './compressed-file-source.ts';
+import { knownInside, memberFormat, packedFormat } from './compressed-file-source.ts';
 import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 import { refuseTakenTag } from './snapshot-image.ts';
@@ -122,7 +122,8 @@ async function bringIn(
 ): Promise<Content> {
   const sources = new SourceTable(store.catalog);
   const { information, packing } = disk;
-  const format = packing === undefined ? information.format : packedFormat(packing.kind, options);
+  const format =
+    packing === undefined ? memberFormat(information.format, options) : packedFormat(packing.kind, options);
   // What a chain of files holds does not show in the uppermost one.
   const identity = disk.files.length === 1 ? disk.files[0]?.identity : undefined;
   const known = identity === undefined || options.reread ? undefined : sources.find(identity, format);

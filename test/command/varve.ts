@@ -80,7 +80,10 @@ export class Workplace {
     await using store = await openStore(this.store, { create: true });
     await using session = store.beginIngest(`import ${name}`);
     await using device = memoryDevice(size);
-    for (const chunk of chunks) await device.write(new Uint8Array(4096).fill(fill), chunk * 65536);
+    for (const chunk of chunks) {
+      const offset = chunk * 65536;
+      await device.write(new Uint8Array(Math.min(4096, size - offset)).fill(fill), offset);
+    }
     const content = await ingestDevice(session, device, {});
     const note = { message: `Image ${name}`, author: 'tester@host', time: Date.parse('2025-01-02T03:04:05Z') };
     const newest = store.images.find(name) && store.images.resolve(name);
