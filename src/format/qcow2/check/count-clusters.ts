@@ -70,7 +70,7 @@ export class ClusterCounter {
     if ((high & 0x3f00_0000) !== 0 || (low & 0x1fe) !== 0) this.#corrupt(position, 'has reserved bits set');
     const offset = hostOffsetOf(high, low);
     if (offset !== 0 || (this.#isExternal && high >= copiedBit))
-      this.#countStandard(position, high, low, offset, (zeros & allocated) !== 0);
+      this.#countStandard(position, high, low, offset, zeros, allocated);
     else if (allocated !== 0)
       this.#corrupt(position, 'says that parts of a cluster are allocated, and not where it is');
   }
@@ -99,13 +99,14 @@ export class ClusterCounter {
     this.statistics.fragmented += active;
   }
 
-  #countStandard(position: number, high: number, low: number, offset: number, contradicts: boolean): void {
+  #countStandard(position: number, high: number, low: number, offset: number, zeros: number, allocated: number): void {
     const { active } = this.#use;
-    const isZero = !this.#isExtended && (low & 1) === 1;
-    if (contradicts) this.#broken(position, 'says of a subcluster that it is allocated and that it is zeros');
+    const hasNoData = this.#isExtended ? allocated === 0 : (low & 1) === 1;
+    if ((zeros & allocated) !== 0)
+      this.#broken(position, 'says of a subcluster that it is allocated and that it is zeros');
     if (offset % this.#clusterSize !== 0) {
       const why = `has its cluster at byte ${offset}, inside a cluster`;
-      if (isZero) this.#broken(position, why);
+      if (hasNoData) this.#broken(position, why);
       else this.#corrupt(position, why);
     }
     this.statistics.allocated += active;
