@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertEqualBytes } from '../../src/conformance/device-content.ts';
 import { findChildren } from '../../src/image/file-history/children.ts';
+import { commitOverlay } from '../../src/image/file-history/commit-overlay.ts';
 import { type FileLogEntry, fileLog } from '../../src/image/file-history/file-log.ts';
 import { flattenFile, rebaseFile } from '../../src/image/file-history/rebase-file.ts';
 import { removeFiles } from '../../src/image/file-history/remove-file.ts';
@@ -335,6 +338,40 @@ describe('another base for an overlay', { skip }, () => {
     assert.deepEqual(await chainOf(disk), ['disk.qcow2']);
     await qemuIo(disk, 'read -P 1 0 1M');
   });
+});
+
+test('a commit opens no base in a directory that nobody allowed', { skip }, async () => {
+  await using directory = await imageDirectory();
+  const { base, disk } = await apart(directory);
+  await qemuIo(disk, 'write -P 2 0 4k');
+  const before = await fs.readFile(base);
+  await assert.rejects(commitOverlay(disk), { code: 'PERMISSION', message: /secret\/base\.qcow2.*--allow/ });
+  assertEqualBytes(await fs.readFile(base), before, 'the base');
+  await commitOverlay(disk, { allowed: [directory.path('secret')] });
+  await qemuIo(base, 'read -P 2 0 4k', 'read -P 1 4k 60k');
+  await fs.rm(base);
+  await assert.rejects(commitOverlay(disk, { follow: true }), { code: 'NOT_FOUND' });
+});
+
+test('what a machine uses is left alone', { skip }, async () => {
+  await using directory = await imageDirectory();
+  const disk = await create(directory, 'disk.qcow2', 'write -P 1 0 1M');
+  await snapshotFile(disk, { as: 'base.qcow2' });
+  const machine = spawn('qemu-io', [disk], { stdio: ['pipe', 'pipe', 'ignore'] });
+  machine.stdin.write('write -P 2 0 4k\n');
+  await once(machine.stdout, 'data');
+  try {
+    await assert.rejects(snapshotFile(disk), { code: 'BUSY' });
+    await assert.rejects(restoreFile(disk, { to: 'base.qcow2' }), { code: 'BUSY' });
+    await assert.rejects(commitOverlay(disk), { code: 'BUSY' });
+    await assert.rejects(flattenFile(disk), { code: 'BUSY' });
+    await assert.rejects(removeFiles([disk]), { code: 'BUSY' });
+  } finally {
+    machine.stdin.end('quit\n');
+    await once(machine, 'close');
+  }
+  await commitOverlay(disk);
+  await qemuIo(disk, 'read -P 2 0 4k');
 });
 
 describe('children', { skip }, () => {

@@ -2,7 +2,6 @@ import fs, { type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { openFileDevice } from '../../block/file-device.ts';
-import type { FormatDevice } from '../../format/image-format.ts';
 import { isLinux } from '../../linux/libc.ts';
 import { lockFile } from '../../linux/lock-file.ts';
 import { isSoleOpener } from '../../linux/sole-opener.ts';
@@ -12,11 +11,12 @@ import { type FindChildrenOptions, requireNoChildren } from './children.ts';
 import { type CommitQcow2Options, commitQcow2 } from './commit-qcow2.ts';
 import { commitRaw } from './commit-raw.ts';
 import { syncDirectory, takePlace, writeBeside } from './file-places.ts';
-import { backingPath, type ImageFile, readImageFile } from './image-file.ts';
+import { type ImageFile, readImageFile } from './image-file.ts';
 import { type MergedContent, mergedContent } from './merged-content.ts';
-import { type ChainOptions, openChain } from './open-chain.ts';
+import { type ChainOptions, chainHook, openChain } from './open-chain.ts';
 import { overlayBase, writeOverlay } from './overlay-file.ts';
 import { ownRanges, totalLength } from './own-ranges.ts';
+import { walkChain } from './walk-chain.ts';
 
 /** How an overlay is committed. */
 export interface CommitOverlayOptions extends ChainOptions, FindChildrenOptions {
@@ -59,7 +59,7 @@ interface Pair {
 export async function commitOverlay(path: string, options: CommitOverlayOptions = {}): Promise<Committed> {
   return await log.scope(`commit ${path}`, async () => {
     const overlay = await readImageFile(path);
-    const base = await baseOf(path, overlay);
+    const base = await baseOf(path, overlay, options);
     await using _overlayLock = await openFileDevice(overlay.path, { readOnly: true, lock: true, label: path });
     await using baseLock = await lockForCommit(base.path);
     const pair = { overlay, base, mayReuse: baseLock.isAlone };
@@ -72,14 +72,27 @@ export async function commitOverlay(path: string, options: CommitOverlayOptions 
   });
 }
 
-async function baseOf(path: string, { information, path: real }: ImageFile): Promise<ImageFile> {
+/** The file that an overlay builds on, if it may be looked at. */
+async function baseOf(path: string, { information }: ImageFile, options: ChainOptions): Promise<ImageFile> {
   if (information.backing === undefined) {
     throw new VarveError('INVALID', `cannot commit ${path}: it builds on no other file`);
   }
-  const base = backingPath(real, information.backing);
-  if (base !== undefined) return await readImageFile(base, information.backing.format);
-  const name = JSON.stringify(information.backing.name);
-  throw new VarveError('UNSUPPORTED', `cannot commit ${path}: it builds on ${name}, which is no file name`);
+  const [, base] = await Array.fromAsync(firstTwo(walkChain(path, options)));
+  if (base?.kind === 'image') return base.image;
+  const what = `cannot commit ${path}: it builds on ${JSON.stringify(information.backing.name)}`;
+  if (base?.kind === 'missing') throw new VarveError('NOT_FOUND', `${what}, which is not there`);
+  if (base?.kind === 'no file') throw new VarveError('UNSUPPORTED', `${what}, which is no file name`);
+  const advice = 'give --follow or --allow DIRECTORY if you trust it';
+  throw new VarveError('PERMISSION', `${what}, which is in a directory that is not allowed; ${advice}`);
+}
+
+async function* firstTwo<T>(values: AsyncIterable<T>): AsyncGenerator<T> {
+  let count = 0;
+  for await (const value of values) {
+    yield value;
+    count += 1;
+    if (count === 2) return;
+  }
 }
 
 async function requireCommittable(path: string, { overlay, base }: Pair, options: CommitOverlayOptions): Promise<void> {
@@ -122,9 +135,9 @@ async function merge({ overlay, base, mayReuse }: Pair, options: CommitOverlayOp
 /** How large the disk is that the base itself builds on; undefined where there is none. */
 async function backingSizeOf({ path, information }: ImageFile, options: ChainOptions): Promise<number | undefined> {
   const { backing } = information;
-  const below = backing === undefined ? undefined : backingPath(path, backing);
-  if (below === undefined) return undefined;
-  await using disk: FormatDevice = await openChain(below, backing?.format, options);
+  if (backing === undefined) return undefined;
+  const open = await chainHook(path, options);
+  await using disk = await open(backing.name, backing.format);
   return disk.size;
 }
 

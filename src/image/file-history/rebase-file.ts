@@ -51,7 +51,7 @@ export async function rebaseFile(
     const image = await readImageFile(path);
     requireRebasable(path, image, options);
     const target = base === undefined ? undefined : await readImageFile(base, options.baseFormat);
-    if (target !== undefined) await requireNoRing(path, image, target, base!);
+    if (target !== undefined) await requireNoRing(path, image, target, options);
     const copiedLength = options.unsafe ? 0 : await copyContent(image, target, options);
     await using file = await openFileDevice(image.path, { lock: true, label: path });
     await writeBase(file, path, target === undefined ? undefined : await newBase(image, target));
@@ -86,13 +86,11 @@ function requireRebasable(path: string, { information }: ImageFile, { unsafe }: 
     refuse('it holds snapshots inside the file, which take content from its base; delete them first');
 }
 
-async function requireNoRing(path: string, image: ImageFile, target: ImageFile, base: string): Promise<void> {
-  for await (const link of walkChain(target.path, { follow: true })) {
+async function requireNoRing(path: string, image: ImageFile, target: ImageFile, options: ChainOptions): Promise<void> {
+  for await (const link of walkChain(target.path, options)) {
     if (link.kind !== 'image' || link.image.path !== image.path) continue;
-    throw new VarveError(
-      'INVALID',
-      `cannot rebase ${path} onto ${base}, which ${base === path ? 'is' : 'builds on'} it`,
-    );
+    const how = target.path === image.path ? 'is the same file' : 'builds on it';
+    throw new VarveError('INVALID', `cannot rebase ${path} onto ${target.path}, which ${how}`);
   }
 }
 

@@ -113,7 +113,7 @@ async function requireNoRing(path: string, real: string, target: ImageFile, to: 
   if (target.path === real) {
     throw new VarveError('INVALID', `cannot restore ${path} to itself; varve log ${path} lists what it can go back to`);
   }
-  for await (const link of walkChain(target.path, { follow: true })) {
+  for await (const link of walkChain(target.path)) {
     if (link.kind !== 'image' || link.image.path !== real) continue;
     throw new VarveError('INVALID', `cannot restore ${path} to ${to}, which builds on ${path} itself`);
   }
