@@ -353,6 +353,25 @@ test('a commit opens no base in a directory that nobody allowed', { skip }, asyn
   await assert.rejects(commitOverlay(disk, { follow: true }), { code: 'NOT_FOUND' });
 });
 
+test('a commit empties an overlay as it was made, and no other', { skip }, async () => {
+  await using directory = await imageDirectory();
+  await create(directory, 'base.qcow2');
+  const disk = directory.path('disk.qcow2');
+  await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=4k', '-b', 'base.qcow2', '-F', 'qcow2', disk);
+  await qemuIo(disk, 'write -P 2 0 4k');
+  await commitOverlay(disk);
+  assert.equal(JSON.parse(await qemuImg('info', '--output=json', disk))['cluster-size'], 4096);
+  await qemuImg('bitmap', '--add', disk, 'backup');
+  await qemuIo(disk, 'write -P 3 0 4k');
+  await assert.rejects(commitOverlay(disk), { code: 'UNSUPPORTED', message: /dirty bitmaps/ });
+  await qemuImg('bitmap', '--remove', disk, 'backup');
+  await qemuImg('snapshot', '-c', 'inside', disk);
+  await assert.rejects(commitOverlay(disk), { code: 'UNSUPPORTED', message: /snapshots/ });
+  await qemuImg('snapshot', '-d', 'inside', disk);
+  await commitOverlay(disk);
+  await qemuIo(directory.path('base.qcow2'), 'read -P 3 0 4k');
+});
+
 test('what a machine uses is left alone', { skip }, async () => {
   await using directory = await imageDirectory();
   const disk = await create(directory, 'disk.qcow2', 'write -P 1 0 1M');

@@ -96,16 +96,16 @@ async function* firstTwo<T>(values: AsyncIterable<T>): AsyncGenerator<T> {
 }
 
 async function requireCommittable(path: string, { overlay, base }: Pair, options: CommitOverlayOptions): Promise<void> {
-  const { format, snapshotCount = 0 } = overlay.information;
+  const { format } = overlay.information;
   if (format !== 'qcow2') {
     throw new VarveError(
       'UNSUPPORTED',
       `cannot commit ${path}: it is a ${format} image; overlays of qcow2 can be committed`,
     );
   }
-  if (snapshotCount > 0) {
-    const why = 'it holds snapshots inside the file, which take from the base what it has now';
-    throw new VarveError('UNSUPPORTED', `cannot commit ${path}: ${why}; delete them first`);
+  const [extra] = overlay.extras;
+  if (extra !== undefined) {
+    throw new VarveError('UNSUPPORTED', `cannot commit ${path}: it holds ${extra}, which an empty overlay would not`);
   }
   if (options.force) return;
   const doing = `commit ${path} to ${basename(base.path)}`;
@@ -210,7 +210,7 @@ async function makeEmpty({ overlay, base }: Pair): Promise<void> {
   const note = { message: stamp?.message ?? '', author: stamp?.author ?? '', time: Date.now() };
   const made = await overlayBase(base.path, { ...information.backing!, format: base.information.format }, note);
   const temporary = await writeBeside(path, await fs.stat(path), (file) =>
-    writeOverlay(file, path, information.virtualSize, made),
+    writeOverlay(file, path, information.virtualSize, made, information.clusterSize),
   );
   await takePlace(temporary, path);
 }

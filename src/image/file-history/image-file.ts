@@ -6,7 +6,9 @@ import { openFileDevice } from '../../block/file-device.ts';
 import { memoryDevice } from '../../block/memory-device.ts';
 import { formatNamed, probeFormat } from '../../format/formats.ts';
 import type { BackingReference, FormatInformation, ImageFormat } from '../../format/image-format.ts';
+import { hasFeature } from '../../format/qcow2/check-header.ts';
 import { type ContentStamp, contentStampType, decodeContentStamp } from '../../format/qcow2/content-stamp.ts';
+import { autoclearFeature } from '../../format/qcow2/features.ts';
 import type { Qcow2Header } from '../../format/qcow2/header.ts';
 import { extensionData } from '../../format/qcow2/header-extensions.ts';
 import { backingFormatOf } from '../../format/qcow2/qcow2-information.ts';
@@ -19,6 +21,8 @@ export interface ImageFile {
   readonly information: FormatInformation;
   /** What was known of the file it builds on when it was made, if Varve made it. */
   readonly stamp: ContentStamp | undefined;
+  /** Names of what else is in a qcow2 image that an empty one in its place would not have. */
+  readonly extras: readonly string[];
   /** Of the file, in bytes. */
   readonly allocatedSize: number;
   /** When it was last written to, milliseconds since 1970. */
@@ -38,7 +42,8 @@ export async function readImageFile(path: string, format?: string): Promise<Imag
   const header = chosen.name === 'qcow2' ? await readHeader(file, path) : undefined;
   const information = header === undefined ? await informationOf(file, path, chosen) : summaryOf(header, file.size);
   const stamp = header === undefined ? undefined : stampIn(header);
-  return { path: real, information, stamp, allocatedSize: blocks * 512, modified: mtimeMs };
+  const extras = header === undefined ? [] : extrasOf(header);
+  return { path: real, information, stamp, extras, allocatedSize: blocks * 512, modified: mtimeMs };
 }
 
 /** Where a file really is. @throws VarveError `NOT_FOUND`, `PERMISSION` */
@@ -58,12 +63,21 @@ export function backingPath(path: string, { name }: BackingReference): string | 
 
 /** What the header alone tells, which is all that histories need. */
 function summaryOf(header: Qcow2Header, fileSize: number): FormatInformation {
-  const { backingFile: name, cryptMethod, size: virtualSize, snapshotCount } = header;
+  const { backingFile: name, clusterBits, cryptMethod, size: virtualSize, snapshotCount } = header;
   return {
-    ...{ format: 'qcow2', virtualSize, fileSize, snapshotCount },
+    ...{ format: 'qcow2', virtualSize, fileSize, snapshotCount, clusterSize: 2 ** clusterBits },
     ...(name === undefined ? {} : { backing: { name, format: backingFormatOf(header) } }),
     ...(cryptMethod === 0 ? {} : { encryption: cryptMethod === 1 ? 'AES' : 'LUKS' }),
   };
+}
+
+function extrasOf(header: Qcow2Header): string[] {
+  return [
+    ...(header.snapshotCount > 0 ? ['snapshots'] : []),
+    ...((header.autoclearFeatures & autoclearFeature.bitmaps) !== 0n ? ['dirty bitmaps'] : []),
+    ...(header.cryptMethod !== 0 ? ['encrypted content'] : []),
+    ...(hasFeature(header, 'externalDataFile') ? ['an external data file'] : []),
+  ];
 }
 
 /** Opens it with nothing beneath: what it says of itself does not depend on that. */

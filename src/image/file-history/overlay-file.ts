@@ -28,7 +28,8 @@ export interface BaseNote {
   readonly time: number;
 }
 
-const clusterSize = 65536;
+/** In bytes. */
+const defaultClusterSize = 65536;
 const sectorSize = 512;
 
 /** How an overlay in `directory` names the image `base`: by a relative name, with its format. */
@@ -46,9 +47,15 @@ export async function overlayBase(path: string, backing: BackingReference, note:
 
 /**
  * Writes an empty overlay for a disk of `size` bytes into an empty file; syncing it is up to the caller. `name` is the
- * file's in errors.
+ * file's in errors; the cluster size is in bytes.
  */
-export async function writeOverlay(file: FileHandle, name: string, size: number, base: OverlayBase): Promise<void> {
+export async function writeOverlay(
+  file: FileHandle,
+  name: string,
+  size: number,
+  base: OverlayBase,
+  clusterSize = defaultClusterSize,
+): Promise<void> {
   await writeQcow2(memoryDevice(size), fileTarget(file.fd, name), { clusterSize });
   const first = new Uint8Array(clusterSize);
   readFully(file.fd, first, 0, name);
