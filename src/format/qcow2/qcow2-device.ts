@@ -103,7 +103,8 @@ export class Qcow2Device implements ChainLayer {
   }
 
   async *map(offset: number, length: number): AsyncGenerator<MappedExtent> {
-    const sparseFile = (await this.hasSparseData()) ? this.#data.file : undefined;
+    const isSparse = !this.#data.isExternal && (await this.hasSparseData());
+    const sparseFile = isSparse ? this.#data.file : undefined;
     yield* qcow2Map({ ...this.#mapSources, sparseFile }, offset, length);
   }
 
