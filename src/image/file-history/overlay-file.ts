@@ -63,7 +63,7 @@ export async function writeOverlay(
 }
 
 /** The header with another base, or with none, and with everything else that is in it. */
-export function withBase(header: Qcow2Header, base: OverlayBase | undefined): Qcow2Header {
+function withBase(header: Qcow2Header, base: OverlayBase | undefined): Qcow2Header {
   const others = header.extensions.filter(
     ({ type }) => type !== extensionType.backingFormat && type !== contentStampType,
   );

@@ -18,7 +18,7 @@ export async function ownRanges(path: string, format: string): Promise<DiskRange
 }
 
 /** The ranges of a disk whose extents `isMeant`, widened to multiples of `alignment` bytes and joined where they touch. */
-export async function* rangesWhere(
+async function* rangesWhere(
   device: BlockDevice,
   alignment: number,
   isMeant: (extent: Extent) => boolean,
