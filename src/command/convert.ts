@@ -52,6 +52,7 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     const { force, from, inPlace, room, to } = options;
     if (inPlace) return await convertFile(context, source, target, options);
     if (target === undefined) throw new VarveError('INVALID', 'convert to what? name a file after the source');
+    if (target === '-') throw new VarveError('INVALID', `for a pipe, write varve export ${source} -`);
     if (room !== undefined) throw new VarveError('INVALID', '--room is of no use without --in-place');
     const signal = await context.startWork();
     await using store = new LazyStore(context);

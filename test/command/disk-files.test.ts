@@ -66,6 +66,7 @@ test('convert writes any disk in the format that the name or --to asks for, and 
   );
   assert.match(await place.fails(2, 'convert', './disk.raw', 'x.raw', '-o', 'nonsense'), /write key=value/);
   assert.match(await place.fails(2, 'convert', './disk.raw'), /convert to what\?/);
+  assert.match(await place.fails(2, 'convert', './disk.raw', '-'), /write varve export \.\/disk\.raw -/);
   assert.equal(fs.existsSync(place.store), false);
 });
 

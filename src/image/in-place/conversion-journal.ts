@@ -11,6 +11,8 @@ import { randomBytes } from 'node:crypto';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemError, VarveError } from '../../base/varve-error.ts';
+import { isLinux } from '../../linux/libc.ts';
+import { lockFile } from '../../linux/lock-file.ts';
 import { syncDirectory } from '../file-history/file-places.ts';
 
 /** How a conversion in place goes about it. */
@@ -79,6 +81,7 @@ export class ConversionJournal implements AsyncDisposable {
     try {
       await fs.mkdir(temporary);
       const file = await fs.open(join(temporary, journalName), 'wx+');
+      if (isLinux) lockFile(file.fd, 'exclusive', path);
       await file.writeFile(`${JSON.stringify(plan)}\n`);
       await file.sync();
       await syncDirectory(temporary);
@@ -94,12 +97,16 @@ export class ConversionJournal implements AsyncDisposable {
   /**
    * The record of a conversion that was cut off; undefined where there is none.
    *
-   * @throws VarveError `CORRUPT` where it cannot be read, `UNSUPPORTED` for one of a newer version
+   * @throws VarveError `CORRUPT` where it cannot be read, `UNSUPPORTED` for one of a newer version, `BUSY` while another
+   *   process goes on with it
    */
   static async find(path: string): Promise<ConversionJournal | undefined> {
     const file = await openJournal(path);
     if (file === undefined) return undefined;
     try {
+      if (isLinux && !lockFile(file.fd, 'exclusive', path)) {
+        throw new VarveError('BUSY', `cannot convert ${path}: another process is converting it`);
+      }
       const text = await file.readFile('utf8');
       const [plan, ...marks] = completeLines(text).map((line) => JSON.parse(line));
       if (plan?.version !== 1) throw unknownPlan(path);

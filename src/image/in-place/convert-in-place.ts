@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { formatSize } from '../../base/size.ts';
 import { isVarveError, systemError, VarveError } from '../../base/varve-error.ts';
+import { openFileDevice } from '../../block/file-device.ts';
 import { memoryDevice } from '../../block/memory-device.ts';
 import { formatNamed, writableFormatNamed } from '../../format/formats.ts';
 import type { ImageFormat, ImageMeasure } from '../../format/image-format.ts';
@@ -83,9 +84,20 @@ async function begin(path: string, options: ConvertInPlaceOptions): Promise<Conv
   const chosen = await choose(path, format, options);
   if (chosen === 'copy') return await convertByCopy(path, format, options);
   const plan = chosen.way === 'spool' ? { ...chosen, spool: await spoolFor(path, format, options) } : chosen;
+  await requireUnchanged(path, plan).catch(async (error) => {
+    if (plan.spool !== undefined) await fs.rm(plan.spool, { force: true });
+    throw error;
+  });
   await using journal = await ConversionJournal.begin(path, plan);
   await run(journal, signal);
   return { format: format.name, size: chosen.size, way: chosen.way, resumed: false };
+}
+
+/** Whether the file is nobody else's, and as large as it was when it was measured. @throws VarveError `BUSY`, `CONFLICT` */
+async function requireUnchanged(path: string, { from, size }: ConversionPlan): Promise<void> {
+  await using file = await openFileDevice(path, { lock: true });
+  if (from !== 'raw' || file.size === size) return;
+  throw new VarveError('CONFLICT', `cannot convert ${path} in place: its size changed meanwhile`);
 }
 
 async function run(journal: ConversionJournal, signal: AbortSignal | undefined): Promise<void> {
