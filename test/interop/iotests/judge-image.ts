@@ -66,19 +66,30 @@ export async function judgeImage(path: string, tools: JudgeTools): Promise<Judge
   if (about === undefined) {
     return { verdicts: [different('open', `only we open it; qemu-img: ${firstLine(info.stderr)}`)], hangsOnOthers };
   }
-  const source = encryption === undefined ? [path] : encryptedSource(path, encryption, opening.secret);
+  const source =
+    encryption === undefined
+      ? [path]
+      : await encryptedSource(path, encryption, opening.secret, about['full-backing-filename'], tools);
   const content = await judgeContent(opened, source, tools);
   const isRead = content.outcome === 'same' || content.outcome === 'left out';
   const map = isRead ? await judgeMap(opened, source, tools) : leftOut('map', 'its content cannot be read');
   return { verdicts: [content, map, await judgeCheck(path, source, opened.format, tools)], hangsOnOthers };
 }
 
-/** How qemu-img is told the passphrase of an encrypted image. */
-function encryptedSource(path: string, encryption: string, passphrase: string): string[] {
+/** How qemu-img is told the passphrase of an encrypted image, which is that of its base, too, if that has any. */
+async function encryptedSource(
+  path: string,
+  encryption: string,
+  passphrase: string,
+  base: string | undefined,
+  tools: JudgeTools,
+): Promise<string[]> {
   const secret = ['--object', `secret,id=varve,data=${passphrase}`];
   const format = encryption === 'AES' ? 'aes' : 'luks';
   const image = `driver=qcow2,encrypt.format=${format},encrypt.key-secret=varve,file.filename=${path}`;
-  return [...secret, '--image-opts', image];
+  const about = base === undefined ? undefined : await qemu(tools, ['info', '-U', '--output=json', base]);
+  const isBaseEncrypted = about?.status === 0 && JSON.parse(about.stdout).encrypted === true;
+  return [...secret, '--image-opts', isBaseEncrypted ? `${image},backing.encrypt.key-secret=varve` : image];
 }
 
 async function judgeRefusal(path: string, tools: JudgeTools, error: unknown, about: unknown): Promise<Verdict> {

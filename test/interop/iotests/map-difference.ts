@@ -21,11 +21,23 @@ interface Run {
   readonly hostOffset: number | undefined;
 }
 
-/** The first place where our map of a disk is not qemu-img's, in a sentence; undefined where there is none. */
+/**
+ * The first place where our map of a disk is not qemu-img's, in a sentence; undefined where there is none. Holes of the
+ * file in clusters of data are zeros to both, where they are looked for at all: QEMU does by the blocks that the file
+ * has, and we do by its holes, which differ for a moment after writing.
+ */
 export async function mapDifference(disk: FormatDevice, theirs: readonly QemuExtent[]): Promise<string | undefined> {
   const mine = joined(await ourRuns(disk));
-  const knowsAll = disk.map !== undefined;
-  const others = joined(theirs.filter(({ length }) => length > 0).map((extent) => theirRun(extent, knowsAll)));
+  const extents = theirs.filter(({ length }) => length > 0);
+  const difference = firstDifference(mine, extents, disk.map !== undefined);
+  const hasHoles = extents.some(({ data, zero }) => data && zero);
+  if (difference === undefined || !hasHoles) return difference;
+  const withoutHoles = extents.map((extent) => ({ ...extent, zero: extent.zero && !extent.data }));
+  return firstDifference(mine, withoutHoles, disk.map !== undefined) === undefined ? undefined : difference;
+}
+
+function firstDifference(mine: readonly Run[], theirs: readonly QemuExtent[], knowsAll: boolean): string | undefined {
+  const others = joined(theirs.map((extent) => theirRun(extent, knowsAll)));
   for (let index = 0; index < Math.max(mine.length, others.length); index += 1) {
     const [own, other] = [mine[index], others[index]];
     if (own === undefined || other === undefined || !isSame(own, other)) {
