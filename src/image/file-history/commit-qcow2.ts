@@ -13,7 +13,7 @@ import { Refcounts } from '../../format/qcow2/refcounts.ts';
 import { zeroRuns } from '../../format/zero-runs.ts';
 import { CommitFile } from './commit-file.ts';
 import type { MergedContent } from './merged-content.ts';
-import { alignRanges, pieces, totalLength } from './own-ranges.ts';
+import { alignRanges, pieces } from './own-ranges.ts';
 import { releaseReplaced } from './release-replaced.ts';
 
 /** How content is committed to a qcow2 image. */
@@ -98,22 +98,9 @@ class Qcow2Commit {
     this.#refcounts = await runSteps(Refcounts.open(this.#image, from));
     if (header.l1Size > 0) await this.#file.read(bytesOf(this.#oldL1), header.l1TableOffset);
     bytesOf(this.#newL1).set(bytesOf(this.#oldL1));
-    const ranges = this.#ranges();
-    await this.#file.extend(this.#roomFor(ranges));
-    for (const group of byTable(ranges, this.#coverage)) await this.#replaceTable(group);
+    for (const group of byTable(this.#ranges(), this.#coverage)) await this.#replaceTable(group);
     await this.#switch();
     await releaseReplaced(this.#image, this.#refcounts, header, this.#oldL1, this.#newL1);
-    await this.#file.shrink(clusterSize);
-  }
-
-  /** How many bytes at most are written that are new: clusters, their tables, and the refcounts of all that. */
-  #roomFor(ranges: readonly DiskRange[]): number {
-    const { clusterSize, header } = this.#image;
-    const clusters = totalLength(ranges) / clusterSize;
-    const tables = ranges.reduce((count, { length }) => count + Math.ceil(length / this.#coverage) + 1, 0);
-    const counted = clusters + tables + this.#newL1.byteLength / clusterSize;
-    const blocks = Math.ceil((counted * 2 ** header.refcountOrder) / (clusterSize * 8)) + 2;
-    return (counted + blocks + 2 * header.refcountTableClusters) * clusterSize;
   }
 
   /** Whole clusters that are to change. */
