@@ -1,4 +1,5 @@
 import { LruMap } from '../base/lru.ts';
+import { isVarveError } from '../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../block/block-device.ts';
 import { answerOf, runSteps, type Steps } from '../block/run-steps.ts';
 import type { ChainLayer, LayerRun } from './chain-layer.ts';
@@ -20,6 +21,7 @@ interface Gap {
 
 /** Regions are no smaller, in bytes, so that there are few of them. */
 const minimumRegionLength = 8 * 2 ** 20;
+const maximumDamagedRegions = 1000;
 
 /**
  * Tells which file of a chain holds each byte of the disk, and where. A region is looked for by going down the chain
@@ -30,7 +32,9 @@ export class ChainIndex {
   readonly #chain: Chain;
   readonly #regionLength: number;
   readonly #regions: LruMap<number, RegionRuns>;
-  readonly #loading = new Map<number, Promise<RegionRuns>>();
+  readonly #loading = new Map<number, Promise<RegionRuns | undefined>>();
+  /** Where regions start that some file of the chain is damaged in. */
+  readonly #damaged = new LruMap<number, true>(maximumDamagedRegions);
   #last: RegionRuns | undefined;
 
   /** It keeps up to `capacity` bytes, and one region at least. */
@@ -40,8 +44,16 @@ export class ChainIndex {
     this.#regions = new LruMap(capacity);
   }
 
-  /** The region that byte `offset` of the disk is in. Hot: most reads are in the region of the last one. */
-  regionAt(offset: number): MaybePromise<RegionRuns> {
+  /** Where the region ends that byte `offset` of the disk is in. */
+  endAt(offset: number): number {
+    return Math.min(this.#chain.layers[0]!.size, offset - (offset % this.#regionLength) + this.#regionLength);
+  }
+
+  /**
+   * The region that byte `offset` of the disk is in; undefined where an image contradicts itself somewhere in it, so
+   * that each image has to be asked for what can be read all the same. Hot: most reads are in the region of the last one.
+   */
+  regionAt(offset: number): MaybePromise<RegionRuns | undefined> {
     const last = this.#last;
     if (last !== undefined && offset >= last.start && offset < last.end) return last;
     const start = offset - (offset % this.#regionLength);
@@ -51,12 +63,26 @@ export class ChainIndex {
     return known;
   }
 
-  #load(start: number): MaybePromise<RegionRuns> {
-    const found = runSteps(this.#resolve(start));
+  #load(start: number): MaybePromise<RegionRuns | undefined> {
+    if (this.#damaged.get(start)) return undefined;
+    let found: MaybePromise<RegionRuns>;
+    try {
+      found = runSteps(this.#resolve(start));
+    } catch (error) {
+      return this.#noteDamage(start, error);
+    }
     if (!(found instanceof Promise)) return this.#keep(found);
-    const loading = found.then((region) => this.#keep(region)).finally(() => this.#loading.delete(start));
+    const loading = found
+      .then((region) => this.#keep(region))
+      .catch((error: unknown) => this.#noteDamage(start, error))
+      .finally(() => this.#loading.delete(start));
     this.#loading.set(start, loading);
     return loading;
+  }
+
+  #noteDamage(start: number, error: unknown): undefined {
+    if (!isVarveError(error, 'CORRUPT')) throw error;
+    this.#damaged.set(start, true);
   }
 
   #keep(region: RegionRuns): RegionRuns {

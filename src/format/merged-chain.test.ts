@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice, Extent, MaybePromise } from '../block/block-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { assertEqualBytes, contentOf, extentsOf } from '../conformance/device-content.ts';
@@ -26,6 +27,8 @@ class PlannedLayer implements ChainLayer {
   readonly tableCoverage = 16 * unit;
   readonly below: BlockDevice | undefined;
   lookupCount = 0;
+  /** A unit that it contradicts itself about. */
+  damagedUnit: number | undefined;
   readonly #plan: LayerPlan;
   readonly #content: number;
   readonly #isLate: boolean;
@@ -45,6 +48,10 @@ class PlannedLayer implements ChainLayer {
   lookupLayer(offset: number, length: number): MaybePromise<LayerRun> {
     this.lookupCount += 1;
     const index = Math.floor(offset / unit);
+    const damaged = this.damagedUnit;
+    if (damaged !== undefined && damaged >= index && damaged * unit < offset + length) {
+      throw new VarveError('CORRUPT', `unit ${damaged} is damaged`);
+    }
     const kind = this.#plan.kinds[index]!;
     let end = index + 1;
     while (kind !== 'compressed' && this.#plan.kinds[end] === kind) end += 1;
@@ -70,9 +77,17 @@ class PlannedLayer implements ChainLayer {
 
   forgetTables(): void {}
 
-  read(target: Uint8Array, offset: number): MaybePromise<void> {
-    const run = this.lookupLayer(offset, target.length) as LayerRun;
-    return this.readLayer(target, offset, run);
+  /** One unit after the other, from below where it has to. */
+  async read(target: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < target.length; ) {
+      const place = offset + done;
+      const part = target.subarray(done, done + Math.min(target.length - done, unit - (place % unit)));
+      const run = await this.lookupLayer(place, part.length);
+      if (run.kind === 'unallocated') await this.below?.read(part, place);
+      else if (run.kind === 'zero') part.fill(0);
+      else await this.readLayer(part, place, run);
+      done += part.length;
+    }
   }
 
   write(): void {}
@@ -156,6 +171,20 @@ test('a merged chain asks each layer once for a region', async () => {
   for (let offset = 0; offset < chain.size; offset += 64) await contentOf(chain, offset, 64);
   assert.deepEqual([bottom.lookupCount, layer.lookupCount], [1, 1]);
 });
+
+for (const isLate of [false, true]) {
+  test(`damage in a layer hides what it is about alone, ${isLate ? 'late' : 'at once'}`, async () => {
+    const kinds = (kind: LayerRunKind): LayerPlan => ({ kinds: Array.from({ length: 20 }, () => kind), cut: 0 });
+    const bottom = new PlannedLayer(kinds('data'), 1, undefined, isLate);
+    const layer = new PlannedLayer(kinds('unallocated'), 2, bottom, isLate);
+    layer.damagedUnit = 7;
+    await using chain = mergedChain(new PlannedLayer(kinds('unallocated'), 3, mergedChain(layer), isLate));
+    const reading = async (offset: number): Promise<Uint8Array> => contentOf(chain, offset, unit);
+    await assert.rejects(reading(7 * unit), { code: 'CORRUPT' });
+    assertEqualBytes(await reading(3 * unit), new Uint8Array(unit).fill(1), 'before it');
+    assertEqualBytes(await reading(8 * unit), new Uint8Array(unit).fill(1), 'behind it');
+  });
+}
 
 test('what builds on nothing is not merged, and neither is what is no image of a chain', () => {
   const layer = new PlannedLayer({ kinds: ['data'], cut: 0 }, 1, undefined, false);

@@ -59,8 +59,9 @@ class MergedChain implements FormatDevice {
     for (let done = 0; done < target.length; ) {
       const region = index.regionAt(offset + done);
       if (region instanceof Promise) return this.#readRest(target, offset, done, region);
-      const run = region.indexOf(offset + done);
-      const end = Math.min(target.length, region.endOf(run) - offset);
+      const run = region === undefined ? 0 : region.indexOf(offset + done);
+      const runEnd = region === undefined ? index.endAt(offset + done) : region.endOf(run);
+      const end = Math.min(target.length, runEnd - offset);
       const part = done === 0 && end === target.length ? target : target.subarray(done, end);
       const pending = this.#fill(part, offset + done, region, run);
       done = end;
@@ -111,15 +112,17 @@ class MergedChain implements FormatDevice {
     for (let done = start; done < target.length; ) {
       const found = index.regionAt(offset + done);
       const region = found instanceof Promise ? await found : found;
-      const run = region.indexOf(offset + done);
-      const end = Math.min(target.length, region.endOf(run) - offset);
+      const run = region === undefined ? 0 : region.indexOf(offset + done);
+      const runEnd = region === undefined ? index.endAt(offset + done) : region.endOf(run);
+      const end = Math.min(target.length, runEnd - offset);
       const pending = this.#fill(target.subarray(done, end), offset + done, region, run);
       if (pending !== undefined) await pending;
       done = end;
     }
   }
 
-  #fill(part: Uint8Array, offset: number, region: RegionRuns, run: number): MaybePromise<void> {
+  #fill(part: Uint8Array, offset: number, region: RegionRuns | undefined, run: number): MaybePromise<void> {
+    if (region === undefined) return this.#top.read(part, offset);
     const kind = region.kindOf(run);
     if (kind === 'zero' || kind === 'unallocated') {
       part.fill(0);
@@ -136,6 +139,12 @@ class MergedChain implements FormatDevice {
     const index = this.#indexed();
     for (let offset = start; offset < end; ) {
       const region = await index.regionAt(offset);
+      if (region === undefined) {
+        const regionEnd = Math.min(end, index.endAt(offset));
+        yield* this.#top.extents(offset, regionEnd - offset);
+        offset = regionEnd;
+        continue;
+      }
       const run = region.indexOf(offset);
       const length = Math.min(end, region.endOf(run)) - offset;
       const kind = region.kindOf(run);
