@@ -65,6 +65,7 @@ export type {
   ImageFormat,
   ImageMeasure,
   InternalSnapshot,
+  InternalSnapshots,
   MappedExtent,
   OpenBacking,
   OpenImageOptions,
@@ -112,6 +113,13 @@ export {
   type ConvertInPlaceOptions,
   convertInPlace,
 } from './image/in-place/convert-in-place.ts';
+export {
+  type ApplyInternalSnapshotOptions,
+  applyInternalSnapshot,
+  createInternalSnapshot,
+  deleteInternalSnapshot,
+  type InternalSnapshotOptions,
+} from './image/internal-snapshots.ts';
 export { mapDisk } from './image/map-disk.ts';
 export { type MeasureOptions, measureDisk } from './image/measure-disk.ts';
 export { measureStore, type StoreMeasure } from './image/measure-store.ts';

@@ -6,6 +6,7 @@ import { requireSource, sourceName } from '../image/source-name.ts';
 import { imageName } from '../store/image-name.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { accessOptions, addContentOptions } from './input/access-options.ts';
 import { collectDirectories } from './input/chain-options.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
@@ -16,6 +17,9 @@ interface Options extends DetailsOptions {
   readonly tag?: string;
   readonly format?: string;
   readonly follow?: boolean;
+  readonly keyFile?: string;
+  readonly member?: string;
+  readonly internal?: string;
   readonly allow?: readonly string[];
   readonly live?: boolean;
   readonly reread?: boolean;
@@ -30,12 +34,14 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
   ],
   completes: ['file', 'image'],
   configure: (command: Command) =>
-    addDetailsOptions(
-      command
-        .argument('<source>', 'a disk file, a block device, or - for standard input')
-        .argument('[name]', "the image's name; by default the file's, without its endings")
-        .option('-u, --update', "make the image's next snapshot, if anything changed")
-        .option('--always', 'with --update: make a snapshot even if nothing changed'),
+    addContentOptions(
+      addDetailsOptions(
+        command
+          .argument('<source>', 'a disk file, a block device, or - for standard input')
+          .argument('[name]', "the image's name; by default the file's, without its endings")
+          .option('-u, --update', "make the image's next snapshot, if anything changed")
+          .option('--always', 'with --update: make a snapshot even if nothing changed'),
+      ),
     )
       .option('-t, --tag <name>', 'also give the snapshot this name')
       .option('--format <name>', 'read the source in this format, whatever its content looks like')
@@ -51,8 +57,8 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
     const signal = await context.startWork();
     await using store = await context.openStore({ create: options.update !== true });
     const stream = source === '-' ? process.stdin : source;
-    const { update, always, tag, format, follow, allow: allowed, live, reread } = options;
-    const how = { update, always, tag, format, follow, allowed, live, reread };
+    const { update, always, tag, format, live, reread } = options;
+    const how = { ...accessOptions(options), update, always, tag, format, live, reread };
     const result = await importDisk(store, stream, { ...how, ...details, name, signal });
     context.show({ ...snapshotJson(result.snapshot), unchanged: result.unchanged }, () => resultText(result));
   },

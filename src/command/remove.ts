@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VarveError } from '../base/varve-error.ts';
 import { diskArgument } from '../image/disk-argument.ts';
 import { removeFromStore } from '../image/remove-from-store.ts';
 import type { CommandContext } from './framework/command-context.ts';
@@ -7,6 +8,7 @@ import { registerPath } from './framework/register-path.ts';
 
 interface Options {
   readonly force?: boolean;
+  readonly internal?: string;
 }
 
 /** `varve remove IMAGE[@S]...`, `varve remove FILE...` */
@@ -21,15 +23,29 @@ export const removeCommand: CommandModule<[string, ...string[]], Options> = {
   configure: (command: Command) =>
     command
       .argument('<what...>', 'images (web), snapshots (web@3, web@TAG) and disk files (./old.qcow2)')
+      .option('--internal <name>', 'of a qcow2 file: remove not the file but a snapshot inside it')
       .option('--force', 'remove files even if others build on them, which cannot be read any more then'),
-  async run(context, references, { force }) {
+  async run(context, references, { force, internal }) {
     const disks = references.map(diskArgument);
     const files = disks.flatMap((disk) => (disk.kind === 'file' ? [disk.path] : []));
     const others = disks.flatMap((disk) => (disk.kind === 'file' ? [] : [disk.reference]));
+    if (internal !== undefined) {
+      if (others.length > 0) throw new VarveError('INVALID', `--internal is for disk files, and ${others[0]} is none`);
+      await removeInternal(context, files, internal);
+      return;
+    }
     const removed = [...(await removeOthers(context, others)), ...(await removeFiles(context, files, force))];
     context.show({ removed }, () => removed.map((each) => `${each} removed`).join('\n'));
   },
 };
+
+async function removeInternal(context: CommandContext, paths: readonly string[], snapshot: string): Promise<void> {
+  const { deleteInternalSnapshot } = await import('../image/internal-snapshots.ts');
+  for (const path of paths) await deleteInternalSnapshot(path, snapshot);
+  context.show({ removed: paths.map((path) => ({ path, snapshot })) }, () =>
+    paths.map((path) => `snapshot ${snapshot} removed from ${path}`).join('\n'),
+  );
+}
 
 async function removeOthers(context: CommandContext, references: readonly string[]): Promise<string[]> {
   if (references.length === 0) return [];

@@ -13,6 +13,7 @@ import { snapshotJson } from './output/snapshot-json.ts';
 interface Options extends DetailsOptions {
   readonly to?: string;
   readonly discard?: boolean;
+  readonly internal?: string;
   readonly as?: string;
   readonly force?: boolean;
 }
@@ -32,6 +33,7 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
         .argument('[new]', 'of a snapshot: a new image to restore into'),
     )
       .option('--to <file>', 'of a file: the earlier file to go back to')
+      .option('--internal <name>', 'of a qcow2 file: go back to a snapshot inside it, with --discard')
       .option('--discard', 'of a file: lose what was written to it since')
       .option('--as <name>', 'of a file: the name under which what it holds now is kept')
       .option('--force', 'of a file: even if others build on it'),
@@ -39,14 +41,15 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
     const details = await readDetails(options);
     const disk = diskArgument(argument);
     if (disk.kind === 'file') {
-      const { showFileRestored } = await import('./restore-file.ts');
-      const { to, discard, as, force } = options;
+      const { showFileRestored, showInternalRestored } = await import('./restore-file.ts');
+      const { to, discard, as, force, internal } = options;
+      if (internal !== undefined) return await showInternalRestored(context, disk.path, internal, { ...options, name });
       return await showFileRestored(context, disk.path, name, { to, discard, as, force, ...details });
     }
-    if ((options.to ?? options.discard ?? options.as) !== undefined) {
+    if ((options.to ?? options.discard ?? options.internal ?? options.as) !== undefined) {
       throw new VarveError(
         'INVALID',
-        `--to, --discard and --as are for disk files; write ${argument}@NUMBER or ./${argument}`,
+        `--to, --discard, --internal and --as are for disk files; write ${argument}@NUMBER or ./${argument}`,
       );
     }
     await using store = await context.openStore();

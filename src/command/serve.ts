@@ -8,8 +8,9 @@ import type { ListenAddress, NbdServer, NbdServerOptions } from '../server/nbd/n
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 
-interface Options {
+interface Options extends AccessOptions {
   readonly socket?: string;
   readonly listen?: string;
   readonly readOnly?: boolean;
@@ -21,7 +22,6 @@ interface Options {
   readonly tlsVerifyPeer?: boolean;
   readonly tlsPsk?: string;
   readonly format?: string;
-  readonly follow?: boolean;
 }
 
 const defaultListen = '127.0.0.1:10809';
@@ -39,7 +39,7 @@ export const serveCommand: CommandModule<string[], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    command
+    addAccessOptions(command)
       .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb')
       .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
       .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
@@ -56,14 +56,13 @@ export const serveCommand: CommandModule<string[], Options> = {
           'who may come without TLS, where that is set up: nobody, which is the default, or all',
         ).choices(['required', 'offered']),
       )
-      .option('--format <name>', 'read disk files as raw or qcow2, whatever their content looks like')
-      .option('--follow', 'also read the files that disk files build on'),
+      .option('--format <name>', 'read disk files as raw or qcow2, whatever their content looks like'),
   async run(context, disks, options) {
     if (disks.length === 0 && !options.all) throw new VarveError('INVALID', 'there is nothing to serve; name a disk');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
-    await using exports = await openDiskExports(disks, { ...options, store: store.open });
+    await using exports = await openDiskExports(disks, { ...options, ...accessOptions(options), store: store.open });
     return options.run === undefined
       ? await serveUntilStopped(context, exports, options, signal)
       : await serveCaptive(exports, options, options.run, signal);

@@ -11,6 +11,7 @@ interface Options extends DetailsOptions {
   readonly tag?: string;
   readonly as?: string;
   readonly overlay?: string;
+  readonly internal?: string;
   readonly format?: string;
   readonly force?: boolean;
 }
@@ -28,6 +29,7 @@ export const snapshotCommand: CommandModule<[string], Options> = {
       .option('-t, --tag <name>', 'of an image: also give the snapshot this name')
       .option('--as <name>', 'of a file: the name that what it holds gets, instead of one with the date')
       .option('--overlay <name>', 'of a file: the name of the overlay, if it is not to be the same')
+      .option('--internal <name>', 'of a qcow2 file: keep it inside the file, under this name')
       .option('--format <name>', 'of a file: its format, whatever its content looks like')
       .option('--force', 'of a file: even if others build on it'),
   async run(context, [argument], options) {
@@ -35,14 +37,16 @@ export const snapshotCommand: CommandModule<[string], Options> = {
     const disk = diskArgument(argument);
     if (disk.kind === 'file') {
       if (options.tag !== undefined) throw new VarveError('INVALID', '--tag is for images; --as names files');
-      const { showFileSnapshot } = await import('./snapshot-file.ts');
-      const { as, overlay, format, force } = options;
+      const { showFileSnapshot, showInternalSnapshot } = await import('./snapshot-file.ts');
+      const { as, overlay, format, force, internal } = options;
+      if (internal !== undefined)
+        return await showInternalSnapshot(context, disk.path, internal, { as, overlay, format, ...details });
       return await showFileSnapshot(context, disk.path, { as, overlay, format, force, ...details });
     }
-    if ((options.as ?? options.overlay ?? options.format) !== undefined) {
+    if ((options.as ?? options.overlay ?? options.internal ?? options.format) !== undefined) {
       throw new VarveError(
         'INVALID',
-        '--as, --overlay and --format are for disk files; --tag names snapshots of images',
+        '--as, --overlay, --internal and --format are for disk files; --tag names snapshots of images',
       );
     }
     await using store = await context.openStore();

@@ -1,7 +1,7 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { foreignFormat } from './foreign-formats.ts';
-import type { FormatDevice, ImageFormat, OpenImageOptions, WritableFormat } from './image-format.ts';
+import type { FormatDevice, ImageFormat, InternalSnapshots, OpenImageOptions, WritableFormat } from './image-format.ts';
 import { ovaFormat } from './ova/ova.ts';
 import { parallelsFormat } from './parallels/parallels.ts';
 import { qcow1Format } from './qcow1/qcow1.ts';
@@ -33,6 +33,8 @@ export const imageFormats: readonly ImageFormat[] = [ovaFormat(diskFormats), ...
 export interface OpenImageFileOptions extends OpenImageOptions {
   /** The name of the format; looked for in the content where it is not given. */
   readonly format?: string | undefined;
+  /** The name or id of a snapshot inside the file: the disk as it was then, to be read. */
+  readonly internalSnapshot?: string | undefined;
 }
 
 const headLength = 65536;
@@ -105,9 +107,27 @@ export async function openImage(file: BlockDevice, options: OpenImageFileOptions
   try {
     const { format, name } = options;
     const chosen = format === undefined ? await probeFormat(file, name) : formatNamed(format);
-    return await chosen.open(file, options);
+    if (options.internalSnapshot === undefined) return await chosen.open(file, options);
+    if (options.writable) {
+      throw new VarveError('INVALID', `cannot change a snapshot inside ${name}; varve restore makes it the disk again`);
+    }
+    return await internalSnapshotsOf(chosen, name).open(file, options.internalSnapshot, options);
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * What can be done with the snapshots inside a file of a format; `name` is the file's in errors.
+ *
+ * @throws VarveError `UNSUPPORTED` where files of that format have none
+ */
+export function internalSnapshotsOf(
+  { internalSnapshots, name: formatName }: ImageFormat,
+  name: string,
+): InternalSnapshots {
+  if (internalSnapshots !== undefined) return internalSnapshots;
+  const what = `${formatName} files have no snapshots inside that could be read here`;
+  throw new VarveError('UNSUPPORTED', `cannot look into ${name} for a snapshot: ${what}`);
 }

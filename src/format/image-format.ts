@@ -1,4 +1,5 @@
 import type { BlockDevice, Extent, MaybePromise, ResizableDevice } from '../block/block-device.ts';
+import type { DiskRange } from './data-ranges.ts';
 import type { ImageTarget } from './image-target.ts';
 
 /**
@@ -152,6 +153,13 @@ export interface FormatDevice extends BlockDevice {
    * to tell, `mapOf` makes it of `extents`.
    */
   map?(offset: number, length: number): Iterable<MappedExtent> | AsyncIterable<MappedExtent>;
+  /**
+   * The ranges of the disk that a persistent dirty bitmap inside the file names, in order and apart from each other; what
+   * was written since the image was opened is not in it.
+   *
+   * @throws VarveError `NOT_FOUND`, `CONFLICT` for one that says nothing, `UNSUPPORTED`, `CORRUPT`
+   */
+  dirtyRanges?(bitmap: string): AsyncIterable<DiskRange>;
   /** Makes the disk larger, with zeros, or smaller; there where it can be done and the image is open for writing. */
   resize?(size: number): MaybePromise<void>;
 }
@@ -195,6 +203,29 @@ export interface ImageMeasure {
   readonly fullyAllocated: number;
 }
 
+/**
+ * The snapshots inside the files of a format. Who changes them has the file for itself. A snapshot is named by its name
+ * or its id.
+ */
+export interface InternalSnapshots {
+  /**
+   * The disk as of a snapshot, to be read; the file belongs to it as with `ImageFormat.open`.
+   *
+   * @throws VarveError `NOT_FOUND`, and what `ImageFormat.open` throws
+   */
+  open(file: BlockDevice, snapshot: string, options: Omit<OpenImageOptions, 'writable'>): Promise<FormatDevice>;
+  /**
+   * Keeps the disk as it is, and gives the snapshot's id. `imageName` is the file's in errors.
+   *
+   * @throws VarveError `EXISTS`, `INVALID` for a name, `NO_SPACE`
+   */
+  create(file: BlockDevice, imageName: string, snapshot: { readonly name: string }): Promise<string>;
+  /** Makes the disk what it was; what it is now is lost. @throws VarveError `NOT_FOUND`, `UNSUPPORTED`, `NO_SPACE` */
+  apply(file: BlockDevice, imageName: string, snapshot: string): Promise<void>;
+  /** Forgets a snapshot, and gives its space back. @throws VarveError `NOT_FOUND` */
+  delete(file: BlockDevice, imageName: string, snapshot: string): Promise<void>;
+}
+
 /** A disk file format: how to tell it, open it and write it. */
 export interface ImageFormat {
   readonly name: string;
@@ -214,6 +245,8 @@ export interface ImageFormat {
    * @throws VarveError `CORRUPT`, `UNSUPPORTED`, `PERMISSION` for a backing file nobody allowed
    */
   open(file: BlockDevice, options: OpenImageOptions): Promise<FormatDevice>;
+  /** What can be done with the snapshots inside its files; left out by formats that have none. */
+  readonly internalSnapshots?: InternalSnapshots;
   /**
    * Writes all of `source` into an empty target, as a whole image; syncing it is up to the caller. Left out by formats
    * that are only read.

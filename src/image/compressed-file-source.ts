@@ -10,13 +10,17 @@ import { identityOf, type OpenFileDiskOptions } from './file-disk.ts';
  * The format by which it is remembered what a compressed file holds: that of the image inside is not known before it is
  * unpacked, which is what remembering saves.
  */
-export function packedFormat(kind: CompressedFileKind, { format = '', member = '' }: OpenFileDiskOptions): string {
-  return JSON.stringify({ kind, format, member });
+export function packedFormat(
+  kind: CompressedFileKind,
+  { format = '', internalSnapshot, member = '' }: OpenFileDiskOptions,
+): string {
+  return JSON.stringify({ kind, format, member, internalSnapshot });
 }
 
-/** The format by which it is remembered what a file holds: of one that holds several disks, also which of them. */
-export function memberFormat(format: string, { member }: OpenFileDiskOptions): string {
-  return member === undefined ? format : JSON.stringify({ format, member });
+/** The format by which it is remembered what a file holds: of one that holds several disks or states, also which. */
+export function memberFormat(format: string, { internalSnapshot, member }: OpenFileDiskOptions): string {
+  if (member === undefined && internalSnapshot === undefined) return format;
+  return JSON.stringify({ format, member, internalSnapshot });
 }
 
 /**

@@ -5,15 +5,8 @@ import { checkedDevice } from '../block/checked-device.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { followBackingFiles } from '../format/backing-files.ts';
-import { openImage } from '../format/formats.ts';
-import type {
-  AskSecret,
-  FormatDevice,
-  FormatInformation,
-  OpenBacking,
-  OpenImageOptions,
-  OpenPart,
-} from '../format/image-format.ts';
+import { type OpenImageFileOptions, openImage } from '../format/formats.ts';
+import type { AskSecret, FormatDevice, FormatInformation, OpenBacking, OpenPart } from '../format/image-format.ts';
 import { isInside } from '../format/inside-directory.ts';
 import { followParts } from '../format/part-files.ts';
 import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source-table.ts';
@@ -33,6 +26,8 @@ export interface OpenFileDiskOptions {
   readonly forceShare?: boolean | undefined;
   /** Gives the passphrase or key of an encrypted image, which is refused otherwise. */
   readonly askSecret?: AskSecret | undefined;
+  /** The name or id of a snapshot inside the file: the disk as it was then. */
+  readonly internalSnapshot?: string | undefined;
   /** The name of the disk that is meant, where the file holds several, as an OVA does. */
   readonly member?: string | undefined;
   /** The file itself is meant: one that is compressed is not unpacked, but refused. */
@@ -142,10 +137,11 @@ type Opening = Readonly<Record<'openBacking' | 'openBackingPart' | 'openPart', O
 /** How other files are opened, or refused, that the image at `path` asks for. */
 async function hooksFor(
   path: string,
-  { allowed = [], askSecret, follow = false, member }: OpenFileDiskOptions,
+  { allowed = [], askSecret, follow = false, internalSnapshot, member }: OpenFileDiskOptions,
   { openBacking, openBackingPart, openPart }: Opening,
-): Promise<Omit<OpenImageOptions, 'name'>> {
-  const given = { ...(askSecret === undefined ? {} : { askSecret }), ...(member === undefined ? {} : { member }) };
+): Promise<Omit<OpenImageFileOptions, 'name' | 'format'>> {
+  const secret = askSecret === undefined ? {} : { askSecret };
+  const given = { ...secret, ...(member === undefined ? {} : { member }), internalSnapshot };
   if (!follow && allowed.length === 0) {
     return { openBacking: refuseBacking(path), openPart: refusePart(path), ...given };
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -129,6 +129,28 @@ describe('serve --run', { skip: skipWithout('nbdinfo') }, () => {
       [9 * 65536, 65536, 1],
       [10 * 65536, 6 * 65536, 0],
     ]);
+  });
+
+  test('nbdinfo maps a dirty bitmap of a qcow2 image', { skip: skipWithout('qemu-img', 'qemu-io') }, async (t) => {
+    const place = new Workplace(t);
+    const path = join(place.directory, 'disk.qcow2');
+    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
+    execFileSync('qemu-img', ['bitmap', '--add', '-g', '64k', path, 'daily']);
+    execFileSync('qemu-io', ['-c', 'write 128k 64k', path]);
+    const script = 'nbdinfo --map=qemu:dirty-bitmap:daily --json "$nbd"';
+    const { stdout, stderr } = await place.run(['serve', './disk.qcow2', '--read-only', '--run', script]);
+    const runs = JSON.parse(stdout).map(({ offset, length, type }: Record<string, number>) => [offset, length, type]);
+    assert.deepEqual(
+      [runs, stderr],
+      [
+        [
+          [0, 131072, 0],
+          [131072, 65536, 1],
+          [196608, 851968, 0],
+        ],
+        '',
+      ],
+    );
   });
 
   test('killed by SIGKILL it leaves neither the command nor the socket', async (t) => {

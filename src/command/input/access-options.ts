@@ -13,22 +13,30 @@ export interface AccessOptions {
   readonly forceShare?: boolean;
   readonly keyFile?: string;
   readonly member?: string;
+  readonly internal?: string;
 }
 
-/** Declares `--follow`, `--allow`, `--force-share`, `--key-file` and `--member`. */
+/** Declares `--follow`, `--allow`, `--force-share`, `--key-file`, `--member` and `--internal`. */
 export function addAccessOptions(command: Command): Command {
-  return command
+  const files = command
     .option('--follow', 'also open the files that a disk file builds on or has parts in')
     .option('--allow <directory>', 'open those in this directory, or below; may be given again', collectDirectories)
-    .option('-U, --force-share', 'read a file even while another program writes to it')
+    .option('-U, --force-share', 'read a file even while another program writes to it');
+  return addContentOptions(files);
+}
+
+/** Declares `--key-file`, `--member` and `--internal`: what in a file is meant, and how it is read. */
+export function addContentOptions(command: Command): Command {
+  return command
     .option('--key-file <file>', "a file with an encrypted disk's passphrase or key")
-    .option('--member <name>', 'which disk is meant, where a file holds several');
+    .option('--member <name>', 'which disk is meant, where a file holds several')
+    .option('--internal <snapshot>', 'read the disk as it was when a snapshot inside the file was made');
 }
 
 /** The options in the library's terms. A passphrase is asked for on a terminal, when it is needed. */
 export function accessOptions(options: AccessOptions): OpenFileDiskOptions {
-  const { allow, follow, forceShare, keyFile, member } = options;
-  return { follow, allowed: allow, forceShare, askSecret: askerFor(keyFile), member };
+  const { allow, follow, forceShare, internal, keyFile, member } = options;
+  return { follow, allowed: allow, forceShare, askSecret: askerFor(keyFile), member, internalSnapshot: internal };
 }
 
 function askerFor(keyFile: string | undefined): AskSecret | undefined {

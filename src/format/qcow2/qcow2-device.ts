@@ -1,7 +1,9 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
 import type { ChainLayer, LayerRun } from '../chain-layer.ts';
+import type { DiskRange } from '../data-ranges.ts';
 import type { FormatInformation, MappedExtent } from '../image-format.ts';
+import { qcow2DirtyRanges } from './bitmaps/dirty-ranges.ts';
 import { l2Coverage } from './check-header.ts';
 import type { ClusterData } from './cluster-data.ts';
 import { ClusterMap, type ClusterRun } from './cluster-map.ts';
@@ -73,6 +75,10 @@ export class Qcow2Device implements ChainLayer {
 
   information(): FormatInformation {
     return qcow2Information(this.#image.header, this.#image.file.size, this.#contents);
+  }
+
+  dirtyRanges(bitmap: string): AsyncIterable<DiskRange> {
+    return qcow2DirtyRanges(this.#image.file, this.#image.name, bitmap);
   }
 
   /** Hot: goes on without a promise as long as it can (`bench/formats.ts`). */

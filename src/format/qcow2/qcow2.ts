@@ -4,6 +4,8 @@ import { createQcow2 } from './create-qcow2.ts';
 import { qcow2Magic } from './header.ts';
 import { measureQcow2 } from './measure-qcow2.ts';
 import { openQcow2 } from './open-qcow2.ts';
+import { applyQcow2Snapshot, createQcow2Snapshot, deleteQcow2Snapshot } from './snapshots/edit-snapshots.ts';
+import { openQcow2Snapshot } from './snapshots/open-snapshot.ts';
 import { writeQcow2 } from './write-qcow2.ts';
 
 /** QEMU's copy-on-write format, versions 2 and 3. */
@@ -21,4 +23,10 @@ export const qcow2Format: WritableFormat = {
   create: createQcow2,
   check: checkQcow2,
   measure: measureQcow2,
+  internalSnapshots: {
+    open: openQcow2Snapshot,
+    create: createQcow2Snapshot,
+    apply: applyQcow2Snapshot,
+    delete: deleteQcow2Snapshot,
+  },
 };

@@ -13,7 +13,15 @@ import { referenceOf, type Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import { changesSource } from './changes-source.ts';
 import { depthSource } from './depth-source.ts';
-import { type ExportEntry, type NbdExport, type NbdExports, offerOf, sharedEntry } from './nbd-export.ts';
+import { dirtySource } from './dirty-source.ts';
+import {
+  type ExportEntry,
+  type NbdExport,
+  type NbdExports,
+  offerOf,
+  type StatusSource,
+  sharedEntry,
+} from './nbd-export.ts';
 
 /** How disks are served. */
 export interface DiskExportsOptions extends OpenFileDiskOptions {
@@ -98,11 +106,11 @@ class OpenExports implements DiskExports {
 
   async #fileEntry(path: string): Promise<ExportEntry> {
     const { ephemeral = false, readOnly = false } = this.#options;
-    const isChanged = !readOnly && !ephemeral;
+    const isChanged = !readOnly && !ephemeral && this.#options.internalSnapshot === undefined;
     const disk = isChanged ? await openWritableDisk(path, this.#options) : await openFileDisk(path, this.#options);
     this.#shared.push(disk);
     const device = checkedDevice(disk.image, { label: path });
-    return sharedOver({ device, description: path, contexts: depthContexts(disk.image) }, ephemeral);
+    return sharedOver({ device, description: path, contexts: contextsOf(disk.image) }, ephemeral);
   }
 
   async #referenceEntry(reference: string): Promise<ExportEntry> {
@@ -170,9 +178,19 @@ function undisposed(device: BlockDevice): BlockDevice {
   };
 }
 
-function depthContexts(image: FormatDevice): NonNullable<NbdExport['contexts']> {
-  const source = depthSource(image);
-  return new Map(source === undefined ? [] : [['qemu:allocation-depth', source]]);
+function contextsOf(image: FormatDevice): NonNullable<NbdExport['contexts']> {
+  const contexts = new Map<string, StatusSource>();
+  const depths = depthSource(image);
+  if (depths !== undefined) contexts.set('qemu:allocation-depth', depths);
+  // What is written through us is not in a bitmap before the image is closed.
+  const bitmaps = image.supports.write ? [] : (image.information().bitmaps ?? []);
+  for (const { flags, name } of bitmaps) {
+    const find = image.dirtyRanges?.bind(image, name);
+    if (find !== undefined && !flags.includes('in-use')) {
+      contexts.set(`qemu:dirty-bitmap:${name}`, dirtySource(find, image.size));
+    }
+  }
+  return contexts;
 }
 
 /** By reference, or by content: `blake3:` and the hash of a content's root. */
