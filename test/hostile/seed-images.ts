@@ -24,6 +24,7 @@ const variants: readonly (readonly [name: string, format: string, ...options: st
   ['qcow2-zstd', 'qcow2', '-c', '-o', 'compression_type=zstd'],
   ['qcow2-extended', 'qcow2', '-o', 'extended_l2=on'],
   ['qcow2-refcounts', 'qcow2', '-o', 'refcount_bits=64,cluster_size=512'],
+  ['qcow1', 'qcow'],
   ['vmdk', 'vmdk'],
   ['vmdk-stream', 'vmdk', '-o', 'subformat=streamOptimized'],
   ['vmdk-flat', 'vmdk', '-o', 'subformat=monolithicFlat'],

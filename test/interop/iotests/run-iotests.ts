@@ -66,6 +66,8 @@ function check({ format = 'qcow2', source, tests }: IotestsOptions, env: NodeJS.
 
 /** A line of it: `001   pass       [12:00:00] [12:00:01]   0.8s`, and why where it did not run. */
 function outcomesIn(log: string): Map<string, string> {
-  const lines = log.matchAll(/^(\d{3}) +(pass|fail|not run) +\[.*\] +(?:[\d.]+s|\.\.\.)? *(.*)$/gm);
+  const lines = log.matchAll(
+    /^(\d{3}) +(pass|fail|not run) +\[.*\] +(?:[\d.]+s|\.\.\.)? *(?:\(last: [\d.]+s\))? *(.*)$/gm,
+  );
   return new Map([...lines].map(([, test = '', outcome = '', why = '']) => [test, `${outcome} ${why}`.trim()]));
 }
