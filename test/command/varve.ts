@@ -95,8 +95,15 @@ export class Workplace {
   tree(): Record<string, string> {
     const entries = fs.readdirSync(this.store, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-    return Object.fromEntries(files.map((path) => [path, fs.readFileSync(path, 'base64')]));
+    const contents = files.map((path) => [path, fs.readFileSync(path, 'base64')] as const);
+    // Two processes that close the catalog at the same moment may each leave taking its empty log away to the other.
+    return Object.fromEntries(contents.filter(([path, content]) => !isEmptyLog(path, content)));
   }
+}
+
+/** A log that holds nothing, or its index, which says nothing by itself. */
+function isEmptyLog(path: string, content: string): boolean {
+  return path.endsWith('catalog.sqlite-shm') || (path.endsWith('catalog.sqlite-wal') && content === '');
 }
 
 interface DiskContent {

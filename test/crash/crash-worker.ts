@@ -10,6 +10,8 @@ const program = fileURLToPath(new URL('worker.ts', import.meta.url));
 export interface WorkerLog {
   /** The operations that came back, in order. */
   readonly done: readonly Operation[];
+  /** When each of them had come back, by `process.hrtime`, in nanoseconds. */
+  readonly doneNs: readonly number[];
   /** The one that it had begun, and that had not come back, or had failed. */
   readonly pending: Operation | undefined;
   /** How that one failed, or opening the store; being in the way of others is no failure. */
@@ -69,6 +71,7 @@ export class CrashWorker implements Disposable {
 function readLog(output: string): WorkerLog {
   const lines = output.split('\n').slice(0, -1);
   const done: Operation[] = [];
+  const doneNs: number[] = [];
   let pending: Operation | undefined;
   let failed: string | undefined;
   for (const line of lines.filter((each) => each !== 'ready')) {
@@ -80,8 +83,9 @@ function readLog(output: string): WorkerLog {
       else failed = `${report.failed}: ${report.message}`;
     } else {
       done.push(pending as Operation);
+      doneNs.push(report.doneNs);
       pending = undefined;
     }
   }
-  return { done, pending, failed };
+  return { done, doneNs, pending, failed };
 }

@@ -14,5 +14,6 @@ export type Operation =
 /** A line that a worker writes: before it begins with an operation, and after that came back. */
 export type Report =
   | { readonly begin: Operation }
-  | { readonly done: true }
+  /** `doneNs`: when, on the clock that all processes of the machine share. */
+  | { readonly doneNs: number }
   | { readonly failed: string; readonly message: string; readonly isHarmless: boolean };

@@ -28,12 +28,13 @@ describe('a store on a file system that loses what was not synced', () => {
         using worker = new CrashWorker({ path, compiled, kind: 'anything', seed: randomBelow(random, 2 ** 31) });
         await worker.start();
         await setTimeout(random() * longestLifeMs);
+        const cutNs = Number(process.hrtime.bigint());
         fileSystem.cut();
         const log = await worker.kill();
         fileSystem.unmount();
         fileSystem.mount();
         reportedCount += log.done.length;
-        images = await checkAfterCrash(path, images, log);
+        images = await checkAfterCrash(path, images, log, cutNs);
       }
       await checkAfterCollection(path, images);
       context.diagnostic(`${reportedCount} operations were reported before the cuts`);

@@ -21,7 +21,7 @@ function say(report: Report): void {
 async function attempt(act: () => Promise<void>): Promise<boolean> {
   try {
     await act();
-    say({ done: true });
+    say({ doneNs: Number(process.hrtime.bigint()) });
     return true;
   } catch (error) {
     return sayFailure(error);
