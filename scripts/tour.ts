@@ -8,7 +8,7 @@ import { hasTool, Tour, TourStopped } from './tour/tour.ts';
 const ending = `
 That was the tour; its directory and store are removed again. How to go on:
 
-  ./varve import DISK        keep a disk of your own (raw or qcow2)
+  ./varve import DISK        keep a disk of your own, of any format
   ./varve --help             all commands; ./varve COMMAND --help has examples
   npm start -- disk.qcow2    the same tour with a disk of yours, which is only read
   README.md, docs/           what it is, and how it works

@@ -116,7 +116,12 @@ export class RequestHandler {
     const { flags, length, offset } = request;
     if (length === 0) return this.#readNothing(request);
     const mayHaveHoles = length >= holeLookupLength && this.#rules.isStructured && (flags & commandFlags.DF) === 0;
-    if (mayHaveHoles && this.#device.supports.extents) return this.#readRuns(request);
+    if (mayHaveHoles && this.#device.supports.extents) {
+      const extents = this.#device.extents(offset, length);
+      if (!(Symbol.iterator in extents)) return this.#readRuns(request, asyncRuns(extents));
+      const runs = syncRuns(extents);
+      if (runs.length > 1 || runs[0]?.isData !== true) return this.#readRuns(request, runs);
+    }
     return this.#isSynchronous ? this.#readIntoOutput(request, offset, length) : this.#readApart(request);
   }
 
@@ -167,11 +172,11 @@ export class RequestHandler {
   }
 
   /** A read whose holes cost nothing on the wire. */
-  async #readRuns(request: Pending): Promise<void> {
+  async #readRuns(request: Pending, runs: MaybePromise<readonly ReadRun[]>): Promise<void> {
     let position = request.offset;
     try {
       const end = request.offset + request.length;
-      for (const { isData, length } of await this.#runs(request)) {
+      for (const { isData, length } of await runs) {
         const isLast = position + length === end;
         if (isData) await this.#readRun(request, position, length, isLast);
         else this.#replies.hole(request, position, length, isLast);
@@ -191,20 +196,6 @@ export class RequestHandler {
     this.#output.append(reply);
   }
 
-  async #runs({ length, offset }: Pending): Promise<{ isData: boolean; length: number }[]> {
-    const runs: { isData: boolean; length: number }[] = [];
-    const add = (extent: Extent): void => {
-      const isData = extent.kind === 'data' || extent.length < shortestHoleLength || runs.length >= maximumReadRuns;
-      const last = runs.at(-1);
-      if (last?.isData === isData) last.length += extent.length;
-      else runs.push({ isData, length: extent.length });
-    };
-    const extents = this.#device.extents(offset, length);
-    if (Symbol.iterator in extents) for (const extent of extents) add(extent);
-    else for await (const extent of extents) add(extent);
-    return runs;
-  }
-
   async #status(request: Pending): Promise<void> {
     const one = (request.flags & commandFlags.REQ_ONE) !== 0;
     try {
@@ -217,4 +208,29 @@ export class RequestHandler {
       this.#replies.fail(request, deviceError(error));
     }
   }
+}
+
+/** A part of a read: data, or a hole that is worth a chunk of its own. */
+interface ReadRun {
+  readonly isData: boolean;
+  length: number;
+}
+
+function syncRuns(extents: Iterable<Extent>): ReadRun[] {
+  const runs: ReadRun[] = [];
+  for (const extent of extents) addExtent(runs, extent);
+  return runs;
+}
+
+async function asyncRuns(extents: AsyncIterable<Extent>): Promise<ReadRun[]> {
+  const runs: ReadRun[] = [];
+  for await (const extent of extents) addExtent(runs, extent);
+  return runs;
+}
+
+function addExtent(runs: ReadRun[], { kind, length }: Extent): void {
+  const isData = kind === 'data' || length < shortestHoleLength || runs.length >= maximumReadRuns;
+  const last = runs.at(-1);
+  if (last?.isData === isData) last.length += length;
+  else runs.push({ isData, length });
 }
