@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
+import { transmissionFlags } from '../protocol/nbd/constants.ts';
 import type { DiskExports } from '../server/nbd/disk-exports.ts';
 import type { ListenAddress, NbdServer, NbdServerOptions } from '../server/nbd/nbd-server.ts';
 import type { CommandContext } from './framework/command-context.ts';
@@ -82,8 +83,18 @@ async function serveUntilStopped(
     uriOf(server, name, secure ? 'nbds' : 'nbd'),
   );
   context.show({ exports: uris }, () => uris.map((uri) => `serving ${uri}`).join('\n'));
+  if (!options.readOnly) await remarkReadOnly(context, exports);
   await new Promise<void>((resolve_) => signal.addEventListener('abort', () => resolve_(), { once: true }));
   await server.shutDown();
+}
+
+/** Whoever means to write learns at once that it will be refused. */
+async function remarkReadOnly(context: CommandContext, exports: DiskExports): Promise<void> {
+  for (const name of exports.names) {
+    const flags = (await exports.find(name))?.offer.flags ?? 0;
+    if ((flags & transmissionFlags.READ_ONLY) === 0) continue;
+    context.remark(`${name} is served to be read; with --ephemeral each client may write to an overlay of its own`);
+  }
 }
 
 async function serveCaptive(
