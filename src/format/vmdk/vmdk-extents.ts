@@ -1,6 +1,6 @@
-import type { BlockDevice, Extent, ExtentKind } from '../../block/block-device.ts';
+import type { BlockDevice, Extent } from '../../block/block-device.ts';
+import { extentsBeneath, joinedExtents, mapBeneath } from '../extents-beneath.ts';
 import type { MappedExtent } from '../image-format.ts';
-import { mapOf } from '../map-of.ts';
 import type { DiskExtent, GrainRun } from './disk-extent.ts';
 import type { ExtentList } from './extent-list.ts';
 
@@ -18,26 +18,17 @@ interface PlacedRun extends GrainRun {
 }
 
 /** The extents of a range, neighbours of one kind made one, so that a sparse disk of any size has few. */
-export async function* vmdkExtents(sources: ExtentSources, offset: number, length: number): AsyncGenerator<Extent> {
-  let last: Extent | undefined;
-  for await (const extent of separateExtents(sources, offset, length)) {
-    if (last === undefined) last = extent;
-    else if (last.kind === extent.kind) last = { ...last, length: last.length + extent.length };
-    else {
-      yield last;
-      last = extent;
-    }
-  }
-  if (last !== undefined) yield last;
+export function vmdkExtents(sources: ExtentSources, offset: number, length: number): AsyncGenerator<Extent> {
+  return joinedExtents(separateExtents(sources, offset, length));
 }
 
 async function* separateExtents(sources: ExtentSources, offset: number, length: number): AsyncGenerator<Extent> {
   for await (const run of runsOf(sources.extents, offset, length, false)) {
     const { flatFile } = run.extent;
-    if (run.kind === 'unallocated') yield* beneath(sources.parent, run, 0, 'hole');
+    if (run.kind === 'unallocated') yield* extentsBeneath(sources.parent, run, 'hole', 0);
     else if (run.kind === 'zero') yield { offset: run.offset, length: run.length, kind: 'zero' };
     else if (flatFile === undefined) yield { offset: run.offset, length: run.length, kind: 'data' };
-    else yield* beneath(flatFile, run, run.hostOffset - run.offset, 'zero');
+    else yield* extentsBeneath(flatFile, run, 'zero', run.hostOffset - run.offset);
   }
 }
 
@@ -45,7 +36,7 @@ async function* separateExtents(sources: ExtentSources, offset: number, length: 
 export async function* vmdkMap(sources: ExtentSources, offset: number, length: number): AsyncGenerator<MappedExtent> {
   for await (const run of runsOf(sources.extents, offset, length, true)) {
     const { flatFile } = run.extent;
-    if (run.kind === 'unallocated') yield* mapOfParent(sources.parent, run);
+    if (run.kind === 'unallocated') yield* mapBeneath(sources.parent, run);
     else if (flatFile !== undefined) yield* mapOfFlat(flatFile, run);
     else {
       const kind = run.kind === 'zero' ? 'zero' : 'data';
@@ -58,18 +49,9 @@ export async function* vmdkMap(sources: ExtentSources, offset: number, length: n
 
 async function* mapOfFlat(file: BlockDevice, run: PlacedRun): AsyncGenerator<MappedExtent> {
   const shift = run.hostOffset - run.offset;
-  for await (const extent of beneath(file, run, shift, 'zero')) {
+  for await (const extent of extentsBeneath(file, run, 'zero', shift)) {
     yield { ...extent, depth: 0, present: true, compressed: false, hostOffset: extent.offset + shift };
   }
-}
-
-async function* mapOfParent(parent: BlockDevice | undefined, run: PlacedRun): AsyncGenerator<MappedExtent> {
-  const length = Math.max(0, Math.min(run.length, (parent?.size ?? 0) - run.offset));
-  if (parent !== undefined) {
-    for await (const each of mapOf(parent, run.offset, length)) yield { ...each, depth: each.depth + 1 };
-  }
-  const rest = { offset: run.offset + length, length: run.length - length };
-  if (rest.length > 0) yield { ...rest, kind: 'hole', depth: 0, present: false, compressed: false };
 }
 
 async function* runsOf(
@@ -85,25 +67,4 @@ async function* runsOf(
     yield { ...run, offset: position, extent };
     position += run.length;
   }
-}
-
-/**
- * The extents of what lies beneath a run: `shift` bytes further on in `device`, whose holes are of kind `hole`, as is
- * all past its end.
- */
-async function* beneath(
-  device: BlockDevice | undefined,
-  { offset, length }: PlacedRun,
-  shift: number,
-  hole: ExtentKind,
-): AsyncGenerator<Extent> {
-  const end = offset + length;
-  const deviceEnd = Math.max(offset, Math.min(end, (device?.size ?? 0) - shift));
-  if (device !== undefined && deviceEnd > offset) {
-    for await (const extent of device.extents(offset + shift, deviceEnd - offset)) {
-      const kind = extent.kind === 'hole' ? hole : extent.kind;
-      yield { offset: extent.offset - shift, length: extent.length, kind };
-    }
-  }
-  if (deviceEnd < end) yield { offset: deviceEnd, length: end - deviceEnd, kind: hole };
 }
