@@ -1,6 +1,6 @@
 import type { Extent } from '../block/block-device.ts';
 import type { BlockMapSources } from './block-map.ts';
-import { extentsBeneath, joinedExtents, mapBeneath } from './extents-beneath.ts';
+import { extentsBeneath, joinedExtents, joinedMap, mapBeneath } from './extents-beneath.ts';
 import type { MappedExtent } from './image-format.ts';
 
 /** The extents of a range, neighbours of one kind made one. What is a hole of the file reads as zeros. */
@@ -22,32 +22,8 @@ async function* separateExtents(sources: BlockMapSources, offset: number, length
 }
 
 /** The same with where it comes from, as the image's tables have it; neighbours that go on in the file made one. */
-export async function* mappedBlocks(
-  sources: BlockMapSources,
-  offset: number,
-  length: number,
-): AsyncGenerator<MappedExtent> {
-  let last: MappedExtent | undefined;
-  for await (const extent of separateBlocks(sources, offset, length)) {
-    if (last === undefined) last = extent;
-    else if (goesOn(last, extent)) last = { ...last, length: last.length + extent.length };
-    else {
-      yield last;
-      last = extent;
-    }
-  }
-  if (last !== undefined) yield last;
-}
-
-function goesOn(first: MappedExtent, second: MappedExtent): boolean {
-  const place = first.hostOffset === undefined ? undefined : first.hostOffset + first.length;
-  return (
-    first.kind === second.kind &&
-    first.depth === second.depth &&
-    first.present === second.present &&
-    first.compressed === second.compressed &&
-    place === second.hostOffset
-  );
+export function mappedBlocks(sources: BlockMapSources, offset: number, length: number): AsyncGenerator<MappedExtent> {
+  return joinedMap(separateBlocks(sources, offset, length));
 }
 
 async function* separateBlocks(sources: BlockMapSources, offset: number, length: number): AsyncGenerator<MappedExtent> {

@@ -50,3 +50,27 @@ export async function* mapBeneath(
   const rest = { offset: offset + available, length: length - available, depth: 0, compressed: false };
   if (available < length) yield { ...rest, kind: 'hole', present: false };
 }
+
+/** The same runs, neighbours that go on in the file made one. */
+export async function* joinedMap(runs: AsyncIterable<MappedExtent>): AsyncGenerator<MappedExtent> {
+  let last: MappedExtent | undefined;
+  for await (const run of runs) {
+    if (last !== undefined && goesOn(last, run)) last = { ...last, length: last.length + run.length };
+    else {
+      if (last !== undefined) yield last;
+      last = run;
+    }
+  }
+  if (last !== undefined) yield last;
+}
+
+function goesOn(first: MappedExtent, second: MappedExtent): boolean {
+  const place = first.hostOffset === undefined ? undefined : first.hostOffset + first.length;
+  return (
+    first.kind === second.kind &&
+    first.depth === second.depth &&
+    first.present === second.present &&
+    first.compressed === second.compressed &&
+    place === second.hostOffset
+  );
+}

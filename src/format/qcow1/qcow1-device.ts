@@ -1,9 +1,9 @@
 import { constants, inflateRawSync } from 'node:zlib';
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, DeviceSupport, Extent } from '../../block/block-device.ts';
+import { joinedMap, mapBeneath } from '../extents-beneath.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
-import { mapOf } from '../map-of.ts';
 import type { Qcow1ClusterMap, Qcow1Run } from './cluster-map.ts';
 
 /** An opened image. */
@@ -66,7 +66,7 @@ export class Qcow1Device implements FormatDevice {
   }
 
   map(offset: number, length: number): AsyncGenerator<MappedExtent> {
-    return joined(this.#runs(offset, length));
+    return joinedMap(this.#runs(offset, length));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -78,7 +78,7 @@ export class Qcow1Device implements FormatDevice {
     const { backing, map } = this.#options;
     for (let position = offset; position < offset + length; ) {
       const run = await map.lookup(position, offset + length - position);
-      if (run.kind === 'backing') yield* mappedBeneath(backing, position, run.length);
+      if (run.kind === 'backing') yield* mapBeneath(backing, { offset: position, length: run.length });
       else {
         const where = run.kind === 'data' ? { hostOffset: run.hostOffset } : {};
         const common = { offset: position, length: run.length, kind: 'data', depth: 0, present: true } as const;
@@ -128,36 +128,4 @@ export class Qcow1Device implements FormatDevice {
     const what = 'qcow images of version 1 are read here, not written in place';
     return new VarveError('READ_ONLY', `cannot write ${this.#options.name}: ${what}; convert it to a qcow2 image`);
   }
-}
-
-/** Runs with neighbours that go on made one. */
-async function* joined(runs: AsyncIterable<MappedExtent>): AsyncGenerator<MappedExtent> {
-  let last: MappedExtent | undefined;
-  for await (const run of runs) {
-    if (last !== undefined && goesOn(last, run)) last = { ...last, length: last.length + run.length };
-    else {
-      if (last !== undefined) yield last;
-      last = run;
-    }
-  }
-  if (last !== undefined) yield last;
-}
-
-function goesOn(first: MappedExtent, second: MappedExtent): boolean {
-  const place = first.hostOffset === undefined ? undefined : first.hostOffset + first.length;
-  const isAlike = first.kind === second.kind && first.depth === second.depth && first.present === second.present;
-  return isAlike && first.compressed === second.compressed && place === second.hostOffset;
-}
-
-async function* mappedBeneath(
-  backing: BlockDevice | undefined,
-  offset: number,
-  length: number,
-): AsyncGenerator<MappedExtent> {
-  const available = Math.max(0, Math.min(length, (backing?.size ?? 0) - offset));
-  if (backing !== undefined && available > 0) {
-    for await (const extent of mapOf(backing, offset, available)) yield { ...extent, depth: extent.depth + 1 };
-  }
-  const rest = { offset: offset + available, length: length - available, depth: 0, compressed: false };
-  if (available < length) yield { ...rest, kind: 'hole', present: false };
 }
