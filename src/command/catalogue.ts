@@ -176,7 +176,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'serve',
     elsewhere: ['nbd', 'nbdkit', 'qemu-nbd'],
     group: serving,
-    summary: 'export disks over NBD, to QEMU, a kernel, or whoever speaks it',
+    summary: 'export disks over NBD, to QEMU and whoever else speaks it',
     load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
