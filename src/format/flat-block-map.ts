@@ -1,6 +1,6 @@
 import type { BlockDevice, MaybePromise } from '../block/block-device.ts';
+import { DevicePages } from '../block/device-pages.ts';
 import type { BlockKind, BlockMap, BlockRun } from './block-map.ts';
-import { FilePages } from './file-pages.ts';
 import { corruptImage } from './image-errors.ts';
 
 /** An image with one table of little-endian 32-bit entries, one for each block of the disk. */
@@ -35,11 +35,11 @@ export interface TablePage {
 /** The pages of a table, a few of them at a time. */
 export class FlatBlockMap implements BlockMap {
   readonly #table: FlatTable;
-  readonly #pages: FilePages;
+  readonly #pages: DevicePages;
 
   constructor(table: FlatTable) {
     this.#table = table;
-    this.#pages = new FilePages({ file: table.file, name: table.name, capacity: cachedPages });
+    this.#pages = new DevicePages({ device: table.file, name: table.name, capacity: cachedPages });
   }
 
   /** Hot: called for every read. */

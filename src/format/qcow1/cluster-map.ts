@@ -8,7 +8,7 @@
  * Source: QEMU's documentation of qcow version 1.
  */
 import type { BlockDevice } from '../../block/block-device.ts';
-import { FilePages } from '../file-pages.ts';
+import { DevicePages } from '../../block/device-pages.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { Qcow1Header } from './header.ts';
 
@@ -29,15 +29,15 @@ export class Qcow1ClusterMap {
   readonly #file: BlockDevice;
   readonly #header: Qcow1Header;
   readonly #name: string;
-  readonly #l1Pages: FilePages;
-  readonly #l2Tables: FilePages;
+  readonly #l1Pages: DevicePages;
+  readonly #l2Tables: DevicePages;
 
   constructor(file: BlockDevice, header: Qcow1Header, name: string) {
     this.#file = file;
     this.#header = header;
     this.#name = name;
-    this.#l1Pages = new FilePages({ file, name, capacity: 16 });
-    this.#l2Tables = new FilePages({ file, name, capacity: 64 });
+    this.#l1Pages = new DevicePages({ device: file, name, capacity: 16 });
+    this.#l2Tables = new DevicePages({ device: file, name, capacity: 64 });
   }
 
   /** The run that starts at byte `offset` of the disk, at most `length` bytes. @throws VarveError `CORRUPT` */

@@ -7,8 +7,8 @@
  * Source: QEMU docs/interop/qed_spec.txt, section "Tables".
  */
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { DevicePages } from '../../block/device-pages.ts';
 import type { BlockKind, BlockMap, BlockRun } from '../block-map.ts';
-import { FilePages } from '../file-pages.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { QedHeader } from './header.ts';
 
@@ -25,8 +25,8 @@ export class QedClusterMap implements BlockMap {
   readonly #file: BlockDevice;
   readonly #header: QedHeader;
   readonly #name: string;
-  readonly #l1Pages: FilePages;
-  readonly #l2Pages: FilePages;
+  readonly #l1Pages: DevicePages;
+  readonly #l2Pages: DevicePages;
   readonly #pageLength: number;
 
   constructor(file: BlockDevice, header: QedHeader, name: string) {
@@ -36,8 +36,8 @@ export class QedClusterMap implements BlockMap {
     this.entriesOfTable = header.tableLength / 8;
     this.#pageLength = Math.min(maximumPageLength, header.tableLength);
     this.entriesOfPage = this.#pageLength / 8;
-    this.#l1Pages = new FilePages({ file, name, capacity: cachedL1Pages });
-    this.#l2Pages = new FilePages({ file, name, capacity: cachedL2Pages });
+    this.#l1Pages = new DevicePages({ device: file, name, capacity: cachedL1Pages });
+    this.#l2Pages = new DevicePages({ device: file, name, capacity: cachedL2Pages });
   }
 
   /** Hot: called for every read. */
@@ -80,7 +80,7 @@ export class QedClusterMap implements BlockMap {
     return offset % clusterSize === 0 && offset >= headerSize && offset < this.#file.size;
   }
 
-  #pageOf(pages: FilePages, tableOffset: number, index: number, what: string): MaybePromise<DataView> {
+  #pageOf(pages: DevicePages, tableOffset: number, index: number, what: string): MaybePromise<DataView> {
     const position = index * 8;
     return pages.get(tableOffset + position - (position % this.#pageLength), this.#pageLength, what);
   }

@@ -1,7 +1,7 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { DevicePages } from '../../block/device-pages.ts';
 import { alignUp } from '../../bytes/align.ts';
 import type { BlockKind, BlockMap, BlockRun } from '../block-map.ts';
-import { FilePages } from '../file-pages.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { DynamicHeader } from './dynamic-header.ts';
 
@@ -39,17 +39,17 @@ export class DynamicMap implements BlockMap {
   readonly #options: DynamicMapOptions;
   readonly #bitmapLength: number;
   readonly #blockCount: number;
-  readonly #table: FilePages;
-  readonly #bitmaps: FilePages;
+  readonly #table: DevicePages;
+  readonly #bitmaps: DevicePages;
 
   constructor(options: DynamicMapOptions) {
     const { file, header, name, size } = options;
     this.#options = options;
     this.#bitmapLength = bitmapLengthFor(header.blockSize);
     this.#blockCount = Math.ceil(size / header.blockSize);
-    this.#table = new FilePages({ file, name, capacity: tablePageCount });
+    this.#table = new DevicePages({ device: file, name, capacity: tablePageCount });
     const bitmapCount = Math.max(1, Math.floor(maximumBitmapsLength / this.#bitmapLength));
-    this.#bitmaps = new FilePages({ file, name, capacity: bitmapCount });
+    this.#bitmaps = new DevicePages({ device: file, name, capacity: bitmapCount });
   }
 
   lookup(offset: number, length: number): MaybePromise<BlockRun> {

@@ -1,6 +1,6 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { DevicePages } from '../../block/device-pages.ts';
 import type { BlockKind, BlockMap, BlockRun } from '../block-map.ts';
-import { FilePages } from '../file-pages.ts';
 import { corruptImage } from '../image-errors.ts';
 import {
   type BatLayout,
@@ -36,14 +36,14 @@ const bitmapPageCount = 1024;
 /** Where the sectors of a VHDX are, by its BAT and, for blocks that are there in part, its sector bitmaps. */
 export class VhdxMap implements BlockMap {
   readonly #options: VhdxMapOptions;
-  readonly #bat: FilePages;
-  readonly #bitmaps: FilePages;
+  readonly #bat: DevicePages;
+  readonly #bitmaps: DevicePages;
 
   constructor(options: VhdxMapOptions) {
     const { file, name } = options;
     this.#options = options;
-    this.#bat = new FilePages({ file, name, capacity: batPageCount });
-    this.#bitmaps = new FilePages({ file, name, capacity: bitmapPageCount });
+    this.#bat = new DevicePages({ device: file, name, capacity: batPageCount });
+    this.#bitmaps = new DevicePages({ device: file, name, capacity: bitmapPageCount });
   }
 
   lookup(offset: number, length: number): MaybePromise<BlockRun> {

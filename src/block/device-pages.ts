@@ -1,31 +1,31 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { BlockDevice, MaybePromise } from '../block/block-device.ts';
+import type { BlockDevice, MaybePromise } from './block-device.ts';
 
 /** What pages are read from, and how many may be kept. */
-export interface FilePagesOptions {
-  readonly file: BlockDevice;
+export interface DevicePagesOptions {
+  readonly device: BlockDevice;
   /** How many pages are kept at most, at least 1. */
   readonly capacity: number;
-  /** The image's name in errors. */
+  /** The disk's name in errors. */
   readonly name: string;
 }
 
-/** Keeps the parts of a file's tables that were used last, so that tables of any size take little memory. */
-export class FilePages {
-  readonly #options: FilePagesOptions;
-  /** By offset in the file, the least recently used first. */
+/** Keeps the parts of a device's tables that were used last, so that tables of any size take little memory. */
+export class DevicePages {
+  readonly #options: DevicePagesOptions;
+  /** By offset in the device, the least recently used first. */
   readonly #pages = new Map<number, MaybePromise<DataView>>();
   #lastOffset = -1;
   #lastPage: MaybePromise<DataView> | undefined;
 
-  constructor(options: FilePagesOptions) {
+  constructor(options: DevicePagesOptions) {
     this.#options = options;
   }
 
   /**
-   * The `length` bytes at `offset` of the file; the same length each time for one offset. `what` names them in errors.
+   * The `length` bytes at `offset` of the device; the same length each time for one offset. `what` names them in errors.
    *
-   * @throws VarveError `CORRUPT` where they end past the end of the file
+   * @throws VarveError `CORRUPT` where they end past the end of the device
    */
   get(offset: number, length: number, what: string): MaybePromise<DataView> {
     // Hot: nearly all requests stay within the page of the last one.
@@ -37,14 +37,14 @@ export class FilePages {
   }
 
   #load(offset: number, length: number, what: string): MaybePromise<DataView> {
-    const { file, name } = this.#options;
-    if (offset + length > file.size) {
-      const where = `${what} at byte ${offset} lies past the end of the file, which has ${file.size} bytes`;
+    const { device, name } = this.#options;
+    if (offset + length > device.size) {
+      const where = `${what} at byte ${offset} lies past the end, which is at byte ${device.size}`;
       throw new VarveError('CORRUPT', `cannot read ${name}: the ${where}`);
     }
     const bytes = new Uint8Array(length);
     const page = new DataView(bytes.buffer);
-    const reading = file.read(bytes, offset);
+    const reading = device.read(bytes, offset);
     if (reading === undefined) return this.#keep(offset, page);
     const loading: Promise<DataView> = reading.then(
       () => this.#replace(offset, loading, page),
