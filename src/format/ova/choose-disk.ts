@@ -2,8 +2,8 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import type { OpenImageOptions } from '../image-format.ts';
+import { readTarMembers, type TarMember } from '../tar-members.ts';
 import { decodeOvfDisks, type OvfDisk } from './ovf-descriptor.ts';
-import { readTarMembers, type TarMember } from './tar-members.ts';
 
 /** A descriptor longer than this is refused; in bytes. */
 const maximumDescriptorLength = 4 * 2 ** 20;

@@ -1,6 +1,6 @@
 import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
 import { mapOf } from '../map-of.ts';
-import type { TarMember } from './tar-members.ts';
+import type { TarMember } from '../tar-members.ts';
 
 /** The disk of an appliance, as `disk` in the archive's member, told of in terms of the archive of `fileSize` bytes. */
 export function ovaDevice(disk: FormatDevice, member: TarMember, fileSize: number): FormatDevice {

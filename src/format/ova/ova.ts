@@ -1,12 +1,12 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { unsupportedImage } from '../image-errors.ts';
 import type { CheckImageOptions, CheckReport, FormatDevice, ImageFormat, OpenImageOptions } from '../image-format.ts';
+import { MemberDevice } from '../member-device.ts';
 import { refuseWritable } from '../read-only-format.ts';
+import type { TarMember } from '../tar-members.ts';
 import { chooseDisk } from './choose-disk.ts';
-import { MemberDevice } from './member-device.ts';
 import { ovaDevice } from './ova-device.ts';
 import { looksLikeOva } from './probe-ova.ts';
-import type { TarMember } from './tar-members.ts';
 
 const headLength = 65536;
 const tailLength = 512;

@@ -1,6 +1,6 @@
 import { alignUp } from '../../bytes/align.ts';
-import { decodePaxAttributes } from './pax-attributes.ts';
-import { decodeTarHeader, isTarHeader, tarBlockSize } from './tar-header.ts';
+import { decodePaxAttributes } from '../pax-attributes.ts';
+import { decodeTarHeader, isTarHeader, tarBlockSize } from '../tar-header.ts';
 
 /** Whether a file that starts with `head` is a tar archive whose first member is an OVF descriptor, as OVF demands. */
 export function looksLikeOva(head: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-import { zeroGuid } from '../guid.ts';
+import { zeroGuid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { type VdiHeader, vdiHeaderLength, vdiImageType } from './header.ts';
 

@@ -18,7 +18,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 
 /** Where the signature is, in bytes from the start. */

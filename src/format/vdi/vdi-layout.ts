@@ -1,6 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { alignUp } from '../../bytes/align.ts';
-import { newGuid, zeroGuid } from '../guid.ts';
+import { newGuid, zeroGuid } from '../../bytes/guid.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import { type VdiHeader, vdiHeaderLength, vdiImageType } from './header.ts';
 

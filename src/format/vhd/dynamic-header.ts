@@ -24,7 +24,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeUuid, encodeUuid, type Guid, zeroGuid } from '../guid.ts';
+import { decodeUuid, encodeUuid, type Guid, zeroGuid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { vhdChecksum } from './checksum.ts';
 

@@ -24,7 +24,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeUuid, encodeUuid, type Guid } from '../guid.ts';
+import { decodeUuid, encodeUuid, type Guid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { vhdChecksum } from './checksum.ts';
 import type { Geometry } from './geometry.ts';

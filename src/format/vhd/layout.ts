@@ -1,6 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { alignUp } from '../../bytes/align.ts';
-import { newGuid } from '../guid.ts';
+import { newGuid } from '../../bytes/guid.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import { bitmapLengthFor } from './dynamic-map.ts';
 import { footerLength, type VhdFooter } from './footer.ts';

@@ -1,4 +1,4 @@
-import type { Guid } from '../guid.ts';
+import type { Guid } from '../../bytes/guid.ts';
 import { decodeLogEntry, type LogEntry, logEntryLength, logSectorLength } from './log-entry.ts';
 
 /** The entries of a log that are to be replayed, in order. */

@@ -1,7 +1,7 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { corruptImage } from '../image-errors.ts';
 import {
   decodeMetadataTable,

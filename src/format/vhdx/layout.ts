@@ -1,7 +1,7 @@
 import { parseSize } from '../../base/size.ts';
 import { VarveError } from '../../base/varve-error.ts';
 import { alignUp } from '../../bytes/align.ts';
-import { newGuid, zeroGuid } from '../guid.ts';
+import { newGuid, zeroGuid } from '../../bytes/guid.ts';
 import type { WriteImageOptions } from '../image-format.ts';
 import { type BatLayout, batEntryLength, batLayout } from './bat.ts';
 import { metadataItems } from './disk-parameters.ts';

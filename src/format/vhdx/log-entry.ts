@@ -24,7 +24,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { hasChecksum, putChecksum } from './checksum.ts';
 
 /** What the log is counted in, in bytes. */

@@ -24,7 +24,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 
 /** Of the table, in bytes; items are behind it. */

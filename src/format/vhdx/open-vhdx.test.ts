@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { memoryDevice } from '../../block/memory-device.ts';
+import { newGuid, zeroGuid } from '../../bytes/guid.ts';
 import { contentOf, extentsOf, pattern } from '../../conformance/device-content.ts';
 import { memoryTarget } from '../../conformance/memory-target.ts';
 import { openImage } from '../formats.ts';
-import { newGuid, zeroGuid } from '../guid.ts';
 import type { OpenBacking, WriteImageOptions } from '../image-format.ts';
 import { blockState, putEntry } from './bat.ts';
 import { putChecksum } from './checksum.ts';

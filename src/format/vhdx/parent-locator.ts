@@ -15,7 +15,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { unsupportedImage } from '../image-errors.ts';
 
 const locatorType: Guid = 'b04aefb7-d19e-4a81-b789-25b8e9445913';

@@ -13,7 +13,7 @@
  */
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { decodeGuid, encodeGuid, type Guid } from '../guid.ts';
+import { decodeGuid, encodeGuid, type Guid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { hasChecksum, putChecksum } from './checksum.ts';
 import { headerPlaces, mebibyte } from './file-header.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { memoryDevice } from '../../block/memory-device.ts';
+import { newGuid } from '../../bytes/guid.ts';
 import { contentOf, extentsOf, pattern } from '../../conformance/device-content.ts';
-import { newGuid } from '../guid.ts';
 import { activeSequence } from './active-sequence.ts';
 import type { VhdxHeader } from './file-header.ts';
 import { encodeLogEntry, type LoggedWrite, type NewLogEntry } from './log-entry.ts';

@@ -1,5 +1,5 @@
 import type { BlockDevice } from '../../block/block-device.ts';
-import { zeroGuid } from '../guid.ts';
+import { zeroGuid } from '../../bytes/guid.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { activeSequence, type LogSequence } from './active-sequence.ts';
 import type { VhdxHeader } from './file-header.ts';

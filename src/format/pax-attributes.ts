@@ -1,4 +1,4 @@
-import { corruptImage } from '../image-errors.ts';
+import { corruptImage } from './image-errors.ts';
 
 /**
  * The attributes in the content of a pax header: lines of `LENGTH KEY=VALUE`, where LENGTH counts all bytes of the line.

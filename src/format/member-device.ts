@@ -1,4 +1,4 @@
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
+import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
 import type { TarMember } from './tar-members.ts';
 
 /** A member of an archive as a file that can be read. The archive belongs to it. */

@@ -1,7 +1,7 @@
-import type { BlockDevice } from '../../block/block-device.ts';
-import { alignUp } from '../../bytes/align.ts';
-import { isZero } from '../../bytes/is-zero.ts';
-import { corruptImage, unsupportedImage } from '../image-errors.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { alignUp } from '../bytes/align.ts';
+import { isZero } from '../bytes/is-zero.ts';
+import { corruptImage, unsupportedImage } from './image-errors.ts';
 import { decodePaxAttributes } from './pax-attributes.ts';
 import { decodeTarHeader, tarBlockSize } from './tar-header.ts';
 

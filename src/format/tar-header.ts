@@ -9,7 +9,7 @@
  *
  * Source: POSIX.1-2017, pax, section "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
  */
-import { corruptImage } from '../image-errors.ts';
+import { corruptImage } from './image-errors.ts';
 
 /** What all of an archive is a multiple of, in bytes. */
 export const tarBlockSize = 512;
