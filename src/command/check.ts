@@ -31,7 +31,7 @@ export const checkCommand: CommandModule<[string], Options> = {
   completes: ['disk'],
   configure: (command: Command) =>
     command
-      .argument('<disk>', './disk.qcow2, web, web@3')
+      .argument('<disk>', './disk.qcow2, web, web@3, https://…')
       .option('--format <name>', 'take a disk file for this format, whatever its content looks like')
       .addOption(
         new Option('--repair <what>', 'set right what is lost, or all that is wrong').choices(['leaks', 'all']),
@@ -42,10 +42,11 @@ export const checkCommand: CommandModule<[string], Options> = {
     const signal = await context.startWork();
     const disk = diskArgument(argument);
     const check =
-      disk.kind === 'file'
-        ? await checkFile(disk.path, { ...options, signal })
-        : await checkStoreDisk(context, argument, options, signal);
-    context.show({ disk: argument, format: check.format, ...check.report }, () => reportText(argument, check));
+      disk.kind === 'snapshot'
+        ? await checkStoreDisk(context, argument, options, signal)
+        : await checkFile(argument, { ...options, signal });
+    const label = disk.kind === 'address' ? disk.address.label : argument;
+    context.show({ disk: label, format: check.format, ...check.report }, () => reportText(label, check));
     return statusOf(check.report);
   },
 };

@@ -22,7 +22,7 @@ export const compareCommand: CommandModule<[string, string], Options> = {
   configure: (command: Command) =>
     addAccessOptions(
       command
-        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
         .argument('<b>', 'what to compare it with')
         .option('--strict', 'disks of different sizes differ, even if the rest of the larger one is zero')
         .option(

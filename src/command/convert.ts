@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { formatSize, parseSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
+import { diskAddress } from '../image/disk-address.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { exportDisk } from '../image/export-disk.ts';
 import { openDisk } from '../image/open-disk.ts';
 import type { CommandContext } from './framework/command-context.ts';
@@ -37,8 +39,8 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     addAccessOptions(
       addTargetOptions(
         command
-          .argument('<source>', 'the disk: ./disk.qcow2, /dev/sdb, web, web@3')
-          .argument('[target]', 'a file, or a block device')
+          .argument('<source>', 'the disk: ./disk.qcow2, /dev/sdb, web, web@3, nbd://…, https://…')
+          .argument('[target]', 'a file, a block device, or nbd://…')
           .option('--from <format>', 'read the source in this format, whatever its content looks like')
           .option('--to <format>', "the format to write; by default what the target's name ends with, else raw"),
       )
@@ -52,7 +54,8 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     const { force, from, inPlace, room, to } = options;
     if (inPlace) return await convertFile(context, source, target, options);
     if (target === undefined) throw new VarveError('INVALID', 'convert to what? name a file after the source');
-    if (target === '-') throw new VarveError('INVALID', `for a pipe, write varve export ${source} -`);
+    if (target === '-')
+      throw new VarveError('INVALID', `for a pipe, write varve export ${diskAddress(source)?.label ?? source} -`);
     if (room !== undefined) throw new VarveError('INVALID', '--room is of no use without --in-place');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
@@ -72,6 +75,7 @@ async function convertFile(
   options: Options,
 ): Promise<void> {
   if (target !== undefined) throw new VarveError('INVALID', '--in-place takes one file; give its new format with --to');
+  localDiskArgument(source);
   const { convertInPlace } = await import('../image/in-place/convert-in-place.ts');
   const { from, room, spool, to } = options;
   const register = registerPath(context.storePath);

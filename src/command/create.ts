@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { formatSize, parseSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { type CreatedDisk, createDisk } from '../image/create-disk.ts';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { realPath } from '../image/file-history/image-file.ts';
 import { registerOverlay } from '../image/file-history/register.ts';
 import type { CommandModule } from './framework/command-module.ts';
@@ -38,7 +38,7 @@ export const createCommand: CommandModule<[string, string | undefined], Options>
     if (backing === undefined && backingFormat !== undefined) {
       throw new VarveError('INVALID', '--backing-format is of no use without --backing');
     }
-    if (backing !== undefined) diskArgument(backing);
+    if (backing !== undefined) localDiskArgument(backing);
     const size = sizeText === undefined ? undefined : parseSize(sizeText);
     const layout = targetOptions(options);
     const created = await createDisk(file, { ...layout, size, format, backing, backingFormat, force });

@@ -25,7 +25,7 @@ export const diffCommand: CommandModule<[string, string], Options> = {
   configure: (command: Command) =>
     addAccessOptions(
       command
-        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
         .argument('<b>', 'what to compare it with')
         .option('--exit-code', 'end with status 1 when they differ'),
     ),

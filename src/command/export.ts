@@ -26,8 +26,8 @@ export const exportCommand: CommandModule<[string, string], Options> = {
     addAccessOptions(
       addTargetOptions(
         command
-          .argument('<disk>', 'what to export: web, web@3, ./disk.qcow2')
-          .argument('<target>', 'a file, a block device, or - for standard output')
+          .argument('<disk>', 'what to export: web, web@3, ./disk.qcow2, nbd://…, https://…')
+          .argument('<target>', 'a file, a block device, nbd://…, or - for standard output')
           .option('--format <name>', "the format to write; by default what the target's name ends with, else raw"),
       )
         .option('--force', 'replace a file, or overwrite a block device')

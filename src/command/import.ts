@@ -37,7 +37,7 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
     addContentOptions(
       addDetailsOptions(
         command
-          .argument('<source>', 'a disk file, a block device, or - for standard input')
+          .argument('<source>', 'a disk file, a block device, nbd://…, https://…, or - for standard input')
           .argument('[name]', "the image's name; by default the file's, without its endings")
           .option('-u, --update', "make the image's next snapshot, if anything changed")
           .option('--always', 'with --update: make a snapshot even if nothing changed'),

@@ -8,7 +8,7 @@ import { formatTable } from './output/format-table.ts';
 import { localTime } from './output/local-time.ts';
 
 /**
- * What `varve info` prints of a disk file or a block device, read as `format` if that is given; a file that it builds
+ * What `varve info` prints of a disk file, a block device or what is at an address, read as `format` if that is given; a file that it builds
  * on is named, not opened.
  */
 export async function showFile(context: CommandContext, path: string, format: string | undefined): Promise<void> {
@@ -25,10 +25,10 @@ export async function showChain(context: CommandContext, path: string, format: s
   );
 }
 
-function linkJson({ allocatedSize, information, path }: ChainLink): object {
+function linkJson({ allocatedSize, information, kind, path }: ChainLink): object {
   const { snapshots, ...rest } = information;
   return {
-    kind: allocatedSize === undefined ? 'block device' : 'file',
+    kind,
     path,
     ...rest,
     ...(snapshots === undefined ? {} : { snapshots: snapshots.map(snapshotJson) }),
@@ -49,11 +49,11 @@ function linkText(link: ChainLink): string {
   ].join('\n');
 }
 
-function fieldsOf({ allocatedSize, information, path }: ChainLink): [string, string | undefined][] {
+function fieldsOf({ allocatedSize, information, kind, path }: ChainLink): [string, string | undefined][] {
   const { format, version, virtualSize, fileSize, clusterSize, compression, backing, features = [] } = information;
   const { encryption, parts = [] } = information;
   return [
-    ['File', path],
+    [kind === 'address' ? 'Address' : 'File', path],
     ['Format', version === undefined ? format : `${format}, version ${version}`],
     ['Disk size', exactSize(virtualSize)],
     ['File size', exactSize(fileSize)],

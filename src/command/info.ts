@@ -27,7 +27,7 @@ export const infoCommand: CommandModule<[string], Options> = {
   completes: ['disk'],
   configure: (command: Command) =>
     command
-      .argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb')
+      .argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
       .option('--format <name>', 'read a disk file in this format, whatever its content looks like')
       .option('--chain', 'also tell of the files that it builds on, down to the last'),
   async run(context, [argument], { chain, format }) {
@@ -38,8 +38,8 @@ export const infoCommand: CommandModule<[string], Options> = {
       });
     } else {
       const { showChain, showFile } = await import('./info-file.ts');
-      if (chain) await showChain(context, disk.path, format);
-      else await showFile(context, disk.path, format);
+      if (chain) await showChain(context, argument, format);
+      else await showFile(context, argument, format);
     }
   },
 };

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { hexOf, sameName } from '../store/chunk.ts';
 import { parseReference } from '../store/image-name.ts';
 import type { Snapshot } from '../store/image-table.ts';
@@ -31,7 +31,7 @@ export const logCommand: CommandModule<[string], Options> = {
         .option('--oneline', 'one line for each'),
     ),
   async run(context, [argument], options) {
-    const disk = diskArgument(argument);
+    const disk = localDiskArgument(argument);
     if (disk.kind === 'file') {
       const { showFileLog } = await import('./log-file.ts');
       return await showFileLog(context, disk.path, { ...options, ...chainOptions(options) });

@@ -24,7 +24,7 @@ export const mapCommand: CommandModule<[string], Options> = {
   configure: (command: Command) =>
     addAccessOptions(
       command
-        .argument('<disk>', './disk.qcow2, /dev/sdb, web, web@3')
+        .argument('<disk>', './disk.qcow2, /dev/sdb, web, web@3, nbd://…, https://…')
         .option('--format <name>', 'read a disk file in this format, whatever its content looks like')
         .option('-a, --all', 'also show the ranges that are zeros'),
     ),

@@ -27,7 +27,7 @@ export const measureCommand: CommandModule<[string | undefined], Options> = {
     addAccessOptions(
       addLayoutOptions(
         command
-          .argument('[disk]', './disk.raw, /dev/sdb, web, web@3')
+          .argument('[disk]', './disk.raw, /dev/sdb, web, web@3, nbd://…, https://…')
           .requiredOption('--to <format>', 'the format of the file')
           .option('--size <size>', 'measure for an empty disk of this size', parseSize)
           .option('--from <format>', 'read a disk file in this format, whatever its content looks like'),

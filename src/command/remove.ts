@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { removeFromStore } from '../image/remove-from-store.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
@@ -26,7 +26,7 @@ export const removeCommand: CommandModule<[string, ...string[]], Options> = {
       .option('--internal <name>', 'of a qcow2 file: remove not the file but a snapshot inside it')
       .option('--force', 'remove files even if others build on them, which cannot be read any more then'),
   async run(context, references, { force, internal }) {
-    const disks = references.map(diskArgument);
+    const disks = references.map(localDiskArgument);
     const files = disks.flatMap((disk) => (disk.kind === 'file' ? [disk.path] : []));
     const others = disks.flatMap((disk) => (disk.kind === 'file' ? [] : [disk.reference]));
     if (internal !== undefined) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { parseSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { resizeDisk } from '../image/resize-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { registerPath } from './framework/register-path.ts';
@@ -32,7 +32,7 @@ export const resizeCommand: CommandModule<[string, string], Options> = {
         .option('--force', 'even if other files build on it, which may read it differently then'),
     ).allowUnknownOption(),
   async run(context, [argument, sizeText], options) {
-    const disk = diskArgument(argument);
+    const disk = localDiskArgument(argument);
     const sizeFor = sizeFunction(sizeText);
     if (disk.kind === 'snapshot') {
       const advice = 'export it, resize the file, and import that with --update';

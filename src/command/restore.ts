@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import { cloneImage } from '../image/clone-image.ts';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { type Restored, restoreSnapshot } from '../image/restore-snapshot.ts';
 import type { SnapshotDetails } from '../image/snapshot-details.ts';
 import { referenceOf } from '../store/image-table.ts';
@@ -39,7 +39,7 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
       .option('--force', 'of a file: even if others build on it'),
   async run(context, [argument, name], options) {
     const details = await readDetails(options);
-    const disk = diskArgument(argument);
+    const disk = localDiskArgument(argument);
     if (disk.kind === 'file') {
       const { showFileRestored, showInternalRestored } = await import('./restore-file.ts');
       const { to, discard, as, force, internal } = options;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
-import { diskArgument } from '../image/disk-argument.ts';
+import { localDiskArgument } from '../image/disk-argument.ts';
 import { snapshotImage } from '../image/snapshot-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
@@ -34,7 +34,7 @@ export const snapshotCommand: CommandModule<[string], Options> = {
       .option('--force', 'of a file: even if others build on it'),
   async run(context, [argument], options) {
     const details = await readDetails(options);
-    const disk = diskArgument(argument);
+    const disk = localDiskArgument(argument);
     if (disk.kind === 'file') {
       if (options.tag !== undefined) throw new VarveError('INVALID', '--tag is for images; --as names files');
       const { showFileSnapshot, showInternalSnapshot } = await import('./snapshot-file.ts');

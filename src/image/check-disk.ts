@@ -8,7 +8,9 @@ import { formatNamed, probeFormat } from '../format/formats.ts';
 import type { CheckImageOptions, CheckReport } from '../format/image-format.ts';
 import { log } from '../log/log.ts';
 import { chunkSize } from '../store/chunk.ts';
+import { formatAtAddress, openAddressDevice } from './address-device.ts';
 import { unpackIfCompressed } from './compressed-file.ts';
+import { diskAddress } from './disk-address.ts';
 import type { SnapshotDisk } from './open-disk.ts';
 
 /** How a disk file is checked. */
@@ -32,7 +34,7 @@ export interface DiskCheck {
 const maximumProblemCount = 100;
 
 /**
- * Looks for what is wrong with a disk file, and repairs it where that is asked. It opens no other file.
+ * Looks for what is wrong with a disk file, or with the image at an address, and repairs it where that is asked. It opens no other file.
  *
  * @throws VarveError `UNSUPPORTED` for a format in which nothing can be wrong, or is not looked for; `BUSY` while others
  *   use the file; `CORRUPT` where not even its header can be read
@@ -40,15 +42,22 @@ const maximumProblemCount = 100;
 export async function checkFile(path: string, options: CheckFileOptions = {}): Promise<DiskCheck> {
   const { forceShare = false, repair, signal } = options;
   const readOnly = repair === undefined;
-  return await log.scope(`check ${path}`, async () => {
-    const given = await openFileDevice(path, { readOnly, lock: !(readOnly && forceShare) });
-    const isAsItIs = !readOnly || options.format === 'raw';
-    await using file = isAsItIs ? given : (await unpackIfCompressed(given, { label: path, signal })).file;
-    const format = options.format === undefined ? await probeFormat(file, path) : formatNamed(options.format);
-    if (format.check === undefined) throw nothingToCheck(path, format.name);
-    using progress = log.progress({ label: `checking ${path}`, totalBytes: file.size });
+  const address = diskAddress(path);
+  const label = address?.label ?? path;
+  const formatName = address === undefined ? options.format : formatAtAddress(address, options.format);
+  return await log.scope(`check ${label}`, async () => {
+    const lock = !(readOnly && forceShare);
+    const given =
+      address === undefined
+        ? await openFileDevice(path, { readOnly, lock })
+        : await openAddressDevice(address, { writable: !readOnly });
+    const isAsItIs = !readOnly || formatName === 'raw';
+    await using file = isAsItIs ? given : (await unpackIfCompressed(given, { label, signal })).file;
+    const format = formatName === undefined ? await probeFormat(file, label) : formatNamed(formatName);
+    if (format.check === undefined) throw nothingToCheck(label, format.name);
+    using progress = log.progress({ label: `checking ${label}`, totalBytes: file.size });
     const checkOptions: CheckImageOptions = {
-      name: path,
+      name: label,
       onProgress: (position) => progress.advance(position - progress.bytes),
       ...(repair === undefined ? {} : { repair }),
       ...(signal === undefined ? {} : { signal }),

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../../test/store/temporary-store.ts';
-import { diskArgument } from './disk-argument.ts';
+import { diskArgument, localDiskArgument } from './disk-argument.ts';
 
 test('what has a slash is a file, there or not, and what has none is in the store', () => {
   for (const path of ['./web', '/dev/sdb', 'images/web@3.raw', '../web.qcow2']) {
@@ -25,19 +25,37 @@ test('a name with an extension is a file where there is one, and a name without 
   assert.equal(diskArgument('web').kind, 'snapshot');
 });
 
-test('an address is UNSUPPORTED, and is not repeated, as it may hold a password', () => {
-  for (const address of [
-    'nbd://host/web',
-    'nbd+unix:///web?socket=s',
-    'https://me:secret@host/web.raw',
-    'S3://bucket/web',
-  ]) {
+test('an address is one, and what commands about files and images refuse', () => {
+  const cases: [argument: string, label: string, name: string][] = [
+    ['nbd://host', 'nbd://host/', 'host'],
+    ['NBD://host:10810/a/web', 'nbd://host:10810/a/web', 'web'],
+    ['nbds://me@[::1]/web', 'nbds://[::1]/web', 'web'],
+    ['nbd+unix:///?socket=/run/my.sock', 'nbd+unix:///?socket=/run/my.sock', 'my.sock'],
+    ['https://me:secret@host/a/my%20disk.raw?key=secret#secret', 'https://host/a/my%20disk.raw?…', 'my disk.raw'],
+    ['http://host:8080/', 'http://host:8080/', 'host'],
+  ];
+  for (const [argument, label, name] of cases) {
+    const disk = diskArgument(argument);
+    assert.ok(disk.kind === 'address');
+    assert.deepEqual([disk.address.label, disk.address.name], [label, name]);
+    assert.throws(() => localDiskArgument(argument), { code: 'INVALID', message: /others serve/ });
+  }
+});
+
+test('an address of another kind is UNSUPPORTED, one that cannot be INVALID, and neither is repeated', () => {
+  const cases = [
+    ['S3://key:secret@bucket/web', 'UNSUPPORTED'],
+    ['ftp://me:secret@host/web', 'UNSUPPORTED'],
+    ['nbd://me:secret@host/web', 'INVALID'],
+    ['https://me:secret@host:99999/web.raw', 'INVALID'],
+    ['https://me:%zzsecret@host/web.raw', 'INVALID'],
+  ] as const;
+  for (const [argument, code] of cases) {
     assert.throws(
-      () => diskArgument(address),
+      () => diskArgument(argument),
       (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'UNSUPPORTED');
-        assert.match(error.message, /not supported yet/);
-        assert.doesNotMatch(error.message, /secret|host|web\?/);
+        assert.equal(error.code, code);
+        assert.doesNotMatch(error.message, /secret|host/);
         return true;
       },
     );

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { formatSize } from '../base/size.ts';
 import { systemError, VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
 import { openFileDevice } from '../block/file-device.ts';
 import { deviceTarget } from '../format/device-target.ts';
 import { formatForPath, writableFormatNamed } from '../format/formats.ts';
@@ -13,6 +14,8 @@ import { streamTarget } from '../format/stream-target.ts';
 import { diskUsers } from '../linux/disk-users.ts';
 import { freeSpace } from '../linux/free-space.ts';
 import { log } from '../log/log.ts';
+import { openAddressDevice } from './address-device.ts';
+import { type DiskAddress, diskAddress } from './disk-address.ts';
 import { existsError, writeNewFile } from './new-file.ts';
 import type { Disk } from './open-disk.ts';
 import { readInOrder } from './read-in-order.ts';
@@ -23,7 +26,7 @@ import { type ImageFileOptions, writeOptionsOf } from './write-options.ts';
 export interface ExportOptions extends ImageFileOptions {
   /** The name of the format; the target's extension tells it where nothing is given. */
   readonly format?: string | undefined;
-  /** Replaces a file that exists, and overwrites a block device. */
+  /** Replaces a file that exists, and overwrites a block device and what is at an NBD address. */
   readonly force?: boolean | undefined;
 }
 
@@ -43,8 +46,8 @@ interface Job {
 }
 
 /**
- * Writes a disk to a file, a block device or a stream. A file is there whole and durable, or not at all, and what is
- * zero takes no space in it; a block device is flushed. A stream is left open.
+ * Writes a disk to a file, a block device, an NBD address or a stream. A file is there whole and durable, or not at all, and what is
+ * zero takes no space in it; what is a device is flushed. A stream is left open.
  *
  * @throws VarveError `EXISTS`, `NO_SPACE` beforehand where the need is known, `INVALID` for options that do not go
  *   together, `UNSUPPORTED` for a format that cannot be written, `ABORTED`, and what the disk throws
@@ -54,7 +57,8 @@ export async function exportDisk(
   target: string | Writable,
   options: ExportOptions = {},
 ): Promise<ExportResult> {
-  const format = exportFormat(typeof target === 'string' ? target : '', options.format);
+  const path = typeof target === 'string' && diskAddress(target) === undefined ? target : '';
+  const format = exportFormat(path, options.format);
   if (options.compression !== undefined && format.name === 'raw') {
     throw new VarveError('INVALID', 'a raw file cannot be compressed; give --format qcow2, or name the file so');
   }
@@ -88,6 +92,8 @@ async function writeImage({ disk, format, options }: Job, target: ImageTarget): 
 }
 
 async function exportToPath(job: Job, path: string): Promise<void> {
+  const address = diskAddress(path);
+  if (address !== undefined) return await exportToAddress(job, address);
   const stats = statOf(path);
   if (stats === undefined || stats.isFile()) return await exportToFile(job, path, stats !== undefined);
   if (stats.isBlockDevice()) return await exportToBlockDevice(job, path);
@@ -124,18 +130,29 @@ async function requireSpace({ disk: { device, label }, options }: Job, path: str
 }
 
 async function exportToBlockDevice(job: Job, path: string): Promise<void> {
-  const { disk, format, options } = job;
-  if (!options.force) {
-    throw new VarveError(
-      'EXISTS',
-      `cannot write ${path}: all that is on this block device would be lost; give --force`,
-    );
-  }
+  requireForce(job, path, 'this block device');
   await using device = await openFileDevice(path, { lock: true });
+  await exportToDevice(job, device, path);
+}
+
+async function exportToAddress(job: Job, address: DiskAddress): Promise<void> {
+  requireForce(job, address.label, 'the disk there');
+  await using device = await openAddressDevice(address, { writable: true });
+  await exportToDevice(job, device, address.label);
+}
+
+/** @throws VarveError `EXISTS` */
+function requireForce({ options }: Job, label: string, what: string): void {
+  if (options.force) return;
+  throw new VarveError('EXISTS', `cannot write ${label}: all that is on ${what} would be lost; give --force`);
+}
+
+async function exportToDevice(job: Job, device: BlockDevice, label: string): Promise<void> {
+  const { disk, format } = job;
   const { size } = disk.device;
   if (format.name === 'raw' && device.size < size) {
     const sizes = `it has ${formatSize(device.size)}, and the disk ${formatSize(size)}`;
-    throw new VarveError('NO_SPACE', `cannot export ${disk.label} to ${path}: ${sizes}`);
+    throw new VarveError('NO_SPACE', `cannot export ${disk.label} to ${label}: ${sizes}`);
   }
   await writeImage(job, deviceTarget(device));
   await device.flush();

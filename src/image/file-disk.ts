@@ -45,9 +45,9 @@ export interface DiskFile {
   readonly identity: SourceIdentity | undefined;
 }
 
-/** A disk in a file, on a block device of this machine or from a stream, open for reading. Disposing of it closes it. */
+/** A disk in a file, on a block device of this machine, from a stream or at an address, open for reading. Disposing of it closes it. */
 export interface FileDisk extends AsyncDisposable {
-  readonly kind: 'file' | 'block device' | 'stream';
+  readonly kind: 'file' | 'block device' | 'stream' | 'address';
   /** What messages call it. */
   readonly label: string;
   readonly device: BlockDevice;
@@ -102,7 +102,7 @@ export async function openFileDisk(path: string, options: OpenFileDiskOptions = 
 }
 
 /** What is inside a file, where it is compressed and not to be taken as it is. */
-async function insideOf(
+export async function insideOf(
   file: BlockDevice,
   kind: FileDisk['kind'],
   label: string,
@@ -198,13 +198,30 @@ export async function openStreamDisk(
   label: string,
   options: Pick<OpenFileDiskOptions, 'format' | 'signal' | 'unpackDirectory'> = {},
 ): Promise<FileDisk> {
+  return await openDeviceDisk(given, { kind: 'stream', label }, options);
+}
+
+/**
+ * Opens the disk in what is no file of this machine, as `openStreamDisk` does. Files that it builds on, or keeps parts
+ * in, are refused.
+ *
+ * @throws VarveError as `openFileDisk` does
+ */
+export async function openDeviceDisk(
+  given: BlockDevice,
+  { kind, label }: Pick<FileDisk, 'kind' | 'label'>,
+  options: Omit<OpenFileDiskOptions, 'follow' | 'allowed' | 'forceShare'> = {},
+): Promise<FileDisk> {
   const refuse = async (name: string): Promise<BlockDevice> => {
-    const what = `cannot open ${label}: it builds on ${JSON.stringify(name)}`;
+    const what = `cannot open ${label}: it needs ${JSON.stringify(name)}, too`;
     throw new VarveError('PERMISSION', `${what}, which can be followed from a file only; give the file's name`);
   };
-  const { file, packing } = await insideOf(given, 'stream', label, options);
-  const opened = await openImage(file, { name: label, format: options.format, openBacking: refuse });
-  return fileDisk('stream', label, opened, { files: [], chain: [label], packing });
+  const { askSecret, format, internalSnapshot, member } = options;
+  const { file, packing } = await insideOf(given, kind, label, options);
+  const hooks = { openBacking: refuse, openPart: refuse, ...(askSecret === undefined ? {} : { askSecret }) };
+  const which = { internalSnapshot, ...(member === undefined ? {} : { member }) };
+  const opened = await openImage(file, { name: label, format, ...hooks, ...which });
+  return fileDisk(kind, label, opened, { files: [], chain: [label], packing });
 }
 
 function fileDisk(
@@ -234,10 +251,14 @@ export async function fileInformation(
   const given = await openForReading(path, { forceShare: true });
   const isFile = (await closingOnFailure(given, identityOf(path))) !== undefined;
   const { file, packing } = await insideOf(given, isFile ? 'file' : 'block device', path, { format, asItIs });
-  const openNothing = async () => memoryDevice(0);
   const options = { informationOnly: true, openBacking: openNothing, openPart: openNothing };
   await using opened = await openImage(file, { name: path, format, ...options });
   return informationInside(opened.information(), packing);
+}
+
+/** In the place of the files that an image names, where only its own header is asked for. */
+export async function openNothing(): Promise<BlockDevice> {
+  return memoryDevice(0);
 }
 
 /**

@@ -11,7 +11,9 @@ import { type Content, ingestDevice } from '../store/ingest-device.ts';
 import type { IngestSession } from '../store/ingest-session.ts';
 import { isSettled, SourceTable } from '../store/source-table.ts';
 import type { Store } from '../store/store.ts';
+import { openAddressDisk } from './address-disk.ts';
 import { knownInside, memberFormat, packedFormat } from './compressed-file-source.ts';
+import { diskAddress } from './disk-address.ts';
 import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 import { refuseTakenTag } from './snapshot-image.ts';
@@ -43,7 +45,7 @@ export interface ImportResult {
 }
 
 /**
- * Brings a disk into the store, as a new image or as the next snapshot of one: the file or block device `source`, or
+ * Brings a disk into the store, as a new image or as the next snapshot of one: the file, block device or address `source`, or
  * what a stream gives, which is written to the store's directory first, as its size is not known. Nothing of it shows
  * before all of it is there and durable.
  *
@@ -72,7 +74,8 @@ export async function importDisk(
 
 /** What a source holds, and what the snapshot is to say of it. */
 async function takeIn(store: Store, session: IngestSession, source: string | Readable, options: ImportOptions) {
-  const known = typeof source === 'string' ? await knownInside(store, source, options) : undefined;
+  const isFile = typeof source === 'string' && diskAddress(source) === undefined;
+  const known = isFile ? await knownInside(store, source, options) : undefined;
   if (known !== undefined) return { content: known, message: `Imported from ${basename(String(source))}` };
   const openedAt = Date.now();
   await using disk = await openSource(store, source, options);
@@ -106,6 +109,8 @@ function parentOf(store: Store, name: string, { update = false, tag }: ImportOpt
 async function openSource(store: Store, source: string | Readable, options: ImportOptions): Promise<FileDisk> {
   const directory = join(store.path, temporaryPrefix);
   const how = { ...options, unpackDirectory: directory };
+  const address = typeof source === 'string' ? diskAddress(source) : undefined;
+  if (address !== undefined) return await openAddressDisk(address, how);
   if (typeof source === 'string') return await openFileDisk(source, { ...how, forceShare: options.live });
   const label = 'standard input';
   using progress = log.progress({ label: `reading ${label}` });

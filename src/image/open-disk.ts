@@ -3,6 +3,7 @@ import { isVarveError, VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
+import { type AddressDiskOptions, openAddressDisk } from './address-disk.ts';
 import { diskArgument } from './disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openFileDisk } from './file-disk.ts';
 
@@ -20,19 +21,21 @@ export interface SnapshotDisk extends AsyncDisposable {
 export type Disk = SnapshotDisk | FileDisk;
 
 /** Where and how `openDisk` looks. */
-export interface OpenDiskOptions extends OpenFileDiskOptions {
+export interface OpenDiskOptions extends OpenFileDiskOptions, Pick<AddressDiskOptions, 'connections'> {
   /** The store, or what opens it: called only for an argument that names a snapshot. It stays the caller's. */
   readonly store?: Store | (() => Promise<Store>) | undefined;
 }
 
 /**
- * Opens the disk that an argument names, for reading: `web` or `web@3` in the store, `./disk.qcow2`, `/dev/sdb`.
+ * Opens the disk that an argument names, for reading: `web` or `web@3` in the store, `./disk.qcow2`, `/dev/sdb`,
+ * `nbd://host/web`, `https://host/disk.qcow2`.
  *
  * @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED`, `CORRUPT`, `INVALID`, `IO`; the message names the disk
  */
 export async function openDisk(argument: string, options: OpenDiskOptions = {}): Promise<Disk> {
   const parsed = diskArgument(argument);
   if (parsed.kind === 'file') return await openFileDisk(parsed.path, options);
+  if (parsed.kind === 'address') return await openAddressDisk(parsed.address, options);
   try {
     return await openSnapshotDisk(parsed.reference, options);
   } catch (error) {

@@ -28,11 +28,17 @@ test('a file whose name can name no image asks for one', () => {
   }
 });
 
-test('what is not there, not to be read, or an address, is told before anything begins', async () => {
+test('what stands last in an address names an image', () => {
+  assert.equal(sourceName('https://me:secret@host/images/debian-12.qcow2.xz?x=1'), 'debian-12');
+  assert.equal(sourceName('nbd://host/web'), 'web');
+});
+
+test('what is not there, not to be read, or no address that can be, is told before anything begins', async () => {
   await assert.rejects(requireSource('/nonexistent/disk.raw'), {
     code: 'NOT_FOUND',
     message: /import .*disk\.raw: no such/,
   });
-  await assert.rejects(requireSource('nbd://host/web'), { code: 'UNSUPPORTED' });
+  await assert.rejects(requireSource('s3://host/web'), { code: 'UNSUPPORTED' });
+  await requireSource('nbd://host/web');
   await requireSource('/dev/null');
 });

@@ -104,7 +104,8 @@ test('what cannot be exported ends in one line, and leaves nothing', async (t) =
     [2, /web@1 is in the store and has no format/, 'web', 'x', '--source-format', 'raw'],
     [2, /allowed choices are zstd, deflate/i, 'web', 'x.qcow2', '--compress', 'lzma'],
     [11, /x\.dmg: dmg files are not written here/, 'web', 'x.dmg'],
-    [11, /nbd:\/\/ address is not supported yet/, 'nbd://host/x', 'x.raw'],
+    [11, /s3:\/\/ address is not supported yet/, 's3://host/x', 'x.raw'],
+    [3, /cannot open "x" of the NBD server at 127\.0\.0\.1:1: nobody listens there/, 'nbd://127.0.0.1:1/x', 'x.raw'],
   ];
   for (const [status, message, ...args] of cases) {
     assert.match(await place.fails(status, 'export', ...args), message, args.join(' '));

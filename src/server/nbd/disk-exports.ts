@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
-import { VarveError } from '../../base/varve-error.ts';
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
 import { overlayFilter } from '../../filter/overlay.ts';
 import type { FormatDevice } from '../../format/image-format.ts';
-import { diskArgument } from '../../image/disk-argument.ts';
-import { type OpenFileDiskOptions, openFileDisk, openWritableDisk } from '../../image/file-disk.ts';
+import { openAddressDisk, openWritableAddressDisk } from '../../image/address-disk.ts';
+import { type DiskArgument, diskArgument } from '../../image/disk-argument.ts';
+import { type FileDisk, type OpenFileDiskOptions, openFileDisk, openWritableDisk } from '../../image/file-disk.ts';
 import { withFileHint } from '../../image/open-disk.ts';
 import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
@@ -71,12 +72,12 @@ class OpenExports implements DiskExports {
 
   async add(argument: string): Promise<void> {
     const disk = diskArgument(argument);
-    const isFile = disk.kind === 'file';
-    const name = isFile ? basename(disk.path) : argument;
+    const name = nameOf(disk);
     if (this.#entries.has(name)) throw new VarveError('INVALID', `two disks have the name ${name}; serve one of them`);
     this.names.push(name);
-    const entry = isFile ? await this.#fileEntry(disk.path) : await this.#referenceEntry(disk.reference);
-    this.#entries.set(name, { ...entry, name, description: entry.offer.description });
+    const entry = disk.kind === 'snapshot' ? await this.#referenceEntry(disk.reference) : await this.#fileEntry(disk);
+    const offer = { ...entry.offer, name };
+    this.#entries.set(name, { ...entry, offer, name, description: offer.description });
   }
 
   async addStore(): Promise<void> {
@@ -104,13 +105,14 @@ class OpenExports implements DiskExports {
     for (const shared of this.#shared.splice(0)) await shared[Symbol.asyncDispose]();
   }
 
-  async #fileEntry(path: string): Promise<ExportEntry> {
+  async #fileEntry(argument: FileOrAddress): Promise<ExportEntry> {
     const { ephemeral = false, readOnly = false } = this.#options;
     const isChanged = !readOnly && !ephemeral && this.#options.internalSnapshot === undefined;
-    const disk = isChanged ? await openWritableDisk(path, this.#options) : await openFileDisk(path, this.#options);
+    const disk = isChanged ? await openToChange(argument, this.#options) : await openToRead(argument, this.#options);
     this.#shared.push(disk);
-    const device = checkedDevice(disk.image, { label: path });
-    return sharedOver({ device, description: path, contexts: contextsOf(disk.image) }, ephemeral);
+    const { label } = disk;
+    const device = checkedDevice(disk.image, { label });
+    return sharedOver({ device, description: label, contexts: contextsOf(disk.image) }, ephemeral);
   }
 
   async #referenceEntry(reference: string): Promise<ExportEntry> {
@@ -133,7 +135,7 @@ class OpenExports implements DiskExports {
       supports: { write: ephemeral, trim: ephemeral, zero: ephemeral, extents: true },
     };
     return {
-      offer: offerOf({ device: traits, description, findContext }),
+      offer: offerOf({ device: traits, description, findContext, isPrivate: ephemeral }),
       async connect() {
         const device = await store.openSnapshot(snapshot);
         const own = ephemeral ? await throwAwayOverlay(device) : device;
@@ -144,13 +146,45 @@ class OpenExports implements DiskExports {
   }
 }
 
+type FileOrAddress = Exclude<DiskArgument, { readonly kind: 'snapshot' }>;
+
+function nameOf(disk: DiskArgument): string {
+  if (disk.kind === 'snapshot') return disk.reference;
+  return disk.kind === 'file' ? basename(disk.path) : disk.address.name;
+}
+
+async function openToRead(argument: FileOrAddress, options: DiskExportsOptions): Promise<FileDisk> {
+  if (argument.kind === 'file') return await openFileDisk(argument.path, options);
+  return await openAddressDisk(argument.address, options);
+}
+
+/** What others serve to be read is served so here, too. */
+async function openToChange(
+  argument: FileOrAddress,
+  options: DiskExportsOptions,
+): Promise<Pick<FileDisk, 'label' | 'image'> & AsyncDisposable> {
+  if (argument.kind === 'file') return await openWritableDisk(argument.path, options);
+  const { address } = argument;
+  if (address.kind === 'http') return await openAddressDisk(address, options);
+  try {
+    return await openWritableAddressDisk(address, options);
+  } catch (error) {
+    if (!isVarveError(error, 'READ_ONLY')) throw error;
+    return await openAddressDisk(address, options);
+  }
+}
+
 /** An entry whose disk stays open: shared as it is, or beneath an overlay for each connection. */
 function sharedOver(nbdExport: NbdExport, ephemeral: boolean): ExportEntry {
   if (!ephemeral) return sharedEntry(nbdExport);
   const { description, device } = nbdExport;
   const supports = { write: true, trim: true, zero: true, extents: true };
   return {
-    offer: offerOf({ device: { size: device.size, blockSize: device.blockSize, supports }, description }),
+    offer: offerOf({
+      device: { size: device.size, blockSize: device.blockSize, supports },
+      description,
+      isPrivate: true,
+    }),
     async connect() {
       const own = await throwAwayOverlay(undisposed(device));
       return { device: own, description, [Symbol.asyncDispose]: async () => own[Symbol.asyncDispose]() };
