@@ -24,14 +24,16 @@ import {
   encodeGreeting,
   encodeOptionReply,
   encodeServerReply,
+  encodeText,
   encodeTextInfo,
   type InfoRequest,
-  type OptionHeader,
   optionHeaderLength,
 } from './option-codec.ts';
 
 /** An export as it is offered to a client. */
 export interface ExportOffer {
+  /** What it is called in lists, where it was found by another name. */
+  readonly name?: string;
   /** In bytes. */
   readonly size: number;
   /** Of `transmissionFlags`. */
@@ -136,13 +138,20 @@ class Negotiation {
     if (!header.hasMagic) return closed('what it sent is no NBD option');
     const { option, length } = header;
     if (option === options.EXPORT_NAME) return yield* this.#exportName(length);
-    if (length > maximumDataLength) return yield* this.#skip(header);
+    if (length > maximumSkippedLength) return closed(`an option of ${length} bytes`);
+    const isTooLong = length > maximumDataLength;
+    if (isTooLong) yield* skip(length);
     // The buffer is the connection's: what is kept of it has to be copied.
-    const data = length === 0 ? new Uint8Array() : new Uint8Array(yield* read(length));
+    const data = length === 0 || isTooLong ? new Uint8Array() : new Uint8Array(yield* read(length));
     if (this.#needsTls() && option !== options.STARTTLS && option !== options.ABORT) {
       return yield* this.#reply(option, optionReplies.ERR_TLS_REQD, 'this server wants TLS first');
     }
-    return yield* this.#answer(option, data);
+    if (!isTooLong) return yield* this.#answer(option, data);
+    return yield* this.#reply(
+      option,
+      optionReplies.ERR_TOO_BIG,
+      `an option has at most ${maximumDataLength} bytes here`,
+    );
   }
 
   *#answer(option: number, data: Uint8Array): Steps<Outcome> {
@@ -225,7 +234,8 @@ class Negotiation {
     if (offer === undefined) return yield* this.#unknown(option, name);
     const info = optionReplies.INFO;
     yield* this.#send(option, info, encodeExportInfo(offer.size, this.#flagsOf(offer)));
-    if (types.includes(infoTypes.NAME)) yield* this.#send(option, info, encodeTextInfo(infoTypes.NAME, name));
+    if (types.includes(infoTypes.NAME))
+      yield* this.#send(option, info, encodeTextInfo(infoTypes.NAME, offer.name ?? name));
     if (types.includes(infoTypes.DESCRIPTION) && offer.description !== undefined) {
       yield* this.#send(option, info, encodeTextInfo(infoTypes.DESCRIPTION, offer.description));
     }
@@ -263,23 +273,15 @@ class Negotiation {
     return yield* this.#reply(option, optionReplies.ACK);
   }
 
-  *#skip({ option, length }: OptionHeader): Steps<Outcome> {
-    if (length > maximumSkippedLength) return closed(`an option of ${length} bytes`);
-    for (let left = length; left > 0; left -= skippedPieceLength) yield* read(Math.min(left, skippedPieceLength));
-    return yield* this.#reply(
-      option,
-      optionReplies.ERR_TOO_BIG,
-      `an option has at most ${maximumDataLength} bytes here`,
-    );
-  }
-
   #needsTls(): boolean {
     return this.#policy.tls === 'required' && !this.#isSecure;
   }
 
-  /** Without structured replies nothing can come in chunks, nor be asked not to. */
+  /** Without structured replies nothing comes in chunks, nor is asked not to; only extended headers have payloads. */
   #flagsOf({ flags }: ExportOffer): number {
-    return this.#replies === 'simple' ? flags & ~transmissionFlags.SEND_DF : flags;
+    const { BLOCK_STATUS_PAYLOAD, SEND_DF } = transmissionFlags;
+    if (this.#replies === 'extended') return flags;
+    return flags & ~BLOCK_STATUS_PAYLOAD & ~(this.#replies === 'simple' ? SEND_DF : 0);
   }
 
   #result(name: string, offer: ExportOffer): NegotiationResult {
@@ -296,7 +298,7 @@ class Negotiation {
   }
 
   *#reply(option: number, type: number, text = ''): Steps<undefined> {
-    yield* this.#send(option, type, Buffer.from(text));
+    yield* this.#send(option, type, encodeText(text));
   }
 
   *#send(option: number, type: number, data: Uint8Array): Steps<void> {
@@ -306,6 +308,10 @@ class Negotiation {
 
 function* read(length: number): Steps<Uint8Array> {
   return (yield { kind: 'read', length }) as Uint8Array;
+}
+
+function* skip(length: number): Steps<void> {
+  for (let left = length; left > 0; left -= skippedPieceLength) yield* read(Math.min(left, skippedPieceLength));
 }
 
 function* send(bytes: Uint8Array): Steps<void> {

@@ -132,13 +132,20 @@ export function encodeContextRequest({ name, queries }: ContextRequest): Uint8Ar
   return writer.bytes;
 }
 
+/** Text as the protocol has it: without NUL, and cut off after `maximumStringLength` bytes, between characters. */
+export function encodeText(text: string): Uint8Array {
+  const bytes = new Uint8Array(maximumStringLength);
+  const { written } = new TextEncoder().encodeInto(text.replaceAll('\0', ' '), bytes);
+  return bytes.subarray(0, written);
+}
+
 /** The data of a reply `SERVER`: an export's name, and a description. */
 export function encodeServerReply(name: string, description = ''): Uint8Array {
-  const bytes = new TextEncoder().encode(name);
-  const writer = new ByteWriter(4 + bytes.length + Buffer.byteLength(description));
+  const [bytes, text] = [new TextEncoder().encode(name), encodeText(description)];
+  const writer = new ByteWriter(4 + bytes.length + text.length);
   writer.u32be(bytes.length);
   writer.put(bytes);
-  writer.utf8(description);
+  writer.put(text);
   return writer.bytes;
 }
 
@@ -161,9 +168,10 @@ export function encodeExportInfo(size: number, flags: number): Uint8Array {
 
 /** The data of a reply `INFO` that is text: `NAME`, `DESCRIPTION`. */
 export function encodeTextInfo(type: number, text: string): Uint8Array {
-  const writer = new ByteWriter(2 + Buffer.byteLength(text));
+  const bytes = encodeText(text);
+  const writer = new ByteWriter(2 + bytes.length);
   writer.u16be(type);
-  writer.utf8(text);
+  writer.put(bytes);
   return writer.bytes;
 }
 

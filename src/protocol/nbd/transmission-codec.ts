@@ -16,6 +16,9 @@ import {
 //   structured reply   u32 magic, u16 flags, u16 type, u64 cookie, u32 length of the payload
 //   extended reply     u32 magic, u16 flags, u16 type, u64 cookie, u64 offset, u64 length of the payload
 
+/** Contexts in one query; more cannot be negotiated. */
+const maximumQueriedContexts = 1024;
+
 /** How replies look, as it was negotiated. */
 export type ReplyStyle = 'simple' | 'structured' | 'extended';
 
@@ -155,6 +158,25 @@ export function encodeStatusPayload(contextId: number, runs: readonly StatusRun[
     }
   }
   return new Uint8Array(view.buffer);
+}
+
+/** What the payload of a `BLOCK_STATUS` request asks for. */
+export interface StatusQuery {
+  /** Of the range, in bytes; not a safe integer where it is past all disks. */
+  readonly length: number;
+  readonly contextIds: readonly number[];
+}
+
+/** The payload of an extended `BLOCK_STATUS`: u64 length of the range, u32 contexts. `undefined` for what is none. */
+export function decodeStatusQuery(payload: Uint8Array): StatusQuery | undefined {
+  if (payload.length < 8 || payload.length % 4 !== 0 || payload.length > 8 + 4 * maximumQueriedContexts)
+    return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const length = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+  return {
+    length,
+    contextIds: Array.from({ length: payload.length / 4 - 2 }, (_, index) => view.getUint32(8 + 4 * index)),
+  };
 }
 
 /** The type of chunk that a context's runs go in. */

@@ -4,7 +4,7 @@ import { maximumPayloadLength } from './nbd-export.ts';
 import type { Pending } from './replies.ts';
 import type { RequestError } from './request-error.ts';
 
-const { DF, FAST_ZERO, FUA, NO_HOLE, REQ_ONE } = commandFlags;
+const { DF, FAST_ZERO, FUA, NO_HOLE, PAYLOAD_LEN, REQ_ONE } = commandFlags;
 
 /** Flags that go with each command; FUA, once offered, goes with all. */
 const flagsOf = new Map<number, number>([
@@ -22,6 +22,8 @@ const flagsOf = new Map<number, number>([
 export interface RequestRules {
   readonly device: BlockDevice;
   readonly isStructured: boolean;
+  /** Whether a flag says which requests carry a payload. */
+  readonly isExtended: boolean;
   readonly hasContexts: boolean;
 }
 
@@ -30,7 +32,9 @@ export function requestProblem(request: Pending, rules: RequestRules): RequestEr
   const { command, flags, length, offset } = request;
   const known = flagsOf.get(command);
   if (known === undefined) return invalid(`there is no command ${nameIn(commands, command)} here`);
-  const unknown = flags & ~known;
+  const payloadFlag = rules.isExtended && command === commands.WRITE ? PAYLOAD_LEN : 0;
+  if ((flags & payloadFlag) !== payloadFlag) return invalid('a write without a payload');
+  const unknown = flags & ~known & ~payloadFlag;
   if (unknown !== 0 || ((flags & DF) !== 0 && !rules.isStructured)) {
     return invalid(`${nameIn(commands, command)} has no ${flagNames(commandFlags, unknown === 0 ? DF : unknown)} here`);
   }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { commands, nbdErrors } from '../../protocol/nbd/constants.ts';
+import { commandFlags, commands, nbdErrors } from '../../protocol/nbd/constants.ts';
 import type { NegotiationResult } from '../../protocol/nbd/negotiation.ts';
 import {
   decodeRequest,
@@ -46,7 +46,7 @@ export class NbdConnection {
   readonly #ended = Promise.withResolvers<void>();
   #rest: Uint8Array = nothing;
   #incoming: Incoming | undefined;
-  /** A write whose payload is too long; refused when all of that went by, as clients do not listen before. */
+  /** A request whose payload is too long; refused when all of that went by, as clients do not listen before. */
   #refused: { readonly request: Pending; left: number } | undefined;
   #inFlight = 0;
   #inFlightLength = 0;
@@ -115,14 +115,18 @@ export class NbdConnection {
     const request = emptyRequest();
     decodeRequest(view, position, this.#extended, request);
     if (!request.hasMagic) return this.#lose(available);
-    if (request.command !== commands.WRITE) {
+    // With extended headers a flag says so, and without them only a write has a payload.
+    const hasPayload = this.#extended
+      ? (request.flags & commandFlags.PAYLOAD_LEN) !== 0
+      : request.command === commands.WRITE;
+    if (!hasPayload) {
       this.#start(request, undefined);
       return this.#headerLength;
     }
-    return this.#takeWrite(request, bytes, position);
+    return this.#takePayload(request, bytes, position);
   }
 
-  #takeWrite(request: RequestHeader, bytes: Uint8Array, position: number): number {
+  #takePayload(request: RequestHeader, bytes: Uint8Array, position: number): number {
     const { length } = request;
     const start = position + this.#headerLength;
     if (length > maximumPayloadLength) {
@@ -144,7 +148,7 @@ export class NbdConnection {
     refused.left -= length;
     if (refused.left === 0) {
       this.#refused = undefined;
-      const message = `a write has at most ${maximumPayloadLength} bytes here`;
+      const message = `a payload has at most ${maximumPayloadLength} bytes here`;
       this.#replies.fail(refused.request, { error: nbdErrors.EINVAL, message });
     }
     return length;

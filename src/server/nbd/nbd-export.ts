@@ -14,6 +14,8 @@ export interface NbdExport {
   readonly contexts?: ReadonlyMap<string, StatusSource>;
   /** A context that is made when somebody asks for it; `undefined` where there is none of that name. */
   readonly findContext?: (name: string) => StatusSource | undefined;
+  /** Whether each connection has a disk of its own, so that a flush on one covers nothing of the others. */
+  readonly isPrivate?: boolean;
 }
 
 /** An export that a connection may come to. */
@@ -44,10 +46,10 @@ type DiskTraits = Pick<BlockDevice, 'size' | 'blockSize' | 'supports'>;
 
 /** An export as the negotiation offers it. */
 export function offerOf(nbdExport: Omit<NbdExport, 'device'> & { readonly device: DiskTraits }): ExportOffer {
-  const { contexts, description, device, findContext } = nbdExport;
+  const { contexts, description, device, findContext, isPrivate = false } = nbdExport;
   return {
     size: device.size,
-    flags: flagsOf(device),
+    flags: isPrivate ? flagsOf(device) & ~transmissionFlags.CAN_MULTI_CONN : flagsOf(device),
     // A device takes requests of any alignment; its own is the one it prefers.
     blockSizes: { minimum: 1, preferred: preferredSize(device), maximum: maximumPayloadLength },
     description,
@@ -64,8 +66,9 @@ export function statusSource({ contexts, device, findContext }: NbdExport, name:
 
 function flagsOf({ supports }: DiskTraits): number {
   const flags = transmissionFlags;
-  // All connections share the device, so that a flush on one covers the others.
-  const all = flags.HAS_FLAGS | flags.SEND_FLUSH | flags.SEND_DF | flags.CAN_MULTI_CONN | flags.SEND_CACHE;
+  // Connections share the device, so that a flush on one covers the others.
+  const shared = flags.HAS_FLAGS | flags.SEND_FLUSH | flags.SEND_DF | flags.CAN_MULTI_CONN | flags.SEND_CACHE;
+  const all = shared | flags.BLOCK_STATUS_PAYLOAD;
   if (!supports.write) return all | flags.READ_ONLY;
   return all | flags.SEND_FUA | flags.SEND_TRIM | flags.SEND_WRITE_ZEROES | flags.SEND_FAST_ZERO;
 }

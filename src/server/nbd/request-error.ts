@@ -16,8 +16,12 @@ const errorsByCode: Partial<Record<ErrorCode, number>> = {
   UNSUPPORTED: nbdErrors.ENOTSUP,
 };
 
-/** What a client is told when a device failed: not where the server's files are. */
-export function deviceError(error: unknown): RequestError {
-  const number = (isVarveError(error) ? errorsByCode[error.code] : undefined) ?? nbdErrors.EIO;
+/**
+ * What a client is told when a device failed: not where the server's files are. `ENOTSUP` is kept for zeroing that had
+ * to be quick; source: proto.md, "Error values".
+ */
+export function deviceError(error: unknown, isFastZero = false): RequestError {
+  const found = (isVarveError(error) ? errorsByCode[error.code] : undefined) ?? nbdErrors.EIO;
+  const number = found === nbdErrors.ENOTSUP && !isFastZero ? nbdErrors.EINVAL : found;
   return { error: number, message: isVarveError(error) ? `the disk failed: ${error.code}` : 'the disk failed' };
 }

@@ -1,7 +1,8 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, Extent, MaybePromise } from '../../block/block-device.ts';
-import { commandFlags, commands } from '../../protocol/nbd/constants.ts';
+import { commandFlags, commands, nbdErrors } from '../../protocol/nbd/constants.ts';
 import type { SelectedContext } from '../../protocol/nbd/negotiation.ts';
+import { decodeStatusQuery } from '../../protocol/nbd/transmission-codec.ts';
 import { type RequestRules, requestProblem } from './check-request.ts';
 import { type NbdExport, type StatusSource, statusSource } from './nbd-export.ts';
 import type { Pending, Replies } from './replies.ts';
@@ -33,7 +34,7 @@ export interface RequestHandlerOptions {
 export class RequestHandler {
   readonly #device: BlockDevice;
   readonly #rules: RequestRules;
-  readonly #contexts: readonly { readonly id: number; readonly source: StatusSource }[];
+  readonly #contexts: readonly ContextSource[];
   readonly #output: ReplyOutput;
   readonly #replies: Replies;
   /** Whether the last read was done when it returned, so that the next one may go straight into the output. */
@@ -48,24 +49,30 @@ export class RequestHandler {
       const source = statusSource(nbdExport, name);
       return source === undefined ? [] : [{ id, source }];
     });
-    this.#rules = { device, isStructured: replies.style !== 'simple', hasContexts: this.#contexts.length > 0 };
+    this.#rules = {
+      device,
+      isStructured: replies.style !== 'simple',
+      isExtended: replies.style === 'extended',
+      hasContexts: this.#contexts.length > 0,
+    };
   }
 
   /** `payload` belongs to the handler until the request is answered. */
   handle(request: Pending, payload: Uint8Array | undefined): MaybePromise<void> {
+    if (payload !== undefined && request.command === commands.BLOCK_STATUS) return this.#query(request, payload);
     const problem = requestProblem(request, this.#rules);
     if (problem !== undefined) return this.#replies.fail(request, problem);
     try {
       if (request.command === commands.READ) return this.#read(request);
-      if (request.command === commands.BLOCK_STATUS) return this.#status(request);
+      if (request.command === commands.BLOCK_STATUS) return this.#status(request, this.#contexts);
       const pending = this.#change(request, payload);
       if (pending === undefined) return this.#replies.done(request);
       return pending.then(
         () => this.#replies.done(request),
-        (error) => this.#replies.fail(request, deviceError(error)),
+        (error) => this.#replies.fail(request, deviceError(error, isFastZero(request))),
       );
     } catch (error) {
-      this.#replies.fail(request, deviceError(error));
+      this.#replies.fail(request, deviceError(error, isFastZero(request)));
     }
   }
 
@@ -196,11 +203,27 @@ export class RequestHandler {
     this.#output.append(reply);
   }
 
-  async #status(request: Pending): Promise<void> {
+  /** A status of the contexts alone that a payload names. */
+  #query(request: Pending, payload: Uint8Array): MaybePromise<void> {
+    const query = decodeStatusQuery(payload);
+    const wanted = new Set(query?.contextIds);
+    const contexts = this.#contexts.filter(({ id }) => wanted.has(id));
+    if (query === undefined || contexts.length === 0 || contexts.length !== query.contextIds.length) {
+      return this.#replies.fail(request, {
+        error: nbdErrors.EINVAL,
+        message: 'that names no contexts of this connection',
+      });
+    }
+    const asked = { ...request, flags: request.flags & ~commandFlags.PAYLOAD_LEN, length: query.length };
+    const problem = requestProblem(asked, this.#rules);
+    return problem === undefined ? this.#status(asked, contexts) : this.#replies.fail(request, problem);
+  }
+
+  async #status(request: Pending, contexts: readonly ContextSource[]): Promise<void> {
     const one = (request.flags & commandFlags.REQ_ONE) !== 0;
     try {
       const found = [];
-      for (const { id, source } of this.#contexts) found.push({ id, runs: await statusRuns(source, request, one) });
+      for (const { id, source } of contexts) found.push({ id, runs: await statusRuns(source, request, one) });
       for (const [index, { id, runs }] of found.entries()) {
         this.#replies.status(request, id, runs, index === found.length - 1);
       }
@@ -208,6 +231,16 @@ export class RequestHandler {
       this.#replies.fail(request, deviceError(error));
     }
   }
+}
+
+function isFastZero({ command, flags }: Pending): boolean {
+  return command === commands.WRITE_ZEROES && (flags & commandFlags.FAST_ZERO) !== 0;
+}
+
+/** A context that was negotiated. */
+interface ContextSource {
+  readonly id: number;
+  readonly source: StatusSource;
 }
 
 /** A part of a read: data, or a hole that is worth a chunk of its own. */
