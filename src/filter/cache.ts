@@ -27,6 +27,11 @@ export interface CacheStats {
 /** A device that remembers what was read. */
 export interface CacheDevice extends BlockDevice {
   readonly stats: CacheStats;
+  /**
+   * Fetches what is not there yet of a range, in bytes, all of it at the same time. It does not fail: what cannot be
+   * fetched is not there when it is read.
+   */
+  prefetch(offset: number, length: number): MaybePromise<void>;
   /** Forgets a range, in bytes, or everything: somebody changed the wrapped device behind the cache's back. */
   invalidate(offset?: number, length?: number): void;
 }
@@ -101,6 +106,16 @@ class CachingDevice extends ForwardingDevice implements CacheDevice {
     return this.#change(offset, length, () => super.trim(offset, length));
   }
 
+  prefetch(offset: number, length: number): MaybePromise<void> {
+    const pending: Promise<void>[] = [];
+    try {
+      for (const { done } of this.#fetchBlocks(offset, offset + length)) if (done !== undefined) pending.push(done);
+    } catch {
+      // Whoever reads it is told.
+    }
+    if (pending.length > 0) return Promise.allSettled(pending).then(() => undefined);
+  }
+
   invalidate(offset = 0, length = this.size - offset): void {
     if (length <= 0) return;
     const first = Math.floor(offset / this.#cacheBlockSize);
@@ -131,6 +146,18 @@ class CachingDevice extends ForwardingDevice implements CacheDevice {
       const load = shared ?? this.#load(index, end);
       yield load.done;
       position = copy(load.bytes, load.offset, target, offset, position);
+    }
+  }
+
+  /** What is being fetched of a range by now. */
+  *#fetchBlocks(offset: number, end: number): Generator<Load, undefined> {
+    for (let position = offset; position < end; ) {
+      const index = Math.floor(position / this.#cacheBlockSize);
+      position = (index + 1) * this.#cacheBlockSize;
+      if (this.#blocks.get(index) !== undefined) continue;
+      const load = this.#loads.get(index) ?? this.#load(index, end);
+      yield load;
+      position = Math.max(position, load.offset + load.bytes.length);
     }
   }
 
