@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { formatSize } from '../src/base/size.ts';
 import type { BlockDevice } from '../src/block/block-device.ts';
 import { openFileDevice } from '../src/block/file-device.ts';
-import { fileTarget } from '../src/format/file-target.ts';
 import { openImage, writableFormatNamed } from '../src/format/formats.ts';
 import type { FormatDevice, WriteImageOptions } from '../src/format/image-format.ts';
+import { syncedFileTarget } from '../src/image/synced-file-target.ts';
 import { chainMemory, chainReads } from './runner/chain-reads.ts';
 import { type Contestant, contest } from './runner/contest.ts';
 import { debianDisk } from './runner/debian-disk.ts';
@@ -37,9 +37,10 @@ async function convert(source: string, target: string, format: string, compressi
   const start = performance.now();
   {
     await using disk = await open(source);
-    const fd = fs.openSync(target, 'wx');
-    await writableFormatNamed(format).write(disk, fileTarget(fd, target), { compression: compression as Compression });
-    fs.closeSync(fd);
+    await using file = await fs.promises.open(target, 'wx');
+    const written = syncedFileTarget(file, target);
+    await writableFormatNamed(format).write(disk, written, { compression: compression as Compression });
+    await file.datasync();
   }
   console.log(performance.now() - start);
 }

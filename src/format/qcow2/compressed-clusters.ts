@@ -23,6 +23,8 @@ export class CompressedClusters {
   /** Content by host offset, the oldest first. */
   readonly #kept = new Map<number, Uint8Array>();
   readonly #capacity: number;
+  /** Takes the packed bytes where the file answers at once instead of a fresh buffer for each cluster. */
+  #packed: Uint8Array | undefined;
 
   constructor(options: CompressedClustersOptions) {
     this.#options = options;
@@ -37,10 +39,20 @@ export class CompressedClusters {
   read(target: Uint8Array, offset: number, run: ClusterRun): MaybePromise<void> {
     const kept = this.#kept.get(run.hostOffset);
     if (kept !== undefined) return this.#copy(target, kept, offset);
-    const bytes = new Uint8Array(run.compressedLength);
+    const packed = this.#takePacked(run.compressedLength);
+    const bytes = packed.subarray(0, run.compressedLength);
     const reading = this.#options.file.read(bytes, run.hostOffset);
-    if (reading === undefined) return this.#decompress(target, bytes, offset, run);
+    if (reading === undefined) {
+      this.#packed = packed;
+      return this.#decompress(target, bytes, offset, run);
+    }
     return reading.then(() => this.#decompress(target, bytes, offset, run));
+  }
+
+  #takePacked(length: number): Uint8Array {
+    const packed = this.#packed;
+    this.#packed = undefined;
+    return packed !== undefined && packed.length >= length ? packed : new Uint8Array(length);
   }
 
   #decompress(target: Uint8Array, bytes: Uint8Array, offset: number, run: ClusterRun): void {
