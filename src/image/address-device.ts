@@ -21,7 +21,9 @@ export async function openAddressDevice(
   { connections, writable = false }: AddressDeviceOptions = {},
 ): Promise<BlockDevice> {
   if (address.kind === 'http') {
-    throw new VarveError('UNSUPPORTED', `cannot open ${address.label}: HTTP is not supported yet; download it first`);
+    if (writable) throw new VarveError('READ_ONLY', `cannot write ${address.label}: files over HTTP are only read`);
+    const { openHttpDevice } = await import('../block/http/http-device.ts');
+    return await openHttpDevice(address.http, { connections });
   }
   const { openNbdDevice } = await import('../block/nbd/nbd-device.ts');
   const device = await openNbdDevice(address.nbd, {
