@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { iotestsTools } from './iotests/iotests-tools.ts';
 import { knownDifference } from './iotests/known-differences.ts';
+import { nbdSample } from './iotests/nbd-tests.ts';
 import { qemuSource } from './iotests/qemu-source.ts';
 import { runIotests } from './iotests/run-iotests.ts';
+import { runNbdIotests } from './iotests/run-nbd-iotests.ts';
 import { skipWithout } from './require-tool.ts';
 
 const skip = skipWithout('qemu-img', 'qemu-io', 'qemu-nbd', 'apt-get', 'python3');
@@ -30,3 +32,14 @@ test('images that a few of QEMU’s own tests make are read, mapped and checked 
   // What the test prints is as it should be: nobody is in its way.
   assert.match(outcomes.get('039') ?? '', /^pass/);
 });
+
+for (const group of nbdSample) {
+  const name = `with varve serve in the place of qemu-nbd, a few of QEMU’s own tests pass: ${group.options.join(' ')}`;
+  test(name, { skip }, async (t) => {
+    const source = await qemuSource();
+    if ('reason' in source) return t.skip(source.reason);
+    const common = { source: source.directory, tools: iotestsTools() };
+    const { log, outcomes } = await runNbdIotests({ ...common, ...group, server: 'varve' });
+    for (const number of group.tests) assert.match(outcomes.get(number) ?? '', /^pass/, log);
+  });
+}

@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type CheckOutcome, runCheckScript } from './check-script.ts';
 import { type Finding, Judge } from './judge.ts';
 import { toolWrappers } from './tool-wrappers.ts';
 
@@ -20,12 +20,8 @@ export interface IotestsOptions {
 }
 
 /** What came out. */
-export interface IotestsResult {
+export interface IotestsResult extends CheckOutcome {
   readonly findings: readonly Finding[];
-  /** What QEMU's runner says of each test: `pass`, `fail`, `not run`. */
-  readonly outcomes: ReadonlyMap<string, string>;
-  /** All that QEMU's runner printed. */
-  readonly log: string;
 }
 
 /** Runs some of QEMU's file tests, and looks at their images as they come to be. */
@@ -45,29 +41,10 @@ export async function runIotests(options: IotestsOptions): Promise<IotestsResult
       TEST_DIR: images,
       SOCK_DIR: join(directory, 'sockets'),
     };
-    const log = await check(options, environment);
-    return { findings: judge.findings, outcomes: outcomesIn(log), log };
+    const { format = 'qcow2', source, tests } = options;
+    const outcome = await runCheckScript({ source, options: [`-${format}`, ...tests], environment });
+    return { findings: judge.findings, ...outcome };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** Two at a time: more than one gives every test a directory of its own. */
-function check({ format = 'qcow2', source, tests }: IotestsOptions, env: NodeJS.ProcessEnv): Promise<string> {
-  const options = ['-n', '10', 'python3', './check', '-j', '2', `-${format}`, ...tests];
-  const cwd = join(source, 'tests/qemu-iotests');
-  return new Promise((resolve) => {
-    const started = execFile('nice', options, { cwd, env, maxBuffer: 2 ** 28 }, (_error, stdout, stderr) => {
-      resolve(stdout + stderr);
-    });
-    started.stdin?.end();
-  });
-}
-
-/** A line of it: `001   pass       [12:00:00] [12:00:01]   0.8s`, and why where it did not run. */
-function outcomesIn(log: string): Map<string, string> {
-  const lines = log.matchAll(
-    /^(\d{3}) +(pass|fail|not run) +\[.*\] +(?:[\d.]+s|\.\.\.)? *(?:\(last: [\d.]+s\))? *(.*)$/gm,
-  );
-  return new Map([...lines].map(([, test = '', outcome = '', why = '']) => [test, `${outcome} ${why}`.trim()]));
 }

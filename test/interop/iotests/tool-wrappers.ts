@@ -32,16 +32,14 @@ export async function toolWrappers(
   for (const [name, tool] of Object.entries(tools)) {
     await writeProgram(join(directory, name), wrapperScript(directory, tool));
   }
-  await writeProgram(join(directory, 'qemu-system-none'), machineStub(tools['qemu-img']));
-  await writeProgram(join(directory, 'qemu-storage-daemon'), '#!/bin/sh\nexit 1\n');
+  const stubs = await machineStubs(directory, tools['qemu-img']);
   // Opened for both, so that the pipe never ends, and twice, as closing it waits for a read that is under way.
   const [pipe, end] = [await open(requests, 'r+'), await open(requests, 'r+')];
   const stream = pipe.createReadStream();
   const served = serve(stream, directory, afterCall);
   return {
     environment: {
-      QEMU_PROG: join(directory, 'qemu-system-none'),
-      QSD_PROG: join(directory, 'qemu-storage-daemon'),
+      ...stubs,
       QEMU_IMG_PROG: join(directory, 'qemu-img'),
       QEMU_IO_PROG: join(directory, 'qemu-io'),
     },
@@ -55,7 +53,16 @@ export async function toolWrappers(
   };
 }
 
-async function writeProgram(path: string, script: string): Promise<void> {
+/** What stands in for the emulator and the storage daemon, as environment variables for tests that start neither. */
+export async function machineStubs(directory: string, qemuImg: string): Promise<Record<string, string>> {
+  const emulator = join(directory, 'qemu-system-none');
+  const daemon = join(directory, 'qemu-storage-daemon');
+  await writeProgram(emulator, machineStub(qemuImg));
+  await writeProgram(daemon, '#!/bin/sh\nexit 1\n');
+  return { QEMU_PROG: emulator, QSD_PROG: daemon };
+}
+
+export async function writeProgram(path: string, script: string): Promise<void> {
   await writeFile(path, script);
   await chmod(path, 0o755);
 }
@@ -83,6 +90,7 @@ exit $status
 function machineStub(qemuImg: string): string {
   return `#!/bin/sh
 case "$*" in
+*'-device help'*) echo 'name "virtio-blk-pci", bus PCI' ;;
 *'-machine help'*) echo 'pc                   Standard PC (default)' ;;
 *format=help*) '${qemuImg}' --help | grep '^Supported formats:'; echo ;;
 *) exit 1 ;;
