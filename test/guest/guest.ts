@@ -4,16 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findCommand } from '../../scripts/setup/project.mjs';
 
-/** How a virtual machine is started. */
+/** What a virtual machine is started with. */
 export interface GuestOptions {
   readonly kernelPath: string;
-  readonly initramfs?: Uint8Array;
-  /** For the kernel, besides those that bring its messages to the console. */
-  readonly parameters?: string;
+  readonly initramfs: Uint8Array;
   /** For QEMU: its disks and networks. */
   readonly devices?: readonly string[];
-  /** It is ended then, and whoever waits is told what it had printed, in milliseconds; 4 minutes where it is not given. */
-  readonly timeoutMs?: number;
+  /** Gives the process that QEMU runs in, or under; QEMU itself where it is not given. */
+  readonly launch?: (command: readonly string[]) => ChildProcess;
 }
 
 /** A virtual machine that runs. Disposing ends it. */
@@ -31,28 +29,30 @@ export interface Guest extends AsyncDisposable {
 /** Options for QEMU that make a network with a card, on which 10.0.2.2 is this machine's 127.0.0.1. */
 export const userNetwork: readonly string[] = ['-nic', 'user,model=virtio-net-pci'];
 
-/** QEMU's options for a machine that boots a kernel, with its console on standard input and output. */
-export function machineOptions(kernelPath: string, initramfsPath: string | undefined, parameters = ''): string[] {
-  return [
-    // Where the processor's own virtualization can be seen, it need not work.
-    ...['-accel', 'tcg', '-m', '512', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-serial', 'stdio', '-kernel', kernelPath, ...(initramfsPath === undefined ? [] : ['-initrd', initramfsPath])],
-    ...['-append', `console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on ${parameters}`],
-  ];
-}
+/** It is ended then, and whoever waits is told what it had printed. */
+const timeoutMs = 240_000;
 
 /** Starts a virtual machine, emulated, with half a gigabyte of memory. */
 export async function startGuest(options: GuestOptions): Promise<Guest> {
-  const { devices = [], initramfs, kernelPath, parameters, timeoutMs = 240_000 } = options;
-  const directory = await mkdtemp(join(tmpdir(), 'varve-'));
-  const initramfsPath = initramfs === undefined ? undefined : join(directory, 'initramfs');
-  if (initramfsPath !== undefined && initramfs !== undefined) await writeFile(initramfsPath, initramfs);
+  const { devices = [], initramfs, kernelPath, launch = spawnDirectly } = options;
   const program = findCommand('qemu-system-x86_64');
   if (program === undefined) throw new Error('qemu-system-x86_64 is not installed');
-  const child = spawn(program, [...machineOptions(kernelPath, initramfsPath, parameters), ...devices]);
-  const running = new RunningGuest(child, timeoutMs);
+  const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+  const initramfsPath = join(directory, 'initramfs');
+  await writeFile(initramfsPath, initramfs);
+  const machine = [
+    // Where the processor's own virtualization can be seen, it need not work.
+    ...['-accel', 'tcg', '-m', '512', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-serial', 'stdio', '-kernel', kernelPath, '-initrd', initramfsPath],
+    ...['-append', 'console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on'],
+  ];
+  const running = new RunningGuest(launch([program, ...machine, ...devices]));
   void running.over.then(() => rm(directory, { recursive: true, force: true }));
   return running;
+}
+
+function spawnDirectly([program = '', ...options]: readonly string[]): ChildProcess {
+  return spawn(program, options);
 }
 
 class RunningGuest implements Guest {
@@ -62,7 +62,7 @@ class RunningGuest implements Guest {
   readonly #news = new Set<() => void>();
   #isOver = false;
 
-  constructor(child: ChildProcess, timeoutMs: number) {
+  constructor(child: ChildProcess) {
     this.#child = child;
     child.stdout?.on('data', (chunk: Buffer) => this.#print(chunk.toString('latin1')));
     child.stderr?.on('data', (chunk: Buffer) => this.#print(chunk.toString('latin1')));

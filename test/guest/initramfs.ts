@@ -15,16 +15,19 @@ export interface InitramfsOptions {
   readonly programs?: readonly string[];
   /** Further files, by their paths without a slash in front. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
-  /** Run by busybox's shell once the modules are loaded; when it ends, so does the guest. */
-  readonly script: string;
+  /** What is done once the modules are loaded. */
+  readonly task: ScriptOrRoot;
 }
+
+/** Either a script for busybox's shell, with whose end the guest ends, or a disk whose ext4 is the system to start. */
+export type ScriptOrRoot = { readonly script: string } | { readonly root: string };
 
 /**
  * A first root file system. Its `init` loads the modules, sets the network up as QEMU's user networking has it (the
- * host is 10.0.2.2), runs the script, and says `guest: ended with STATUS` before it powers off.
+ * host is 10.0.2.2), and runs the script, and says `guest: ended with STATUS` before it powers off.
  */
 export async function makeInitramfs(options: InitramfsOptions): Promise<Uint8Array> {
-  const { files = {}, kernel, modules = [], programs = [], script } = options;
+  const { files = {}, kernel, modules = [], programs = [], task } = options;
   const all = new Map<string, ArchiveEntry>();
   const add = (path: string, mode: number, content: Uint8Array): void => {
     for (const directory of parents(path)) all.set(directory, { path: directory, mode: 0o40755 });
@@ -37,8 +40,9 @@ export async function makeInitramfs(options: InitramfsOptions): Promise<Uint8Arr
   const paths = await kernel.modules(...modules);
   for (const path of paths) add(`modules/${basename(path)}`, 0o100644, await readFile(path));
   for (const [path, content] of Object.entries(files)) add(path, 0o100644, content);
-  add('init', 0o100755, Buffer.from(initScript(paths.map((path) => basename(path)))));
-  add('script', 0o100644, Buffer.from(script));
+  const moduleNames = paths.map((path) => basename(path));
+  add('init', 0o100755, Buffer.from(initScript(moduleNames) + ('root' in task ? startSystem(task.root) : runScript)));
+  if ('script' in task) add('script', 0o100644, Buffer.from(task.script));
   return encodeCpio([...all.values()].sort((one, other) => (one.path < other.path ? -1 : 1)));
 }
 
@@ -58,9 +62,20 @@ if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up
   ip route add default via 10.0.2.2
 fi
+`;
+}
+
+const runScript = `
 sh /script
 echo "guest: ended with $?"
 poweroff -f
+`;
+
+function startSystem(root: string): string {
+  return `
+mount ${root} /mnt
+umount /proc /sys /dev
+exec switch_root /mnt /sbin/init
 `;
 }
 

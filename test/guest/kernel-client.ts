@@ -41,7 +41,7 @@ export async function tryKernelClient({ directory, ext4Format, kernel, readsAll 
     kernel,
     modules: ['virtio_pci', 'virtio_net', 'nbd', 'xfs'],
     programs: kernelClientTools.filter((name) => !['debugfs', 'qemu-img'].includes(name)),
-    script: guestScript(server.port, ext4Path, xfsPath, readsAll),
+    task: { script: guestScript(server.port, ext4Path, xfsPath, readsAll) },
   });
   await using guest = await startGuest({ kernelPath: kernel.path, initramfs, devices: userNetwork });
   const printed = await guest.end();

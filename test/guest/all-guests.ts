@@ -1,0 +1,41 @@
+/**
+ * What takes virtual machines longer than `npm test` has time for: `npm run guests`
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { tryBootFromFile, tryBootFromStore } from './boot-served.ts';
+import { guestKernel } from './guest-kernel.ts';
+import { tryKernelClient } from './kernel-client.ts';
+import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
+
+const found = await guestKernel();
+if ('reason' in found) throw new Error(found.reason);
+const kernel = found;
+
+function guestTest(name: string, body: (directory: string) => Promise<void>): void {
+  test(name, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+    t.after(() => rm(directory, { recursive: true }));
+    await body(directory);
+  });
+}
+
+for (const ext4Format of ['raw', 'qcow2'] as const) {
+  guestTest(`Linux’s own client puts ext4 on ${ext4Format} and XFS on the other, and each byte is there`, (directory) =>
+    tryKernelClient({ directory, kernel, ext4Format, readsAll: true }),
+  );
+}
+guestTest('a server is killed while Linux’s own client writes, and what was synced is there', (directory) =>
+  tryKernelClientAfterKill({ directory, kernel }),
+);
+guestTest('a server is killed while QEMU’s client writes, and the guest goes on', (directory) =>
+  tryQemuClientAfterKill({ directory, kernel }),
+);
+guestTest('Linux boots from a qcow2 file that is served, and writes to it', (directory) =>
+  tryBootFromFile({ directory, kernel }),
+);
+guestTest('Linux boots from an image in a store, twice, and leaves nothing behind', (directory) =>
+  tryBootFromStore({ directory, kernel }),
+);

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { projectDirectory } from '../../scripts/project.ts';
+import { startGuest } from './guest.ts';
+import type { GuestKernel } from './guest-kernel.ts';
+import { makeInitramfs } from './initramfs.ts';
+import { makeSmallSystem, shellPrompt } from './small-system.ts';
+
+const run = promisify(execFile);
+
+/** What is tried. */
+export interface BootTrial {
+  readonly kernel: GuestKernel;
+  /** Empty. */
+  readonly directory: string;
+}
+
+/** Boots Linux from a qcow2 file that is served; what is written at its shell is in the file then. */
+export async function tryBootFromFile({ directory, kernel }: BootTrial): Promise<void> {
+  const raw = await makeSmallSystem(directory);
+  const disk = join(directory, 'root.qcow2');
+  await run('qemu-img', ['convert', '-O', 'qcow2', raw, disk]);
+  await writeAtShell({ kernel, served: [disk], store: join(directory, 'store') });
+  await run('qemu-img', ['check', disk]);
+  await run('qemu-img', ['convert', '-O', 'raw', disk, raw]);
+  await run('e2fsck', ['-fn', raw]);
+  assert.equal((await run('debugfs', ['-R', 'cat /etc/motto', raw])).stdout, 'written by the guest\n');
+}
+
+/** Boots Linux from an image in a store, with an overlay that is thrown away; the image stays as it was. */
+export async function tryBootFromStore({ directory, kernel }: BootTrial): Promise<void> {
+  const raw = await makeSmallSystem(directory);
+  const store = join(directory, 'store');
+  const varve = (...args: string[]): Promise<unknown> =>
+    run(join(projectDirectory, 'varve'), args, { env: { ...process.env, VARVE_STORE: store } });
+  await varve('import', raw, 'web');
+  for (const _ of ['once', 'and again']) await writeAtShell({ kernel, served: ['web', '--ephemeral'], store });
+  await varve('compare', 'web', raw);
+  await varve('verify');
+}
+
+interface ShellTrial {
+  readonly kernel: GuestKernel;
+  /** Arguments for `varve serve`. */
+  readonly served: readonly string[];
+  readonly store: string;
+}
+
+/** Sees that the system is as it was made, writes a file, reads it again past all caches, and leaves. */
+async function writeAtShell({ kernel, served, store }: ShellTrial): Promise<void> {
+  const initramfs = await makeInitramfs({ kernel, modules: ['virtio_pci', 'virtio_blk'], task: { root: '/dev/vda' } });
+  await using guest = await startGuest({
+    kernelPath: kernel.path,
+    initramfs,
+    devices: ['-drive', 'file=$nbd,format=raw,if=virtio'],
+    launch: (command) =>
+      spawn(join(projectDirectory, 'varve'), ['serve', ...served, '--run', command.map(quoted).join(' ')], {
+        env: { ...process.env, VARVE_STORE: store },
+      }),
+  });
+  await guest.waitFor(shellPrompt);
+  const commands = [
+    'test ! -e /etc/motto && echo written by the guest > /etc/motto && sync',
+    'echo 3 > /proc/sys/vm/drop_caches; echo "it is $(cat /etc/motto)."; exit',
+  ];
+  for (const command of commands) guest.type(command);
+  const printed = await guest.end();
+  assert.match(printed, /^it is written by the guest\.$/m, printed);
+  assert.match(printed, /reboot: Power down/);
+}
+
+/** For a shell that is to expand variables alone. */
+function quoted(word: string): string {
+  return `"${word.replaceAll(/["\\`]/g, '\\$&')}"`;
+}
