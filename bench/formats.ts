@@ -8,6 +8,7 @@ import { openImage, writableFormatNamed } from '../src/format/formats.ts';
 import type { FormatDevice, WriteImageOptions } from '../src/format/image-format.ts';
 import { syncedFileTarget } from '../src/image/synced-file-target.ts';
 import { chainMemory, chainReads } from './runner/chain-reads.ts';
+import { commits } from './runner/commits.ts';
 import { type Contestant, contest } from './runner/contest.ts';
 import { debianDisk } from './runner/debian-disk.ts';
 import { fileSnapshots } from './runner/file-snapshots.ts';
@@ -20,12 +21,20 @@ type Compression = NonNullable<WriteImageOptions['compression']>;
 interface Conversion {
   readonly name: string;
   readonly source: string;
-  readonly format: 'raw' | 'qcow2';
+  readonly format: 'raw' | 'qcow2' | 'vdi' | 'vhd' | 'vhdx' | 'vmdk';
   readonly compression: Compression;
 }
 
 const title = 'formats: disk files, beside qemu-img and qemu-io';
 const qemuOptions = { none: [], deflate: ['-c'], zstd: ['-c', '-o', 'compression_type=zstd'] } as const;
+const qemuFormats = {
+  raw: ['raw'],
+  qcow2: ['qcow2'],
+  vdi: ['vdi'],
+  vhd: ['vpc'],
+  vhdx: ['vhdx'],
+  vmdk: ['vmdk', '-o', 'subformat=streamOptimized'],
+} as const;
 const randomReadCount = 5000;
 
 async function open(path: string): Promise<FormatDevice> {
@@ -52,7 +61,7 @@ function ours({ compression, format, source }: Conversion, target: string): { mi
 }
 
 function theirs({ compression, format, source }: Conversion, target: string): number {
-  const command = ['qemu-img', 'convert', '-m', '16', '-W', '-t', 'writeback', '-O', format];
+  const command = ['qemu-img', 'convert', '-m', '16', '-W', '-t', 'writeback', '-O', ...qemuFormats[format]];
   return run([...command, ...qemuOptions[compression], source, target]).milliseconds;
 }
 
@@ -147,6 +156,10 @@ async function measure(bench: Bench): Promise<void> {
     const raw = await compare(bench, { name: `${name} → raw`, source, format: 'raw', compression: 'none' });
     run(['cmp', disk.path, raw]);
   }
+  for (const format of ['vdi', 'vhd', 'vhdx', 'vmdk'] as const) {
+    fs.rmSync(await compare(bench, { name: `raw → ${format}`, source: disk.path, format, compression: 'none' }));
+  }
+  await commits(bench, images.qcow2);
   for (const [name, path] of Object.entries({ raw: disk.path, ...images })) await randomReads(bench, name, path);
   await sparseTerabyte(bench);
   await chainReads(bench);

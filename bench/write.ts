@@ -40,13 +40,13 @@ async function ours(path: string, pattern: Pattern): Promise<number> {
   const file = await openFileDevice(path);
   if (!isResizable(file)) throw new TypeError(`${path} is no file`);
   await using disk = await qcow2Format.open(file, { name: path, writable: true });
+  const source = noise(1, pattern.length);
   const start = performance.now();
-  await write(disk, pattern);
+  await write(disk, source, pattern);
   return (performance.now() - start) / pattern.count;
 }
 
-async function write(disk: FormatDevice, { count, flushes, length, step }: Pattern): Promise<void> {
-  const source = noise(1, length);
+async function write(disk: FormatDevice, source: Uint8Array, { count, flushes, step }: Pattern): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     const pending = disk.write(source, index * step);
     if (pending !== undefined) await pending;

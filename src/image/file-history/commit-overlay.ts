@@ -6,6 +6,7 @@ import { isLinux } from '../../linux/libc.ts';
 import { lockFile } from '../../linux/lock-file.ts';
 import { isSoleOpener } from '../../linux/sole-opener.ts';
 import { log } from '../../log/log.ts';
+import { WriteBehind } from '../write-behind.ts';
 import { compareToStamp } from './base-stamp.ts';
 import { type FindChildrenOptions, requireNoChildren } from './children.ts';
 import { type CommitQcow2Options, commitQcow2 } from './commit-qcow2.ts';
@@ -154,7 +155,8 @@ async function write(
   }
   await whileWritable(path, async () => {
     await using file = await openFileDevice(path);
-    await commitQcow2(file, content, { name: path, ...options });
+    await using handle = await fs.open(path, 'r+');
+    await commitQcow2(file, content, { name: path, ...options, behind: new WriteBehind(handle, path) });
   });
 }
 

@@ -11,6 +11,7 @@ import { copiedBit } from '../../format/qcow2/layout.ts';
 import { readHeader } from '../../format/qcow2/read-header.ts';
 import { Refcounts } from '../../format/qcow2/refcounts.ts';
 import { zeroRuns } from '../../format/zero-runs.ts';
+import type { WriteBehind } from '../write-behind.ts';
 import { CommitFile } from './commit-file.ts';
 import type { MergedContent } from './merged-content.ts';
 import { alignRanges, pieces } from './own-ranges.ts';
@@ -27,6 +28,8 @@ export interface CommitQcow2Options {
    * have got free meanwhile, and be read by tables of earlier. Those that this commit frees stay as they are anyhow.
    */
   readonly mayReuse: boolean;
+  /** Writes to the same file in the background, where that can be done. */
+  readonly behind?: WriteBehind;
   /** Called with how many bytes were dealt with more. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -120,9 +123,10 @@ class Qcow2Commit {
   async #replaceTable({ l1Index, ranges }: TableRanges): Promise<void> {
     const table = await this.#loadTable(l1Index);
     const { clusterSize } = this.#image;
-    for (const { offset, length } of pieces(ranges, Math.max(pieceLength, clusterSize))) {
+    const buffer = new Uint8Array(Math.max(pieceLength, clusterSize));
+    for (const { offset, length } of pieces(ranges, buffer.length)) {
       if (this.#options.signal?.aborted) throw aborted(this.#options.signal);
-      const piece = new Uint8Array(length);
+      const piece = buffer.subarray(0, length);
       await this.#content.read(piece, offset);
       for (const { start, end, isZero } of zeroRuns(piece, clusterSize)) {
         if (isZero && this.#canSayZero()) this.#setZero(table, offset + start, (end - start) / clusterSize);
@@ -163,7 +167,11 @@ class Qcow2Commit {
     for (let done = 0; done < bytes.length; ) {
       const run = await runSteps(this.#refcounts.allocateRun((bytes.length - done) / clusterSize));
       const length = run.count * clusterSize;
-      await this.#file.write(bytes.subarray(done, done + length), run.first * clusterSize);
+      const pending = (this.#options.behind ?? this.#file).write(
+        bytes.subarray(done, done + length),
+        run.first * clusterSize,
+      );
+      if (pending !== undefined) await pending;
       for (let index = 0; index < run.count; index += 1) {
         const position = this.#entryPosition(offset + done + index * clusterSize);
         putReference(table, position, (run.first + index) * clusterSize);
@@ -183,6 +191,7 @@ class Qcow2Commit {
     const first = await runSteps(this.#refcounts.allocateContiguous(this.#newL1.byteLength / clusterSize));
     await this.#file.write(bytesOf(this.#newL1), first * clusterSize);
     await runSteps(this.#refcounts.write());
+    await this.#options.behind?.settle();
     await this.#file.flush();
     const { size } = this.#content;
     const l1Size = Math.max(this.#image.header.l1Size, Math.ceil(size / this.#coverage), 1);
