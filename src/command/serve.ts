@@ -6,14 +6,17 @@ import { VarveError } from '../base/varve-error.ts';
 import { transmissionFlags } from '../protocol/nbd/constants.ts';
 import type { DiskExports } from '../server/nbd/disk-exports.ts';
 import type { ListenAddress, NbdServer, NbdServerOptions } from '../server/nbd/nbd-server.ts';
+import { activatedSockets } from '../server/nbd/socket-activation.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { addServingLimits, type ServingLimits, serverLimits } from './input/serving-limits.ts';
 
-interface Options extends AccessOptions {
+interface Options extends AccessOptions, ServingLimits {
   readonly socket?: string;
   readonly listen?: string;
+  readonly stdio?: boolean;
   readonly readOnly?: boolean;
   readonly ephemeral?: boolean;
   readonly all?: boolean;
@@ -33,6 +36,7 @@ export const serveCommand: CommandModule<string[], Options> = {
     ['varve serve web --ephemeral', 'export the newest snapshot of web; what a client writes is gone when it leaves'],
     ['varve serve ./disk.qcow2 --socket ./nbd.sock', 'export a disk file, read and written in place, on a Unix socket'],
     ['varve serve --all --read-only', 'export every image and snapshot, each by its name'],
+    ['nbdinfo [ varve serve ./disk.qcow2 ]', 'export a disk on the socket that nbdinfo, or systemd, hands over'],
     [
       `varve serve web --ephemeral --run 'qemu-system-x86_64 -drive file="$nbd",format=raw'`,
       'export a disk to one command, and end with it',
@@ -40,10 +44,11 @@ export const serveCommand: CommandModule<string[], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addAccessOptions(command)
+    addServingLimits(addAccessOptions(command))
       .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb')
       .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
       .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
+      .option('--stdio', 'serve one client on standard input and output, and end with it')
       .option('--read-only', 'let nobody write')
       .option('--ephemeral', 'give each client an overlay of its own, which is gone when it leaves')
       .option('--all', 'export the whole store: web, web@3, web@tag, and blake3:ROOT by content')
@@ -60,29 +65,48 @@ export const serveCommand: CommandModule<string[], Options> = {
       .option('--format <name>', 'read disk files as raw or qcow2, whatever their content looks like'),
   async run(context, disks, options) {
     if (disks.length === 0 && !options.all) throw new VarveError('INVALID', 'there is nothing to serve; name a disk');
+    const addresses = addressesOf(options);
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
-    await using exports = await openDiskExports(disks, { ...options, ...accessOptions(options), store: store.open });
-    return options.run === undefined
-      ? await serveUntilStopped(context, exports, options, signal)
-      : await serveCaptive(exports, options, options.run, signal);
+    const opened = { ...options, ...accessOptions(options), blockSizes: options.blockSize, store: store.open };
+    await using exports = await openDiskExports(disks, opened);
+    if (options.run !== undefined) return await serveCaptive(exports, options, options.run, signal);
+    if (options.stdio) return await serveStandardStream(exports, options, signal);
+    return await serveUntilStopped(context, exports, options, addresses, signal);
   },
 };
+
+async function serveStandardStream(exports: DiskExports, options: Options, signal: AbortSignal): Promise<undefined> {
+  const { listenNbd } = await import('../server/nbd/nbd-server.ts');
+  const { standardStream } = await import('../server/nbd/standard-stream.ts');
+  await using server = await listenNbd([], { exports, ...serverLimits(options), ...(await tlsOf(options)) });
+  const stop = (): void => void server.shutDown();
+  signal.addEventListener('abort', stop, { once: true });
+  const stream = standardStream();
+  await server.serve(stream);
+  // Whoever goes on holding the other end keeps nobody waiting.
+  stream.destroy();
+}
 
 async function serveUntilStopped(
   context: CommandContext,
   exports: DiskExports,
   options: Options,
+  addresses: readonly ListenAddress[],
   signal: AbortSignal,
 ): Promise<undefined> {
   const { listenNbd } = await import('../server/nbd/nbd-server.ts');
-  await using server = await listenNbd(addressOf(options), { exports, ...(await tlsOf(options)) });
+  const settings = { exports, ...serverLimits(options), ...(await tlsOf(options)) };
+  await using server = await listenNbd(addresses, settings);
   const secure = options.tlsCertificates !== undefined || options.tlsPsk !== undefined;
   const uris = (exports.names.length === 0 ? [''] : exports.names).map((name) =>
     uriOf(server, name, secure ? 'nbds' : 'nbd'),
   );
-  context.show({ exports: uris }, () => uris.map((uri) => `serving ${uri}`).join('\n'));
+  // Whoever handed the sockets over knows where they are.
+  if (server.address.kind !== 'descriptor') {
+    context.show({ exports: uris }, () => uris.map((uri) => `serving ${uri}`).join('\n'));
+  }
   if (!options.readOnly) await remarkReadOnly(context, exports);
   await new Promise<void>((resolve_) => signal.addEventListener('abort', () => resolve_(), { once: true }));
   await server.shutDown();
@@ -103,15 +127,12 @@ async function serveCaptive(
   command: string,
   signal: AbortSignal,
 ): Promise<number> {
-  if (options.listen !== undefined || options.socket !== undefined) {
-    throw new VarveError('INVALID', '--run makes a socket of its own; leave out --listen and --socket');
-  }
   const { listenNbd } = await import('../server/nbd/nbd-server.ts');
   const { runCaptive } = await import('../server/nbd/captive-command.ts');
   const directory = await mkdtemp(join(tmpdir(), 'varve-'));
   try {
     const path = join(directory, 'nbd.sock');
-    await using server = await listenNbd({ kind: 'unix', path }, { exports });
+    await using server = await listenNbd({ kind: 'unix', path }, { exports, ...serverLimits(options) });
     const names = exports.names.length === 0 ? [''] : exports.names;
     const captives = names.map((exportName) => ({ exportName, uri: uriOf(server, exportName) }));
     return await runCaptive({ command, directory, socketPath: path, disks: captives, signal });
@@ -131,11 +152,27 @@ async function tlsOf(options: Options): Promise<Pick<NbdServerOptions, 'tls' | '
   return { tls, startTls: await serverTls({ certificates, pskFile, verifyPeer }) };
 }
 
+/**
+ * Where to listen: nowhere for `--stdio`, and on a socket that is made later for `--run`.
+ *
+ * @throws VarveError `INVALID` for ways that do not go together
+ */
+function addressesOf(options: Options): ListenAddress[] {
+  const { listen, run, socket, stdio } = options;
+  const ways = Object.entries({ socket, listen, stdio, run }).filter(([, given]) => given !== undefined);
+  const names = ways.map(([name]) => `--${name}`);
+  if (names.length > 1)
+    throw new VarveError('INVALID', `${names.join(' and ')} do not go together; leave out all but one`);
+  const activated = activatedSockets(process.env, process.pid);
+  if (activated.length > 0 && names.length > 0) {
+    throw new VarveError('INVALID', `a socket to listen on was handed over (LISTEN_FDS); leave out ${names[0]}`);
+  }
+  if (activated.length > 0) return activated;
+  return run === undefined && stdio === undefined ? [addressOf(options)] : [];
+}
+
 /** @throws VarveError `INVALID` */
 function addressOf({ listen, socket }: Options): ListenAddress {
-  if (socket !== undefined && listen !== undefined) {
-    throw new VarveError('INVALID', '--socket and --listen do not go together; give one');
-  }
   if (socket !== undefined) return { kind: 'unix', path: resolve(socket) };
   const [, host = '127.0.0.1', port] = /^(?:(.*):)?(\d{1,5})$/.exec(listen ?? defaultListen) ?? [];
   if (port === undefined || Number(port) > 65535) {

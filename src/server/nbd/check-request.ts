@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { commandFlags, commands, flagNames, nameIn, nbdErrors } from '../../protocol/nbd/constants.ts';
-import { maximumPayloadLength } from './nbd-export.ts';
+import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import type { Pending } from './replies.ts';
 import type { RequestError } from './request-error.ts';
 
@@ -21,6 +21,7 @@ const flagsOf = new Map<number, number>([
 /** What has to be known of a connection to judge its requests. */
 export interface RequestRules {
   readonly device: BlockDevice;
+  readonly blockSizes: BlockSizes;
   readonly isStructured: boolean;
   /** Whether a flag says which requests carry a payload. */
   readonly isExtended: boolean;
@@ -46,10 +47,17 @@ export function requestProblem(request: Pending, rules: RequestRules): RequestEr
     if (!rules.hasContexts) return invalid('no metadata context was negotiated');
     if (length === 0) return invalid('a status of no bytes');
   }
-  if (command === commands.READ && length > maximumPayloadLength) {
-    return { error: nbdErrors.EOVERFLOW, message: `a read has at most ${maximumPayloadLength} bytes here` };
+  return sizeProblem(request, rules.blockSizes);
+}
+
+function sizeProblem({ command, length, offset }: Pending, { maximum, minimum }: BlockSizes): RequestError | undefined {
+  if (minimum > 1 && (offset % minimum !== 0 || length % minimum !== 0)) {
+    return invalid(`requests are in blocks of ${minimum} bytes here`);
   }
-  return undefined;
+  if (length <= maximum) return undefined;
+  if (command === commands.WRITE) return invalid(`a write has at most ${maximum} bytes here`);
+  if (command !== commands.READ) return undefined;
+  return { error: nbdErrors.EOVERFLOW, message: `a read has at most ${maximum} bytes here` };
 }
 
 function changes(command: number): boolean {

@@ -4,12 +4,15 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
 import { overlayFilter } from '../../filter/overlay.ts';
+import { readOnlyFilter } from '../../filter/read-only.ts';
 import type { FormatDevice } from '../../format/image-format.ts';
 import { openAddressDisk, openWritableAddressDisk } from '../../image/address-disk.ts';
 import { type DiskArgument, diskArgument } from '../../image/disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openFileDisk, openWritableDisk } from '../../image/file-disk.ts';
-import { withFileHint } from '../../image/open-disk.ts';
+import { keepsWrites } from '../../image/filters/filter-chain.ts';
+import { openFilteredSnapshot, withFileHint } from '../../image/open-disk.ts';
 import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
+import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import { changesSource } from './changes-source.ts';
@@ -24,6 +27,8 @@ import {
   sharedEntry,
 } from './nbd-export.ts';
 
+import { withBlockSizes } from './with-block-sizes.ts';
+
 /** How disks are served. */
 export interface DiskExportsOptions extends OpenFileDiskOptions {
   readonly store: () => Promise<Store>;
@@ -32,6 +37,8 @@ export interface DiskExportsOptions extends OpenFileDiskOptions {
   readonly ephemeral?: boolean | undefined;
   /** Serves every image and snapshot of the store, besides. */
   readonly all?: boolean | undefined;
+  /** What requests have to keep to, as far as it is given. */
+  readonly blockSizes?: Partial<BlockSizes> | undefined;
 }
 
 /** Disks that are served, by name. Disposing closes what is shared. */
@@ -49,6 +56,9 @@ export interface DiskExports extends NbdExports, AsyncDisposable {
 export async function openDiskExports(disks: readonly string[], options: DiskExportsOptions): Promise<DiskExports> {
   const exports = new OpenExports(options);
   try {
+    if (options.all && options.filters !== undefined) {
+      throw new VarveError('INVALID', '--filter is for disks that are named, and --all names none');
+    }
     for (const disk of disks) await exports.add(disk);
     if (options.all) await exports.addStore();
   } catch (error) {
@@ -75,7 +85,8 @@ class OpenExports implements DiskExports {
     const name = nameOf(disk);
     if (this.#entries.has(name)) throw new VarveError('INVALID', `two disks have the name ${name}; serve one of them`);
     this.names.push(name);
-    const entry = disk.kind === 'snapshot' ? await this.#referenceEntry(disk.reference) : await this.#fileEntry(disk);
+    const found = disk.kind === 'snapshot' ? await this.#referenceEntry(disk.reference) : await this.#fileEntry(disk);
+    const entry = this.#inBlocks(found, argument);
     const offer = { ...entry.offer, name };
     this.#entries.set(name, { ...entry, offer, name, description: offer.description });
   }
@@ -98,27 +109,41 @@ class OpenExports implements DiskExports {
     const known = this.#entries.get(name) ?? (name === '' ? only : undefined);
     if (known !== undefined || this.#store === undefined || name === '') return known;
     const snapshot = findSnapshot(this.#store, name);
-    return snapshot === undefined ? undefined : this.#snapshotEntry(this.#store, snapshot);
+    return snapshot === undefined ? undefined : this.#inBlocks(this.#snapshotEntry(this.#store, snapshot), name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const shared of this.#shared.splice(0)) await shared[Symbol.asyncDispose]();
   }
 
+  #inBlocks(entry: ExportEntry, name: string): ExportEntry {
+    const { blockSizes } = this.#options;
+    return blockSizes === undefined ? entry : withBlockSizes(entry, blockSizes, name);
+  }
+
   async #fileEntry(argument: FileOrAddress): Promise<ExportEntry> {
     const { ephemeral = false, readOnly = false } = this.#options;
-    const isChanged = !readOnly && !ephemeral && this.#options.internalSnapshot === undefined;
+    const { filters, internalSnapshot } = this.#options;
+    const isChanged = !readOnly && !ephemeral && internalSnapshot === undefined && !keepsWrites(filters);
     const disk = isChanged ? await openToChange(argument, this.#options) : await openToRead(argument, this.#options);
     this.#shared.push(disk);
-    const { label } = disk;
-    const device = checkedDevice(disk.image, { label });
-    return sharedOver({ device, description: label, contexts: contextsOf(disk.image) }, ephemeral);
+    return this.#imageEntry(disk);
+  }
+
+  #imageEntry({ image, label }: Pick<FileDisk, 'image' | 'label'>): ExportEntry {
+    const { ephemeral = false, readOnly = false } = this.#options;
+    // Through a filter, a disk that is only read can be written.
+    const device = checkedDevice(readOnly && image.supports.write ? readOnlyFilter(image) : image, { label });
+    return sharedOver({ device, description: label, contexts: contextsOf(image) }, ephemeral);
   }
 
   async #referenceEntry(reference: string): Promise<ExportEntry> {
     const store = await this.#options.store();
     try {
-      return this.#snapshotEntry(store, store.images.resolve(reference));
+      if (this.#options.filters === undefined) return this.#snapshotEntry(store, store.images.resolve(reference));
+      const disk = await openFilteredSnapshot(store, store.images.resolve(reference), this.#options.filters);
+      this.#shared.push(disk);
+      return this.#imageEntry(disk);
     } catch (error) {
       throw withFileHint(reference, error);
     }

@@ -7,18 +7,28 @@ import {
   type RequestHeader,
   requestLength,
 } from '../../protocol/nbd/transmission-codec.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { maximumPayloadLength, type NbdExport } from './nbd-export.ts';
 import { type Pending, Replies } from './replies.ts';
 import { ReplyOutput } from './reply-output.ts';
 import { RequestHandler } from './request-handler.ts';
 
-/** Requests of a client that are under way at once, and the bytes of their payloads; then it has to wait. */
-const maximumInFlight = 256;
+/** The bytes of the payloads of a client's requests that are under way at once; then it has to wait. */
 const maximumInFlightLength = 2 ** 26;
 /** Bytes of replies that wait to be read by the client. */
 const maximumPendingLength = 2 ** 23;
 /** A payload that is longer than any may be is read past up to here; beyond, the connection is closed. */
 const maximumSkippedLength = 2 ** 27;
+
+/** What a connection may take of its server. */
+export interface ConnectionLimits {
+  /** Requests that are under way at once; then the client has to wait. */
+  readonly maximumRequests: number;
+  /** What it shares with all others. */
+  readonly budget: MemoryBudget;
+  /** So long a client may stop in the middle of a request, in milliseconds; 0 is for ever. */
+  readonly stallTimeoutMs: number;
+}
 
 type Agreed = Extract<NegotiationResult, { kind: 'export' }>;
 
@@ -43,7 +53,9 @@ export class NbdConnection {
   readonly #output: ReplyOutput;
   readonly #extended: boolean;
   readonly #headerLength: number;
+  readonly #limits: ConnectionLimits;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #resume = (): void => this.#process();
   #rest: Uint8Array = nothing;
   #incoming: Incoming | undefined;
   /** A request whose payload is too long; refused when all of that went by, as clients do not listen before. */
@@ -52,10 +64,16 @@ export class NbdConnection {
   #inFlightLength = 0;
   #isEnding = false;
   #isShuttingDown = false;
+  #isOver = false;
   #isProcessing = false;
+  /** What was taken from the budget. */
+  #held = 0;
+  #receivedLength = 0;
+  #stallTimer: NodeJS.Timeout | undefined;
 
-  constructor(stream: Duplex, nbdExport: NbdExport, { contexts, replies: style }: Agreed) {
+  constructor(stream: Duplex, nbdExport: NbdExport, { contexts, replies: style }: Agreed, limits: ConnectionLimits) {
     this.#stream = stream;
+    this.#limits = limits;
     this.#output = new ReplyOutput(stream, () => this.#process());
     this.#replies = new Replies(this.#output, style);
     this.#handler = new RequestHandler({ nbdExport, contexts, output: this.#output, replies: this.#replies });
@@ -76,6 +94,11 @@ export class NbdConnection {
     await this.#ended.promise;
   }
 
+  /** Whether requests are under way. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
+  }
+
   /** Refuses what comes from now on, and ends the connection once all that is under way is answered. */
   shutDown(): void {
     this.#isShuttingDown = true;
@@ -83,6 +106,8 @@ export class NbdConnection {
   }
 
   #receive(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#receivedLength += chunk.length;
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#process();
   }
@@ -102,8 +127,44 @@ export class NbdConnection {
     this.#rest = position === bytes.length ? nothing : bytes.subarray(position);
     this.#output.flush();
     this.#isProcessing = false;
-    if (this.#mustWait()) this.#stream.pause();
+    this.#report();
+    if (this.#mustWait()) this.#pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
+    if (this.#stallTimer === undefined && this.#isMidway()) this.#watch();
+  }
+
+  /** Hot: tells the budget what is held now. */
+  #report(): void {
+    const held = this.#isOver
+      ? 0
+      : this.#inFlightLength + this.#output.pendingLength + (this.#incoming?.payload.length ?? 0);
+    if (held === this.#held) return;
+    const difference = held - this.#held;
+    this.#held = held;
+    this.#limits.budget.change(difference);
+  }
+
+  #pause(): void {
+    this.#stream.pause();
+    const { budget } = this.#limits;
+    if (budget.isFull) budget.wait(this.#resume);
+  }
+
+  #isMidway(): boolean {
+    return this.#incoming !== undefined || this.#refused !== undefined || this.#rest.length > 0;
+  }
+
+  /** Ends the connection where the client has stopped in the middle of a request. */
+  #watch(): void {
+    const { stallTimeoutMs } = this.#limits;
+    if (stallTimeoutMs === 0) return;
+    const before = this.#receivedLength;
+    this.#stallTimer = setTimeout(() => {
+      this.#stallTimer = undefined;
+      if (this.#isOver || !this.#isMidway()) return;
+      if (this.#receivedLength === before && !this.#mustWait()) this.#stream.destroy();
+      else this.#watch();
+    }, stallTimeoutMs).unref();
   }
 
   /** Takes a request, or a part of a payload, and gives how many bytes it was; 0 where more have to come. */
@@ -190,10 +251,12 @@ export class NbdConnection {
   }
 
   #mustWait(): boolean {
+    const { budget, maximumRequests } = this.#limits;
     return (
-      this.#inFlight >= maximumInFlight ||
+      this.#inFlight >= maximumRequests ||
       this.#inFlightLength >= maximumInFlightLength ||
-      this.#output.pendingLength >= maximumPendingLength
+      this.#output.pendingLength >= maximumPendingLength ||
+      (budget.isFull && (this.#inFlight > 0 || this.#output.pendingLength > 0))
     );
   }
 
@@ -212,6 +275,11 @@ export class NbdConnection {
     if (!(this.#isEnding || this.#isShuttingDown) || this.#inFlight > 0) return;
     this.#isEnding = true;
     this.#output.flush();
+    this.#isOver = true;
+    this.#incoming = undefined;
+    this.#report();
+    this.#limits.budget.forget(this.#resume);
+    clearTimeout(this.#stallTimer);
     this.#stream.end();
     this.#ended.resolve();
   }

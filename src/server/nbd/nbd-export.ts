@@ -1,7 +1,9 @@
 import type { BlockDevice, Extent, MaybePromise } from '../../block/block-device.ts';
 import { allocationFlags, transmissionFlags } from '../../protocol/nbd/constants.ts';
 import type { ExportOffer, ListedExport } from '../../protocol/nbd/negotiation.ts';
+import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import type { StatusRun } from '../../protocol/nbd/transmission-codec.ts';
+import { inBlocks } from './in-blocks.ts';
 
 /** What a metadata context tells of a range, in order and without gaps; it may stop early, after at least one run. */
 export type StatusSource = (offset: number, length: number) => Iterable<StatusRun> | AsyncIterable<StatusRun>;
@@ -16,6 +18,8 @@ export interface NbdExport {
   readonly findContext?: (name: string) => StatusSource | undefined;
   /** Whether each connection has a disk of its own, so that a flush on one covers nothing of the others. */
   readonly isPrivate?: boolean;
+  /** What requests have to keep to; any alignment, and 32 MiB, where nothing is given. */
+  readonly blockSizes?: BlockSizes | undefined;
 }
 
 /** An export that a connection may come to. */
@@ -50,18 +54,36 @@ export function offerOf(nbdExport: Omit<NbdExport, 'device'> & { readonly device
   return {
     size: device.size,
     flags: isPrivate ? flagsOf(device) & ~transmissionFlags.CAN_MULTI_CONN : flagsOf(device),
-    // A device takes requests of any alignment; its own is the one it prefers.
-    blockSizes: { minimum: 1, preferred: preferredSize(device), maximum: maximumPayloadLength },
+    blockSizes: blockSizesOf(nbdExport),
     description,
     contexts: ['base:allocation', ...(contexts?.keys() ?? [])],
     ...(findContext === undefined ? {} : { hasContext: (name) => findContext(name) !== undefined }),
   };
 }
 
+/** A device takes requests of any alignment; its own is the one it prefers. */
+export function blockSizesOf({
+  blockSizes,
+  device,
+}: Pick<NbdExport, 'blockSizes'> & { readonly device: DiskTraits }): BlockSizes {
+  return blockSizes ?? { minimum: 1, preferred: preferredSize(device), maximum: maximumPayloadLength };
+}
+
 /** What tells the runs of a context that was negotiated. */
-export function statusSource({ contexts, device, findContext }: NbdExport, name: string): StatusSource | undefined {
-  if (name === 'base:allocation') return (offset, length) => allocationRuns(device.extents(offset, length));
-  return contexts?.get(name) ?? findContext?.(name);
+export function statusSource(nbdExport: NbdExport, name: string): StatusSource | undefined {
+  const { contexts, device, findContext } = nbdExport;
+  const { minimum } = blockSizesOf(nbdExport);
+  if (name === 'base:allocation') {
+    // Only what all of a block is may be said of it.
+    return inBlocks(
+      (offset, length) => allocationRuns(device.extents(offset, length)),
+      minimum,
+      (a, b) => a & b,
+    );
+  }
+  const source = contexts?.get(name) ?? findContext?.(name);
+  // A block is dirty where any of it is, and lies as deep as its deepest part.
+  return source && inBlocks(source, minimum, Math.max);
 }
 
 function flagsOf({ supports }: DiskTraits): number {

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import type { NegotiationPolicy } from '../../protocol/nbd/negotiation.ts';
-import { NbdConnection } from './nbd-connection.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { type ConnectionLimits, NbdConnection } from './nbd-connection.ts';
 import type { NbdExport, NbdExports } from './nbd-export.ts';
 import { negotiateOnStream } from './negotiate-on-stream.ts';
 
@@ -21,11 +22,17 @@ export type ListenAddress =
 export interface NbdServerOptions {
   readonly exports: NbdExports;
   /** At once; who comes later is turned away. 128 where nothing is given. */
-  readonly maximumClients?: number;
-  /** For the whole handshake, in milliseconds; 30 s where nothing is given. */
-  readonly handshakeTimeoutMs?: number;
+  readonly maximumClients?: number | undefined;
+  /** Of one client, under way at once; it waits with what is more. 256 where nothing is given. */
+  readonly maximumRequests?: number | undefined;
+  /** What clients have sent and not got answered, or not taken of answers, all together, in bytes; 256 MiB. */
+  readonly maximumMemory?: number | undefined;
+  /** For the whole handshake, in milliseconds; 0 is for ever; 30 s where nothing is given. */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /** In the middle of a request, in milliseconds; 0 is for ever; 30 s where nothing is given. */
+  readonly stallTimeoutMs?: number | undefined;
   /** Without a request, in milliseconds; 0 is for ever, as it is where nothing is given. */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   readonly tls?: NegotiationPolicy['tls'];
   /** Puts TLS over a stream, and gives it when it stands. */
   readonly startTls?: (stream: Duplex) => Promise<Duplex>;
@@ -33,7 +40,7 @@ export interface NbdServerOptions {
 
 /** A server that listens. Disposing shuts it down. */
 export interface NbdServer extends AsyncDisposable {
-  /** Where it can be reached. */
+  /** Where it can be reached: the first of several. */
   readonly address: ListenAddress;
   /** Clients that are connected now. */
   readonly clientCount: number;
@@ -44,19 +51,33 @@ export interface NbdServer extends AsyncDisposable {
 }
 
 /**
- * Serves disks over NBD.
+ * Serves disks over NBD, on one socket or several; on none, it is for streams that are connected already.
  *
  * @throws VarveError `EXISTS` for a path that is taken, `PERMISSION`, `BUSY` for a port that is in use, `IO`
  */
-export async function listenNbd(address: ListenAddress, options: NbdServerOptions): Promise<NbdServer> {
+export async function listenNbd(
+  addresses: ListenAddress | readonly ListenAddress[],
+  options: NbdServerOptions,
+): Promise<NbdServer> {
   const server = new Server(options);
-  await server.listen(address);
+  try {
+    for (const address of [addresses].flat()) await server.listen(address);
+  } catch (error) {
+    await server.shutDown();
+    throw error;
+  }
   return server;
 }
 
+/** So long a client has to take its last replies. */
+const lastRepliesMs = 5000;
+/** And, when it has them, to go. */
+const farewellMs = 500;
+
 class Server implements NbdServer {
   readonly #options: NbdServerOptions;
-  readonly #server: net.Server;
+  readonly #limits: ConnectionLimits;
+  readonly #listeners: net.Server[] = [];
   /** All that are connected, with the connection once it has come to an export. */
   readonly #clients = new Map<Duplex, NbdConnection | undefined>();
   readonly #serving = new Set<Promise<void>>();
@@ -64,8 +85,9 @@ class Server implements NbdServer {
   #isShuttingDown = false;
 
   constructor(options: NbdServerOptions) {
+    const { maximumMemory = 2 ** 28, maximumRequests = 256, stallTimeoutMs = 30_000 } = options;
     this.#options = options;
-    this.#server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
+    this.#limits = { maximumRequests, stallTimeoutMs, budget: new MemoryBudget(maximumMemory) };
   }
 
   get address(): ListenAddress {
@@ -78,22 +100,24 @@ class Server implements NbdServer {
   }
 
   async listen(address: ListenAddress): Promise<void> {
+    const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     const { promise, reject, resolve } = Promise.withResolvers<void>();
-    this.#server.once('error', reject);
+    server.once('error', reject);
     // A socket that anybody may connect to, be it for a moment, is one moment too long.
     const mask = address.kind === 'unix' ? process.umask(0o177) : undefined;
     try {
-      this.#server.listen(listenOptions(address), resolve);
+      server.listen(listenOptions(address), resolve);
       await promise;
     } catch (error) {
       throw listenError(address, error as NodeJS.ErrnoException);
     } finally {
       if (mask !== undefined) process.umask(mask);
     }
-    this.#server.off('error', reject);
-    this.#server.on('error', (error) => log(1, 'accepting a client failed: %s', error.message));
-    const bound = this.#server.address();
-    this.#address =
+    server.off('error', reject);
+    server.on('error', (error) => log(1, 'accepting a client failed: %s', error.message));
+    this.#listeners.push(server);
+    const bound = server.address();
+    this.#address ??=
       address.kind === 'tcp' && bound !== null && typeof bound === 'object'
         ? { ...address, port: bound.port }
         : address;
@@ -104,7 +128,7 @@ class Server implements NbdServer {
     this.#clients.set(stream, undefined);
     // Errors of a socket are followed by its end, which is what counts.
     stream.on('error', () => undefined);
-    const timer = setTimeout(() => stream.destroy(), handshakeTimeoutMs);
+    const timer = handshakeTimeoutMs > 0 ? setTimeout(() => stream.destroy(), handshakeTimeoutMs) : undefined;
     try {
       await log.scope('NBD client', () => this.#converse(stream, timer));
     } catch (error) {
@@ -112,19 +136,22 @@ class Server implements NbdServer {
     } finally {
       clearTimeout(timer);
       this.#clients.delete(stream);
-      if (!stream.writableFinished) stream.destroy();
+      await sentOrGone(stream);
+      stream.destroy();
     }
   }
 
   async shutDown(): Promise<void> {
     this.#isShuttingDown = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.#listeners
+      .splice(0)
+      .map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const [stream, connection] of this.#clients) {
       if (connection === undefined) stream.destroy();
       else connection.shutDown();
     }
     await Promise.allSettled(this.#serving);
-    if (this.#address?.kind !== undefined) await closed;
+    await Promise.all(closed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,12 +165,17 @@ class Server implements NbdServer {
       socket.destroy();
       return;
     }
-    if (idleTimeoutMs > 0) socket.setTimeout(idleTimeoutMs, () => socket.destroy());
+    if (idleTimeoutMs > 0) socket.setTimeout(idleTimeoutMs).on('timeout', () => this.#endIdle(socket));
     const serving = this.serve(socket).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
   }
 
-  async #converse(socket: Duplex, timer: NodeJS.Timeout): Promise<void> {
+  /** A disk that takes long over a request is not the client's idleness. */
+  #endIdle(socket: net.Socket): void {
+    if (this.#clients.get(socket)?.isBusy !== true) socket.destroy();
+  }
+
+  async #converse(socket: Duplex, timer: NodeJS.Timeout | undefined): Promise<void> {
     const { exports, startTls, tls = 'off' } = this.#options;
     const agreed = await negotiateOnStream(socket, { exports, policy: { tls }, startTls });
     clearTimeout(timer);
@@ -154,11 +186,31 @@ class Server implements NbdServer {
     }
     const { entry, received, result, stream } = agreed;
     await using nbdExport = disposable(await entry.connect());
-    const connection = new NbdConnection(stream, nbdExport, result);
+    const connection = new NbdConnection(stream, nbdExport, result, this.#limits);
     this.#clients.set(socket, connection);
     if (this.#isShuttingDown) connection.shutDown();
     await connection.serve(received);
   }
+}
+
+/**
+ * Until what was answered last has been taken and the client has gone, or has had time enough. What it still sends is
+ * read past: closed over unread bytes, a TCP connection would take the answers with it.
+ */
+async function sentOrGone(stream: Duplex): Promise<void> {
+  if (!stream.writableEnded || stream.destroyed) return;
+  stream.resume();
+  if (!stream.writableFinished) await eventOf(stream, ['finish', 'close'], lastRepliesMs);
+  if (!stream.readableEnded) await eventOf(stream, ['end', 'close'], farewellMs);
+}
+
+async function eventOf(stream: Duplex, events: readonly string[], timeoutMs: number): Promise<void> {
+  if (stream.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
+  for (const event of events) stream.once(event, resolve);
+  await promise;
+  clearTimeout(timer);
 }
 
 /** The export, to be disposed of where its connection has it for itself. */

@@ -38,7 +38,7 @@ export async function negotiateOnStream(
   let entry: ExportEntry | undefined;
   const answer = async (step: NegotiationStep): Promise<unknown> => {
     if (step.kind === 'read') return await reader.read(step.length);
-    if (step.kind === 'send') return void current.write(step.bytes);
+    if (step.kind === 'send') return current.write(step.bytes) ? undefined : await drained(current);
     if (step.kind === 'list') return exports.list();
     if (step.kind === 'find') {
       entry = await exports.find(step.name);
@@ -62,4 +62,13 @@ export async function negotiateOnStream(
     if (step.value.kind === 'read' && answered === undefined) return 'the client went away';
     step = negotiation.next(answered);
   }
+}
+
+/** Until a client has taken what was sent, or is gone: who asks and does not listen is not answered on. */
+async function drained(stream: Duplex): Promise<void> {
+  if (stream.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const event of ['drain', 'close']) stream.once(event, resolve);
+  await promise;
+  for (const event of ['drain', 'close']) stream.off(event, resolve);
 }

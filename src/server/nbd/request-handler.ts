@@ -4,7 +4,7 @@ import { commandFlags, commands, nbdErrors } from '../../protocol/nbd/constants.
 import type { SelectedContext } from '../../protocol/nbd/negotiation.ts';
 import { decodeStatusQuery } from '../../protocol/nbd/transmission-codec.ts';
 import { type RequestRules, requestProblem } from './check-request.ts';
-import { type NbdExport, type StatusSource, statusSource } from './nbd-export.ts';
+import { blockSizesOf, type NbdExport, type StatusSource, statusSource } from './nbd-export.ts';
 import type { Pending, Replies } from './replies.ts';
 import type { ReplyOutput } from './reply-output.ts';
 import { deviceError } from './request-error.ts';
@@ -51,6 +51,7 @@ export class RequestHandler {
     });
     this.#rules = {
       device,
+      blockSizes: blockSizesOf(nbdExport),
       isStructured: replies.style !== 'simple',
       isExtended: replies.style === 'extended',
       hasContexts: this.#contexts.length > 0,
