@@ -22,6 +22,8 @@ export interface ClientRequest {
 }
 
 const connectTimeoutMs = 30_000;
+/** After so many milliseconds of silence the system begins to ask whether the other side is still there. */
+const keepAliveInitialDelay = 30_000;
 
 /** One connection to an NBD server, ready for requests. */
 export class NbdClient {
@@ -31,6 +33,7 @@ export class NbdClient {
   readonly #awaited: AwaitedReplies = new Map();
   readonly #parser = new ReplyParser(this.#awaited);
   #cookie = 0;
+  #isCorked = false;
   #failure: VarveError | undefined;
 
   /** @throws VarveError `NOT_FOUND`, `PERMISSION`, `UNSUPPORTED`, `CORRUPT`, `IO` where nobody answers */
@@ -58,6 +61,8 @@ export class NbdClient {
     stream.on('close', () => this.#fail(new VarveError('IO', `${label} closed the connection`)));
     stream.on('error', (error) => this.#fail(systemError(`talk to ${label}`, error) as VarveError));
     this.#receive(received);
+    // The events of one that broke during the handshake have been.
+    if (stream.destroyed || stream.readableEnded) this.#fail(new VarveError('IO', `${label} closed the connection`));
     stream.resume();
   }
 
@@ -89,23 +94,32 @@ export class NbdClient {
 
   /** Says goodbye. What has not been answered fails. */
   close(): void {
-    if (this.#failure === undefined) {
-      this.#send({ command: commands.DISC, flags: 0, offset: 0, length: 0 }, this.#nextCookie());
-    }
+    const isQuiet = this.#failure === undefined && this.#awaited.size === 0;
+    if (isQuiet) this.#send({ command: commands.DISC, flags: 0, offset: 0, length: 0 }, this.#nextCookie());
     this.#fail(new VarveError('IO', `${this.#label} was closed`));
-    this.#stream.end();
+    // What is still to be sent belongs to others once its requests have failed.
+    if (isQuiet) this.#stream.end();
+    else this.#stream.destroy();
   }
 
   #send({ payload, ...request }: ClientRequest, cookieLow: number): void {
     const length = requestLength('structured');
     const bytes = new Uint8Array(length);
     encodeRequest(new DataView(bytes.buffer), 0, false, { ...request, hasMagic: true, cookieHigh: 0, cookieLow });
-    this.#stream.cork();
+    if (!this.#isCorked) {
+      // Requests of one turn of the event loop go out together.
+      this.#isCorked = true;
+      this.#stream.cork();
+      process.nextTick(this.#uncork);
+    }
     this.#stream.write(bytes);
     if (payload !== undefined) this.#stream.write(payload);
-    // Requests of one turn of the event loop go out together.
-    process.nextTick(() => this.#stream.uncork());
   }
+
+  readonly #uncork = (): void => {
+    this.#isCorked = false;
+    this.#stream.uncork();
+  };
 
   #nextCookie(): number {
     do this.#cookie = (this.#cookie + 1) % 2 ** 32;
@@ -135,7 +149,7 @@ async function connected({ server }: NbdAddress, label: string): Promise<Duplex>
   const socket =
     server.kind === 'unix'
       ? net.connect({ path: server.path })
-      : net.connect({ host: server.host, port: server.port, noDelay: true });
+      : net.connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true, keepAliveInitialDelay });
   const { promise, reject, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(() => socket.destroy(new Error('nobody answers')), connectTimeoutMs);
   socket.once('connect', resolve);

@@ -110,7 +110,8 @@ function* selectContexts({ contexts, exportName }: ClientWish): Steps<Map<string
     if (isErrorReply(type)) return new Map();
     const reader = new ByteReader(data, 'NBD context');
     const id = reader.u32be();
-    ids.set(reader.utf8(reader.remaining), id);
+    const context = reader.utf8(reader.remaining);
+    if (contexts.includes(context)) ids.set(context, id);
   }
   throw endless();
 }
