@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 
 const written: readonly [milliseconds: number, text: string][] = [
   [0, '0 s'],
@@ -16,3 +16,23 @@ const written: readonly [milliseconds: number, text: string][] = [
 for (const [milliseconds, text] of written) {
   test(`formatDuration writes ${milliseconds} ms as ${text}`, () => assert.equal(formatDuration(milliseconds), text));
 }
+
+const read: readonly [text: string, milliseconds: number][] = [
+  ['250us', 0.25],
+  ['10ms', 10],
+  ['1.5 s', 1500],
+  ['2min', 120_000],
+  ['2m', 120_000],
+  [' 1h', 3_600_000],
+  ['3d', 259_200_000],
+];
+
+for (const [text, milliseconds] of read) {
+  test(`parseDuration reads ${text} as ${milliseconds} ms`, () => assert.equal(parseDuration(text), milliseconds));
+}
+
+test('parseDuration refuses what is none, and says what is one', () => {
+  for (const text of ['', '10', 'ms', '-1s', '1 week', '1e9s', '10 ms 5', 'constructor']) {
+    assert.throws(() => parseDuration(text), { code: 'INVALID', message: /ms, s, min, h or d/ });
+  }
+});

@@ -75,6 +75,7 @@ async function convertFile(
   options: Options,
 ): Promise<void> {
   if (target !== undefined) throw new VarveError('INVALID', '--in-place takes one file; give its new format with --to');
+  if (options.filter !== undefined) throw new VarveError('INVALID', '--filter is of no use with --in-place');
   localDiskArgument(source);
   const { convertInPlace } = await import('../image/in-place/convert-in-place.ts');
   const { from, room, spool, to } = options;

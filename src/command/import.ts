@@ -9,6 +9,7 @@ import type { CommandModule } from './framework/command-module.ts';
 import { accessOptions, addContentOptions } from './input/access-options.ts';
 import { collectDirectories } from './input/chain-options.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
+import { addFilterOption } from './input/filter-option.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 
 interface Options extends DetailsOptions {
@@ -23,6 +24,7 @@ interface Options extends DetailsOptions {
   readonly allow?: readonly string[];
   readonly live?: boolean;
   readonly reread?: boolean;
+  readonly filter?: readonly string[];
 }
 
 /** `varve import SOURCE [NAME]` */
@@ -36,7 +38,7 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
   configure: (command: Command) =>
     addContentOptions(
       addDetailsOptions(
-        command
+        addFilterOption(command)
           .argument('<source>', 'a disk file, a block device, nbd://…, https://…, or - for standard input')
           .argument('[name]', "the image's name; by default the file's, without its endings")
           .option('-u, --update', "make the image's next snapshot, if anything changed")

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VarveError } from '../base/varve-error.ts';
 import { diskArgument } from '../image/disk-argument.ts';
 import { findSnapshot } from '../image/find-snapshot.ts';
 import { withFileHint } from '../image/open-disk.ts';
@@ -6,6 +7,7 @@ import { hexOf } from '../store/chunk.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { addFilterOption, readFilters } from './input/filter-option.ts';
 import { exactSize } from './output/exact-size.ts';
 import { formatFields } from './output/format-fields.ts';
 import { localTime } from './output/local-time.ts';
@@ -15,6 +17,7 @@ import { snapshotJson } from './output/snapshot-json.ts';
 interface Options {
   readonly format?: string;
   readonly chain?: boolean;
+  readonly filter?: readonly string[];
 }
 
 /** `varve info DISK` */
@@ -23,14 +26,22 @@ export const infoCommand: CommandModule<[string], Options> = {
     ['varve info web@3', 'what is known of a snapshot: ids, sizes, what it was made from'],
     ['varve info ./disk.qcow2', 'what a disk file says of itself'],
     ['varve info ./disk.qcow2 --chain', 'and the files that it builds on'],
+    ['varve info ./disk.img --filter partition=2', 'how large a partition is, through a filter'],
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    command
+    addFilterOption(command)
       .argument('<disk>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
       .option('--format <name>', 'read a disk file in this format, whatever its content looks like')
       .option('--chain', 'also tell of the files that it builds on, down to the last'),
-  async run(context, [argument], { chain, format }) {
+  async run(context, [argument], { chain, filter, format }) {
+    const filters = readFilters(filter);
+    if (filters !== undefined) {
+      if (chain)
+        throw new VarveError('INVALID', '--chain tells of files, and --filter of what is seen of a disk; give one');
+      const { showFiltered } = await import('./info-filtered.ts');
+      return await showFiltered(context, argument, { filters, format });
+    }
     const disk = diskArgument(argument);
     if (disk.kind === 'snapshot') {
       await showSnapshot(context, disk.reference).catch((error) => {

@@ -5,7 +5,7 @@ import { localDiskArgument } from '../image/disk-argument.ts';
 import { resizeDisk } from '../image/resize-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { registerPath } from './framework/register-path.ts';
-import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { type AccessOptions, accessOptions, addFileOptions } from './input/access-options.ts';
 import { exactSize } from './output/exact-size.ts';
 
 interface Options extends AccessOptions {
@@ -23,7 +23,7 @@ export const resizeCommand: CommandModule<[string, string], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addAccessOptions(
+    addFileOptions(
       command
         .argument('<disk>', 'a disk file: ./disk.qcow2')
         .argument('<size>', 'its new size, or +SIZE or -SIZE')

@@ -21,12 +21,25 @@ const maximumMembers = 1024;
 const maximumExtraLength = 65536;
 
 /**
- * The members of a tar archive: of POSIX's, pax's or GNU's kind.
+ * The members of a tar archive, as `tarMembers` gives them.
  *
  * @throws VarveError `CORRUPT`, also where a member goes past the end of the file; `UNSUPPORTED` for too many
  */
 export async function readTarMembers(file: BlockDevice, archive: string): Promise<TarMember[]> {
   const members: TarMember[] = [];
+  for await (const member of tarMembers(file, archive)) {
+    members.push(member);
+    if (members.length > maximumMembers) throw unsupportedImage(archive, `it has over ${maximumMembers} members`);
+  }
+  return members;
+}
+
+/**
+ * The members of a tar archive: of POSIX's, pax's or GNU's kind, in order. Names start without `./`.
+ *
+ * @throws VarveError `CORRUPT`, also where a member goes past the end of the file
+ */
+export async function* tarMembers(file: BlockDevice, archive: string): AsyncGenerator<TarMember, undefined> {
   const block = new Uint8Array(tarBlockSize);
   let extra = new Map<string, string>();
   for (let offset = 0; offset + tarBlockSize <= file.size; ) {
@@ -41,13 +54,11 @@ export async function readTarMembers(file: BlockDevice, archive: string): Promis
     } else {
       const name = extra.get('path') ?? header.name;
       const isPlain = /[07]/.test(header.typeflag) && ![...extra.keys()].some((key) => key.startsWith('GNU.sparse.'));
-      members.push({ name: name.replace(/^(\.\/)+/, ''), offset, size, isPlain });
+      yield { name: name.replace(/^(\.\/)+/, ''), offset, size, isPlain };
       extra = new Map();
     }
-    if (members.length > maximumMembers) throw unsupportedImage(archive, `it has over ${maximumMembers} members`);
     offset += alignUp(size, tarBlockSize);
   }
-  return members;
 }
 
 function sizeOf(size: number, extra: ReadonlyMap<string, string>, archive: string): number {

@@ -1,3 +1,4 @@
+import type { BlockDevice } from '../block/block-device.ts';
 import { openImage } from '../format/formats.ts';
 import type { FormatInformation } from '../format/image-format.ts';
 import { type AddressDeviceOptions, formatAtAddress, openAddressDevice } from './address-device.ts';
@@ -11,12 +12,13 @@ import {
   openNothing,
   type WritableDisk,
 } from './file-disk.ts';
+import { filteredFile, filteredImage } from './filters/filter-chain.ts';
 
 /** How a disk that others serve is opened. */
 export interface AddressDiskOptions
   extends Pick<
       OpenFileDiskOptions,
-      'askSecret' | 'format' | 'internalSnapshot' | 'member' | 'signal' | 'unpackDirectory'
+      'askSecret' | 'filters' | 'format' | 'internalSnapshot' | 'member' | 'signal' | 'unpackDirectory'
     >,
     Pick<AddressDeviceOptions, 'connections'> {}
 
@@ -43,13 +45,16 @@ export async function openWritableAddressDisk(
 ): Promise<WritableDisk> {
   const { askSecret, connections, member } = options;
   const device = await openAddressDevice(address, { connections, writable: true });
-  const image = await openImage(device, {
+  const context = { label: address.label, unpack: async (each: BlockDevice) => each, writable: true };
+  const file = await filteredFile(device, options.filters, context);
+  const opened = await openImage(file, {
     name: address.label,
     format: formatAtAddress(address, options.format),
     writable: true,
     ...(askSecret === undefined ? {} : { askSecret }),
     ...(member === undefined ? {} : { member }),
   });
+  const image = await filteredImage(opened, options.filters, address.label);
   return { label: address.label, image, [Symbol.asyncDispose]: () => Promise.resolve(image[Symbol.asyncDispose]()) };
 }
 

@@ -33,7 +33,7 @@ export async function knownInside(
   path: string,
   options: OpenFileDiskOptions & { readonly reread?: boolean | undefined },
 ): Promise<Content | undefined> {
-  if (options.reread || options.format === 'raw') return undefined;
+  if (options.reread || options.filters !== undefined || options.format === 'raw') return undefined;
   const identity = await identityOf(path);
   if (identity === undefined) return undefined;
   await using file = await openFileDevice(path, { readOnly: true });

@@ -13,6 +13,7 @@ import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source
 import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
 import { withBundleHint } from './disk-bundle.ts';
 import { type FindChildrenOptions, requireNoChildren } from './file-history/children.ts';
+import { type FilterChain, filteredFile, filteredImage } from './filters/filter-chain.ts';
 
 /** How a disk in a file is opened. */
 export interface OpenFileDiskOptions {
@@ -36,6 +37,8 @@ export interface OpenFileDiskOptions {
   readonly unpackDirectory?: string | undefined;
   /** Stops the unpacking of a compressed file with `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
+  /** What the file, and the disk in it, is read through. */
+  readonly filters?: FilterChain | undefined;
 }
 
 /** A file that a disk is read from, as it was just before it was opened. */
@@ -45,9 +48,10 @@ export interface DiskFile {
   readonly identity: SourceIdentity | undefined;
 }
 
-/** A disk in a file, on a block device of this machine, from a stream or at an address, open for reading. Disposing of it closes it. */
+/** A disk in a file, on a block device of this machine, from a stream, at an address or in a store
+ * and seen through filters, open for reading. Disposing of it closes it. */
 export interface FileDisk extends AsyncDisposable {
-  readonly kind: 'file' | 'block device' | 'stream' | 'address';
+  readonly kind: 'file' | 'block device' | 'stream' | 'address' | 'snapshot content';
   /** What messages call it. */
   readonly label: string;
   readonly device: BlockDevice;
@@ -94,22 +98,29 @@ export async function openFileDisk(path: string, options: OpenFileDiskOptions = 
   };
   const given = await openFile(path);
   const kind = files[0]?.identity === undefined ? 'block device' : 'file';
-  const { file, packing } = await insideOf(given, kind, path, options);
+  const { file, packing } = await insideOf(given, kind, path, options, openFile);
   const opening = { openBacking, openBackingPart: openFile, openPart: openFile };
   const hooks = await closingOnFailure(file, hooksFor(path, options, opening));
   const opened = await openImage(file, { name: path, format: options.format, ...hooks });
-  return fileDisk(kind, path, opened, { files, chain, packing });
+  return fileDisk(kind, path, await filteredImage(opened, options.filters, path), { files, chain, packing });
 }
 
-/** What is inside a file, where it is compressed and not to be taken as it is. */
+/**
+ * The file that the filters of files make of one, and what is inside it, where it is compressed and not to be taken as it
+ * is. It belongs to what is returned.
+ */
 export async function insideOf(
-  file: BlockDevice,
+  given: BlockDevice,
   kind: FileDisk['kind'],
   label: string,
-  { asItIs = false, format, signal, unpackDirectory: directory }: OpenFileDiskOptions,
+  { asItIs = false, filters, format, signal, unpackDirectory: directory }: OpenFileDiskOptions,
+  openFile?: OpenFile,
 ): Promise<UnpackedFile> {
+  const options = { label, directory, signal };
+  const unpack = async (each: BlockDevice): Promise<BlockDevice> => (await unpackIfCompressed(each, options)).file;
+  const file = await filteredFile(given, filters, { label, openFile, unpack, writable: false });
   if (kind === 'block device' || format === 'raw' || asItIs) return { file, packing: undefined };
-  return await unpackIfCompressed(file, { label, directory, signal });
+  return await unpackIfCompressed(file, options);
 }
 
 /**
@@ -120,12 +131,14 @@ export async function insideOf(
  */
 export async function openWritableDisk(path: string, options: OpenWritableDiskOptions = {}): Promise<WritableDisk> {
   if (!options.force) await requireNoChildren(path, `change ${path}`, { register: options.register });
-  const file = await openFileDevice(path, { lock: true });
-  const openToRead = (each: string) => openForReading(each, options);
   const openPart = (each: string) => openFileDevice(each, { lock: true });
+  const context = { label: path, openFile: openPart, unpack: async (each: BlockDevice) => each, writable: true };
+  const file = await filteredFile(await openPart(path), options.filters, context);
+  const openToRead = (each: string) => openForReading(each, options);
   const opening = { openBacking: openToRead, openBackingPart: openToRead, openPart };
   const hooks = await closingOnFailure(file, hooksFor(path, options, opening));
-  const image = await openImage(file, { name: path, format: options.format, writable: true, ...hooks });
+  const opened = await openImage(file, { name: path, format: options.format, writable: true, ...hooks });
+  const image = await filteredImage(opened, options.filters, path);
   return { label: path, image, [Symbol.asyncDispose]: () => Promise.resolve(image[Symbol.asyncDispose]()) };
 }
 
@@ -196,7 +209,7 @@ async function closingOnFailure<T>(file: BlockDevice, result: Promise<T>): Promi
 export async function openStreamDisk(
   given: BlockDevice,
   label: string,
-  options: Pick<OpenFileDiskOptions, 'format' | 'signal' | 'unpackDirectory'> = {},
+  options: Pick<OpenFileDiskOptions, 'filters' | 'format' | 'signal' | 'unpackDirectory'> = {},
 ): Promise<FileDisk> {
   return await openDeviceDisk(given, { kind: 'stream', label }, options);
 }
@@ -221,7 +234,8 @@ export async function openDeviceDisk(
   const hooks = { openBacking: refuse, openPart: refuse, ...(askSecret === undefined ? {} : { askSecret }) };
   const which = { internalSnapshot, ...(member === undefined ? {} : { member }) };
   const opened = await openImage(file, { name: label, format, ...hooks, ...which });
-  return fileDisk(kind, label, opened, { files: [], chain: [label], packing });
+  const image = await filteredImage(opened, options.filters, label);
+  return fileDisk(kind, label, image, { files: [], chain: [label], packing });
 }
 
 function fileDisk(

@@ -5,7 +5,8 @@ import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
 import { type AddressDiskOptions, openAddressDisk } from './address-disk.ts';
 import { diskArgument } from './disk-argument.ts';
-import { type FileDisk, type OpenFileDiskOptions, openFileDisk } from './file-disk.ts';
+import { type FileDisk, type OpenFileDiskOptions, openDeviceDisk, openFileDisk } from './file-disk.ts';
+import type { FilterChain } from './filters/filter-chain.ts';
 
 /** A snapshot of a store, open for reading. Disposing of it closes the device and leaves the store open. */
 export interface SnapshotDisk extends AsyncDisposable {
@@ -43,18 +44,29 @@ export async function openDisk(argument: string, options: OpenDiskOptions = {}):
   }
 }
 
-async function openSnapshotDisk(reference: string, { store: given, format }: OpenDiskOptions): Promise<SnapshotDisk> {
+async function openSnapshotDisk(
+  reference: string,
+  { filters, format, store: given }: OpenDiskOptions,
+): Promise<SnapshotDisk | FileDisk> {
   if (given === undefined) throw new TypeError(`${reference} names a snapshot, and no store is given`);
   const store = typeof given === 'function' ? await given() : given;
   const snapshot = store.images.resolve(reference);
+  const label = referenceOf(snapshot);
   if (format !== undefined) {
-    throw new VarveError('INVALID', `${referenceOf(snapshot)} is in the store and has no format to choose`);
+    throw new VarveError('INVALID', `${label} is in the store and has no format to choose`);
   }
+  if (filters !== undefined) return await openFilteredSnapshot(store, snapshot, filters);
   const device = await store.openSnapshot(snapshot);
   return {
-    ...{ kind: 'snapshot', label: referenceOf(snapshot), device, snapshot, store },
+    ...{ kind: 'snapshot', label, device, snapshot, store },
     [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
   };
+}
+
+/** What a snapshot holds, through filters: no snapshot any more for those who would read its map. */
+export async function openFilteredSnapshot(store: Store, snapshot: Snapshot, filters: FilterChain): Promise<FileDisk> {
+  const what = { kind: 'snapshot content', label: referenceOf(snapshot) } as const;
+  return await openDeviceDisk(await store.openSnapshot(snapshot), what, { format: 'raw', filters });
 }
 
 /** The error for an argument that named no snapshot: whoever meant a file learns how to say so. */

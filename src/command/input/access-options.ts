@@ -4,6 +4,7 @@ import { systemError } from '../../base/varve-error.ts';
 import type { AskSecret } from '../../format/image-format.ts';
 import type { OpenFileDiskOptions } from '../../image/file-disk.ts';
 import { collectDirectories } from './chain-options.ts';
+import { addFilterOption, readFilters } from './filter-option.ts';
 import { promptSecret } from './prompt-secret.ts';
 
 /** What the options that say how disk files are opened came to. */
@@ -14,10 +15,16 @@ export interface AccessOptions {
   readonly keyFile?: string;
   readonly member?: string;
   readonly internal?: string;
+  readonly filter?: readonly string[];
+}
+
+/** Declares what `addFileOptions` does, and `--filter`. */
+export function addAccessOptions(command: Command): Command {
+  return addFilterOption(addFileOptions(command));
 }
 
 /** Declares `--follow`, `--allow`, `--force-share`, `--key-file`, `--member` and `--internal`. */
-export function addAccessOptions(command: Command): Command {
+export function addFileOptions(command: Command): Command {
   const files = command
     .option('--follow', 'also open the files that a disk file builds on or has parts in')
     .option('--allow <directory>', 'open those in this directory, or below; may be given again', collectDirectories)
@@ -35,8 +42,17 @@ export function addContentOptions(command: Command): Command {
 
 /** The options in the library's terms. A passphrase is asked for on a terminal, when it is needed. */
 export function accessOptions(options: AccessOptions): OpenFileDiskOptions {
-  const { allow, follow, forceShare, internal, keyFile, member } = options;
-  return { follow, allowed: allow, forceShare, askSecret: askerFor(keyFile), member, internalSnapshot: internal };
+  const { allow, filter, follow, forceShare, internal, keyFile, member } = options;
+  const filters = readFilters(filter);
+  return {
+    follow,
+    allowed: allow,
+    forceShare,
+    askSecret: askerFor(keyFile),
+    member,
+    internalSnapshot: internal,
+    filters,
+  };
 }
 
 function askerFor(keyFile: string | undefined): AskSecret | undefined {
