@@ -129,8 +129,9 @@ async function bringIn(
   const { information, packing } = disk;
   const format =
     packing === undefined ? memberFormat(information.format, options) : packedFormat(packing.kind, options);
-  // What a chain of files holds does not show in the uppermost one.
-  const identity = disk.files.length === 1 ? disk.files[0]?.identity : undefined;
+  // What a chain of files holds does not show in the uppermost one, nor what filters make of it.
+  const isWhole = disk.files.length === 1 && options.filters === undefined;
+  const identity = isWhole ? disk.files[0]?.identity : undefined;
   const known = identity === undefined || options.reread ? undefined : sources.find(identity, format);
   if (known !== undefined) {
     log(1, '%s has not changed since it was imported before', disk.label);
