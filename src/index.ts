@@ -84,6 +84,7 @@ export { type CompareOptions, type Comparison, compareDisks } from './image/comp
 export { type CreateDiskOptions, type CreatedDisk, createDisk } from './image/create-disk.ts';
 export { type DiffOptions, diffDisks } from './image/diff-disks.ts';
 export { type ChangedRange, diffSnapshots } from './image/diff-snapshots.ts';
+export { discardChanges } from './image/discard-changes.ts';
 export { type ChainLink, diskChain } from './image/disk-chain.ts';
 export { type ExportOptions, type ExportResult, exportDisk } from './image/export-disk.ts';
 export {
@@ -120,15 +121,23 @@ export {
   deleteInternalSnapshot,
   type InternalSnapshotOptions,
 } from './image/internal-snapshots.ts';
+export {
+  type LiveImage,
+  type OpenForWritingOptions,
+  openImageForWriting,
+  type TakenSnapshot,
+} from './image/live-image.ts';
 export { mapDisk } from './image/map-disk.ts';
 export { type MeasureOptions, measureDisk } from './image/measure-disk.ts';
 export { measureStore, type StoreMeasure } from './image/measure-store.ts';
 export { type Disk, type OpenDiskOptions, openDisk, type SnapshotDisk } from './image/open-disk.ts';
+export type { OverlayStatus } from './image/overlay-status.ts';
 export { pruneImage } from './image/prune-image.ts';
 export { removeFromStore } from './image/remove-from-store.ts';
 export { type Resized, type ResizeOptions, resizeDisk } from './image/resize-disk.ts';
 export { type Restored, restoreSnapshot } from './image/restore-snapshot.ts';
 export { judgeSnapshots, type RetentionPolicy, type Verdict } from './image/retention.ts';
+export { type SettleOptions, settleImage } from './image/settle-image.ts';
 export type { SnapshotDetails } from './image/snapshot-details.ts';
 export { type SnapshotImageOptions, snapshotImage } from './image/snapshot-image.ts';
 export { sourceName } from './image/source-name.ts';
@@ -147,12 +156,14 @@ export { type TerminalSinkOptions, type TerminalStream, terminalSink } from './l
 export type { TextStream } from './log/text-output.ts';
 
 // The store.
+export type { SnapshotNote } from './store/append-snapshot.ts';
 export { collectGarbage, type GarbageOptions, type GarbageReport } from './store/collect-garbage.ts';
 export type { DamagedRange } from './store/damage.ts';
-export type { NewSnapshot, SnapshotNote } from './store/image-editor.ts';
+export type { NewSnapshot } from './store/image-editor.ts';
 export { type Image, referenceOf, type Snapshot, sameContent } from './store/image-table.ts';
 export { type Content, ingestDevice, type WorkOptions } from './store/ingest-device.ts';
 export type { SnapshotStatistics } from './store/manifest.ts';
+export type { PendingNote } from './store/overlay/overlay-table.ts';
 export { type RebuildReport, rebuildCatalog } from './store/rebuild-catalog.ts';
 export { type OpenStoreOptions, openStore, type Store } from './store/store.ts';
 export { type Problem, type VerifyReport, verifyStore } from './store/verify-store.ts';

@@ -55,7 +55,7 @@ test('the library does the main job: import, clone, next version, diff, restore,
 
   const restored = restoreSnapshot(store, 'web@1', { message: 'Back again' });
   assert.ok(restored.changed && sameContent(restored.snapshot, clone));
-  assert.equal(snapshotImage(store, 'web', { tag: 'stable' }).tags[0], 'stable');
+  assert.equal((await snapshotImage(store, 'web', { tag: 'stable' })).tags[0], 'stable');
 
   await using web = await openDisk('web@2', { store });
   await exportDisk(web, join(directory, 'out.qcow2'));

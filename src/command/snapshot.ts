@@ -50,7 +50,7 @@ export const snapshotCommand: CommandModule<[string], Options> = {
       );
     }
     await using store = await context.openStore();
-    const snapshot = snapshotImage(store, argument, { ...details, tag: options.tag });
+    const snapshot = await snapshotImage(store, argument, { ...details, tag: options.tag });
     context.show(snapshotJson(snapshot), () => `${referenceOf(snapshot)} made`);
   },
 };

@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { SnapshotNote } from '../store/image-editor.ts';
+import type { SnapshotNote } from '../store/append-snapshot.ts';
 
 /** What is said of a new snapshot; what is left out is filled in. */
 export interface SnapshotDetails {

@@ -1,12 +1,12 @@
 /** The version of the tables below, kept in SQLite's `user_version`. */
-export const catalogVersion = 1;
+export const catalogVersion = 2;
 
 /**
- * The catalog's tables. Names are 32-byte blobs, times milliseconds since 1970, lengths and offsets bytes.
+ * The catalog's tables in version 1. Names are 32-byte blobs, times milliseconds since 1970, lengths and offsets bytes.
  * `chunks` has a number for each name, so that garbage collection can mark in a bitmap. A pack's number is never used
  * again: long-lived readers keep them. What `sources` knows of files is decimal text, as 64-bit numbers outgrow doubles.
  */
-export const catalogSchema = `
+const firstSchema = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE packs (
@@ -84,3 +84,35 @@ CREATE TABLE sources (
   PRIMARY KEY (device, inode)
 ) STRICT, WITHOUT ROWID;
 `;
+
+/**
+ * What version 2 has besides. `overlays` has the layers of changes over an image, position 1 the lowest; all with one
+ * `owner` (empty: the image's own) are one stack. The lowest has the content it lies on in `base` (a root) and the
+ * snapshot's id and number; with a `number` of its own a layer is the last one of a snapshot that is being stored.
+ */
+const overlaySchema = `
+CREATE TABLE overlays (
+  id TEXT PRIMARY KEY,
+  image INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  base BLOB,
+  base_id BLOB,
+  base_number INTEGER,
+  number INTEGER,
+  time INTEGER,
+  message TEXT,
+  author TEXT,
+  tag TEXT,
+  UNIQUE (image, owner, position)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE leases ADD COLUMN image INTEGER;
+ALTER TABLE leases ADD COLUMN owner TEXT;
+ALTER TABLE leases ADD COLUMN socket TEXT;
+`;
+
+/** What makes each version out of the one before, the first out of nothing. */
+export const catalogSteps: readonly string[] = [firstSchema, overlaySchema];

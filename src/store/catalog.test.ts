@@ -6,7 +6,9 @@ import { describe, test } from 'node:test';
 import { runTogether } from '../../test/store/run-module.ts';
 import { temporaryFolder } from '../../test/store/temporary-store.ts';
 import { Catalog } from './catalog.ts';
-import { catalogVersion } from './catalog-schema.ts';
+import { catalogSteps, catalogVersion } from './catalog-schema.ts';
+import { LeaseTable } from './lease.ts';
+import { OverlayTable } from './overlay/overlay-table.ts';
 
 /** The path of a catalog in a folder of its own. */
 async function catalogPlace() {
@@ -201,6 +203,52 @@ describe('Catalog', () => {
       catalog.write(() => setKey(catalog, text, text));
       assert.equal(catalog.get('SELECT value FROM meta WHERE key = ?', text)?.value, text);
     }
+  });
+});
+
+describe('a catalog of version 1', () => {
+  /** As it was made before there were overlays, with a lease in it. */
+  function makeFirst(path: string): void {
+    using database = new DatabaseSync(path);
+    database.exec(`PRAGMA journal_mode = WAL; BEGIN; ${catalogSteps[0]} PRAGMA user_version = 1; COMMIT;
+      INSERT INTO meta VALUES ('kept', '1');
+      INSERT INTO leases VALUES (7, 'read', 'read web@1', 1, 1, '', '', NULL, 0);`);
+  }
+
+  test('is brought up to date when it is opened, with all that is in it', async () => {
+    await using place = await catalogPlace();
+    makeFirst(place.path);
+    for (let turn = 0; turn < 2; turn += 1) {
+      using catalog = Catalog.open(place.path);
+      assert.equal(catalog.get('PRAGMA user_version')?.user_version, catalogVersion);
+      assert.deepEqual(keysOf(catalog), ['kept']);
+      assert.deepEqual(
+        { ...catalog.get('SELECT id, owner, socket FROM leases') },
+        { id: 7, owner: null, socket: null },
+      );
+      assert.deepEqual(new OverlayTable(catalog).all(), []);
+    }
+  });
+
+  test('is brought up to date once by processes that open it at the same moment', async () => {
+    await using place = await catalogPlace();
+    makeFirst(place.path);
+    const source = `
+      const { Catalog } = await import('../../src/store/catalog.ts');
+      await start();
+      using catalog = Catalog.open(process.argv[1]);
+      console.log(catalog.get('PRAGMA user_version').user_version);
+    `;
+    const results = await runTogether(source, Array(3).fill([place.path]));
+    assert.deepEqual(results, Array(3).fill({ status: 0, output: `${catalogVersion}\n` }));
+  });
+
+  test('is read as it is where it must not be written to', async () => {
+    await using place = await catalogPlace();
+    makeFirst(place.path);
+    using catalog = Catalog.open(place.path, { readOnly: true });
+    assert.equal(catalog.get('PRAGMA user_version')?.user_version, 1);
+    assert.deepEqual([new OverlayTable(catalog).all(), new LeaseTable(catalog).living()], [[], []]);
   });
 });
 

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { isVarveError, VarveError } from '../base/varve-error.ts';
 import { catalogError } from './catalog-error.ts';
-import { catalogSchema, catalogVersion } from './catalog-schema.ts';
+import { catalogSteps, catalogVersion } from './catalog-schema.ts';
 import {
   busyTimeoutMs,
   type OpenDatabase,
@@ -39,9 +39,7 @@ export class Catalog implements Disposable {
   static create(path: string): Catalog {
     const catalog = new Catalog(path, openDatabase(path));
     catalog.#startLog();
-    catalog.write(() => {
-      if (catalog.#version() === 0) catalog.#database.exec(`${catalogSchema}; PRAGMA user_version = ${catalogVersion}`);
-    });
+    catalog.#bringUpToDate(0);
     return catalog.#checked();
   }
 
@@ -53,7 +51,7 @@ export class Catalog implements Disposable {
     if (!fs.existsSync(path)) throw new VarveError('NOT_FOUND', `cannot open ${path}: no such file`);
     if (options.readOnly) return new Catalog(path, openDatabaseForReading(path, notToBeWritten)).#checked();
     try {
-      return new Catalog(path, openDatabase(path)).#checked();
+      return new Catalog(path, openDatabase(path)).#checked().#bringUpToDate(1);
     } catch (error) {
       if (!isVarveError(error, 'NO_SPACE')) throw error;
       return new Catalog(path, openDatabaseForReading(path, onFullDisk)).#checked();
@@ -154,6 +152,28 @@ export class Catalog implements Disposable {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       }
     }
+  }
+
+  /** Takes the steps from the version that is there, at least `oldest`, to the present one; all of them or none. */
+  #bringUpToDate(oldest: number): this {
+    if (this.#version() >= catalogVersion) return this;
+    try {
+      this.write(() => {
+        const version = this.#version();
+        if (version < oldest || version >= catalogVersion) return;
+        const steps = catalogSteps.slice(version).join('');
+        this.#run(() => this.#database.exec(`${steps}; PRAGMA user_version = ${catalogVersion}`));
+      });
+      return this;
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Whether a table is there: what may not be written to may be of an earlier version. */
+  hasTable(name: string): boolean {
+    return this.get("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name) !== undefined;
   }
 
   #version(): number {

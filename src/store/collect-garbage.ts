@@ -4,6 +4,7 @@ import { hexOf } from './chunk.ts';
 import { packKey } from './chunk-table.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { deleteLeftovers } from './leftovers.ts';
+import { mendOverlayRecords } from './overlay/check-overlays.ts';
 import { measurePacks, type PackUse, packsToRewrite } from './pack-use.ts';
 import { ReachableMarker } from './reachable.ts';
 import { rewritePacks } from './rewrite-packs.ts';
@@ -45,7 +46,10 @@ export async function collectGarbage(parts: StoreParts, options: GarbageOptions 
     if (options.dryRun) return estimate(uses, rewritten);
     const addedBytes = await rewritePacks(parts, marker, rewritten, options);
     const swept = await sweepAlone(parts, marker, options);
-    parts.catalog.write(() => mendRecords(parts));
+    parts.catalog.write(() => {
+      mendRecords(parts);
+      mendOverlayRecords(parts);
+    });
     return {
       deletedChunks: swept.deletedChunks,
       deletedPacks: swept.packs.length,
@@ -72,7 +76,8 @@ function highestId(parts: StoreParts): number {
 function* liveRoots(parts: StoreParts): Iterable<Uint8Array> {
   const seen = new Set<string>();
   const rows = parts.catalog.all('SELECT DISTINCT root FROM snapshots').map((row) => row.root as Uint8Array);
-  for (const root of [...rows, ...parts.leases.heldRoots()]) {
+  const bases = parts.overlays.all().flatMap(({ base }) => (base === undefined ? [] : [base.root]));
+  for (const root of [...rows, ...bases, ...parts.leases.heldRoots()]) {
     const key = hexOf(root);
     if (!seen.has(key)) yield root;
     seen.add(key);

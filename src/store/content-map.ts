@@ -56,6 +56,22 @@ export class ContentMap {
     return this.#descend(this.top, this.depth, leafIndex);
   }
 
+  /**
+   * The name of the chunk `chunkIndex` (level 0), or of the node at a level below the top that begins with it: what
+   * stands for all the chunks under it.
+   */
+  nameAt(level: number, chunkIndex: number): MaybePromise<Uint8Array> {
+    return this.#nameUnder(this.top, this.depth, level, chunkIndex);
+  }
+
+  #nameUnder(name: Uint8Array, level: number, wanted: number, chunkIndex: number): MaybePromise<Uint8Array> {
+    if (level === wanted || isZeroName(name)) return name;
+    const index = Math.floor(chunkIndex / chunksUnder(level - 1)) % fanout;
+    const node = this.node(name);
+    const goOn = (loaded: Uint8Array) => this.#nameUnder(nameIn(loaded, index), level - 1, wanted, chunkIndex);
+    return node instanceof Promise ? node.then(goOn) : goOn(node);
+  }
+
   /** Runs of zero and other chunks between two chunk indexes, a node's worth at a time at the most. */
   async *runs(startChunk: number, endChunk: number): AsyncIterable<ChunkRun> {
     yield* this.#runsUnder(this.top, this.depth, 0, startChunk, endChunk);

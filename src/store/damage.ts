@@ -33,7 +33,7 @@ export class DamageFinder {
   }
 
   /** The damaged ranges of one snapshot's disk, in order, neighbours joined. */
-  damageOf(snapshot: Snapshot): DamagedRange[] {
+  damageOf(snapshot: Pick<Snapshot, 'image' | 'number' | 'root' | 'size'>): DamagedRange[] {
     const all: ChunkDamage = {
       chunkIndex: 0,
       chunkCount: Math.ceil(snapshot.size / chunkSize),

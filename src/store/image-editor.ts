@@ -1,21 +1,15 @@
 import { randomUuid } from '../base/random.ts';
 import { VarveError } from '../base/varve-error.ts';
-import { hexOf, sameName } from './chunk.ts';
-import { nameOf } from './hash.ts';
+import { appendSnapshot, type SnapshotNote } from './append-snapshot.ts';
+import { sameName } from './chunk.ts';
 import { imageName, tagName } from './image-name.ts';
 import { encodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import { type Image, referenceOf, type Snapshot } from './image-table.ts';
 import type { Content } from './ingest-device.ts';
-import { encodeManifest, type Manifest, manifestKey } from './manifest.ts';
+import { manifestKey } from './manifest.ts';
+import { refuseOverlays, refuseWriters } from './overlay/refuse-overlays.ts';
+import { dropLayers, removeLayerFiles } from './overlay/remove-layers.ts';
 import type { StoreParts } from './store-parts.ts';
-
-/** What a new snapshot says of itself. */
-export interface SnapshotNote {
-  readonly message: string;
-  readonly author: string;
-  /** Milliseconds since 1970. */
-  readonly time: number;
-}
 
 /** A content that becomes a snapshot, and the snapshot it was made from. */
 export interface NewSnapshot extends SnapshotNote {
@@ -66,14 +60,30 @@ export class ImageEditor {
         );
       }
       this.#refuseForgotten(snapshot.parent);
+      refuseOverlays(this.#parts, image);
       return this.#append(image, snapshot);
     });
+  }
+
+  /**
+   * An image's next snapshot, in place of the uncommitted changes to it, which this process holds. @throws NOT_FOUND
+   */
+  addSnapshotInstead(name: string, snapshot: NewSnapshot): Snapshot {
+    const removed = this.#parts.catalog.write(() => {
+      const image = this.#parts.images.get(name);
+      this.#refuseForgotten(snapshot.parent);
+      const layers = dropLayers(this.#parts, this.#parts.overlays.stack(image.id));
+      return { layers, made: this.#append(image, snapshot) };
+    });
+    removeLayerFiles(this.#parts, removed.layers);
+    return removed.made;
   }
 
   /** Another snapshot of the newest content, whatever that is at this moment. @throws NOT_FOUND */
   repeatNewest(name: string, note: SnapshotNote): Snapshot {
     return this.#parts.catalog.write(() => {
       const newest = this.#parts.images.resolve(name);
+      refuseOverlays(this.#parts, this.#parts.images.get(name));
       return this.#append(this.#parts.images.get(name), { ...note, parent: newest, content: sameContentAs(newest) });
     });
   }
@@ -85,7 +95,7 @@ export class ImageEditor {
       const image = this.#parts.images.get(name);
       this.#refuseTaken(proper);
       this.#parts.catalog.run('UPDATE images SET name = ? WHERE id = ?', proper, image.id);
-      this.#record(image.id);
+      this.record(image.id);
     });
   }
 
@@ -103,7 +113,7 @@ export class ImageEditor {
         snapshot.number,
       );
       if (changes === 0) throw new VarveError('EXISTS', `${image.name}@${proper} exists already; move it with --move`);
-      this.#record(image.id);
+      this.record(image.id);
       return this.#parts.images.resolve(referenceOf(snapshot));
     });
   }
@@ -118,7 +128,7 @@ export class ImageEditor {
         tagName(tag),
       );
       if (changes === 0) throw new VarveError('NOT_FOUND', `${image.name} has no tag ${tag}`);
-      this.#record(image.id);
+      this.record(image.id);
     });
   }
 
@@ -133,7 +143,7 @@ export class ImageEditor {
         image.id,
         snapshot.number,
       );
-      this.#record(image.id);
+      this.record(image.id);
       return { ...snapshot, message };
     });
   }
@@ -154,49 +164,36 @@ export class ImageEditor {
         this.#parts.catalog.run('DELETE FROM snapshots WHERE image = ? AND number = ?', image.id, number);
         this.#parts.catalog.run('DELETE FROM tags WHERE image = ? AND number = ?', image.id, number);
       }
-      this.#record(image.id);
+      this.record(image.id);
       return snapshots;
     });
     for (const { id } of removed) this.#parts.packs.delete(manifestKey(id));
   }
 
-  /** Removes an image and its snapshots. @throws NOT_FOUND */
-  removeImage(name: string): void {
-    const { image, snapshots } = this.#parts.catalog.write(() => {
+  /**
+   * Removes an image and its snapshots; with `force` also changes to it that no snapshot has.
+   * @throws NOT_FOUND, BUSY while somebody writes to it, CONFLICT for such changes
+   */
+  removeImage(name: string, { force = false }: { readonly force?: boolean | undefined } = {}): void {
+    const { image, snapshots, layers } = this.#parts.catalog.write(() => {
       const image = this.#parts.images.get(name);
+      refuseWriters(this.#parts, image);
+      if (!force) refuseOverlays(this.#parts, image, 'or --force removes them, too');
+      const layers = dropLayers(this.#parts, this.#parts.overlays.over(image.id));
       const snapshots = this.#parts.images.snapshots(name);
       for (const table of ['snapshots', 'tags']) {
         this.#parts.catalog.run(`DELETE FROM ${table} WHERE image = ?`, image.id);
       }
       this.#parts.catalog.run('DELETE FROM images WHERE id = ?', image.id);
-      return { image, snapshots };
+      return { image, snapshots, layers };
     });
+    removeLayerFiles(this.#parts, layers);
     for (const { id } of snapshots) this.#parts.packs.delete(manifestKey(id));
     this.#parts.packs.delete(imageRecordKey(image.uuid));
   }
 
-  #append(image: Image, snapshot: NewSnapshot): Snapshot {
-    const { catalog, packs } = this.#parts;
-    const number = catalog.get('SELECT next_number FROM images WHERE id = ?', image.id)?.next_number as number;
-    const { root, size, statistics } = snapshot.content;
-    this.#refuseCollected(root);
-    const { message, author, time } = snapshot;
-    const parent = snapshot.parent?.id;
-    const manifest: Manifest = {
-      image: { uuid: image.uuid, name: image.name },
-      ...{ number, root, size, parent, time, message, author, statistics },
-    };
-    const bytes = encodeManifest(manifest);
-    const id = nameOf(bytes);
-    packs.createIfAbsent(manifestKey(id), bytes);
-    catalog.run(
-      `INSERT INTO snapshots (image, number, id, parent, root, size, time, message, author, described,
-         data_length, added_length, stored_length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
-      ...[image.id, number, id, parent ?? null, root, size, time, message, author],
-      ...[statistics.dataLength, statistics.addedLength, statistics.storedLength],
-    );
-    catalog.run('UPDATE images SET next_number = ? WHERE id = ?', number + 1, image.id);
-    return { image: image.name, number, id, parent, root, size, time, message, author, tags: [], statistics };
+  #append(image: Image, { parent, ...snapshot }: NewSnapshot): Snapshot {
+    return appendSnapshot(this.#parts, image, { ...snapshot, parent: parent?.id });
   }
 
   #refuseTaken(name: string): void {
@@ -211,14 +208,8 @@ export class ImageEditor {
     throw new VarveError('NOT_FOUND', `${referenceOf(snapshot)} was removed meanwhile`);
   }
 
-  /** Garbage collection takes a content that nobody named or held whole, with its root record. */
-  #refuseCollected(root: Uint8Array): void {
-    if (this.#parts.chunks.has(root)) return;
-    throw new VarveError('NOT_FOUND', `content ${hexOf(root).slice(0, 16)}… is not in the store; import it again`);
-  }
-
   /** Writes down what changed of an image, for the rebuilding of a lost catalog; inside a transaction. */
-  #record(imageId: number): void {
+  record(imageId: number): void {
     const record = this.#parts.images.record(imageId) as ImageRecord;
     this.#parts.packs.replace(imageRecordKey(record.uuid), encodeImageRecord(record));
   }

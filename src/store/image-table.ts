@@ -4,6 +4,7 @@ import { hexOf } from './chunk.ts';
 import { parseReference, type SnapshotReference } from './image-name.ts';
 import type { ImageRecord } from './image-record.ts';
 import type { SnapshotStatistics } from './manifest.ts';
+import type { OverlayTable } from './overlay/overlay-table.ts';
 
 /** A snapshot as the catalog has it. */
 export interface Snapshot {
@@ -44,9 +45,11 @@ const imageColumns = `i.id, i.uuid, i.name, i.created,
 /** The catalog's images, snapshots and tags: looking them up. What changes them is in `ImageEditor`. */
 export class ImageTable {
   readonly #catalog: Catalog;
+  readonly #overlays: OverlayTable;
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, overlays: OverlayTable) {
     this.#catalog = catalog;
+    this.#overlays = overlays;
   }
 
   /** All images, by name. */
@@ -115,11 +118,15 @@ export class ImageTable {
 
   /**
    * The snapshot that `web`, `web@3`, `web@tag` or `web@{hash prefix}` names.
-   * @throws INVALID, NOT_FOUND
+   * @throws INVALID, NOT_FOUND, BUSY for one that is being stored still
    */
   resolve(reference: string): Snapshot {
     const parsed = parseReference(reference);
     const image = this.get(parsed.image);
+    const number = this.#pendingNumber(image.id, parsed);
+    if (number !== undefined) {
+      throw new VarveError('BUSY', `${image.name}@${number} is being stored still; try again in a moment`);
+    }
     const row = this.#select(image.id, parsed);
     if (row !== undefined) return snapshotOf(row, this.#tags(image.id).get(row.number as number) ?? []);
     throw new VarveError('NOT_FOUND', `there is no snapshot ${reference}; varve log ${image.name} shows what there is`);
@@ -130,6 +137,16 @@ export class ImageTable {
     const select = `SELECT ${snapshotColumns} FROM snapshots s JOIN images i ON i.id = s.image WHERE s.root = ?`;
     const row = this.#catalog.get(`${select} ORDER BY s.id LIMIT 1`, root);
     return row === undefined ? undefined : snapshotOf(row, []);
+  }
+
+  /** The number of the snapshot that is meant, when that is being stored. */
+  #pendingNumber(imageId: number, { selector }: SnapshotReference): number | undefined {
+    const pending = this.#overlays.pending(imageId);
+    if (selector.kind === 'newest') return pending.at(-1)?.number;
+    return pending.find(
+      ({ number, tag }) =>
+        (selector.kind === 'number' && number === selector.number) || (selector.kind === 'tag' && tag === selector.tag),
+    )?.number;
   }
 
   #select(imageId: number, { image, selector }: SnapshotReference): Row | undefined {

@@ -70,11 +70,11 @@ interface Piece {
   readonly chunkCount: number;
 }
 
-/** The chunks that hold data, 16 at a time at the most; a chunk is data when a byte of it is. */
-async function* dataPieces(device: BlockDevice): AsyncIterable<Piece> {
+/** The chunks of a range of whole chunks that hold data, 16 at a time at the most; a chunk is data when a byte of it is. */
+export async function* dataPieces(device: BlockDevice, offset = 0, length = device.size): AsyncIterable<Piece> {
   let next = 0;
-  if (device.size === 0) return;
-  for await (const extent of device.extents(0, device.size)) {
+  if (length === 0) return;
+  for await (const extent of device.extents(offset, length)) {
     if (extent.kind !== 'data') continue;
     const end = Math.ceil((extent.offset + extent.length) / chunkSize);
     let chunkIndex = Math.max(next, Math.floor(extent.offset / chunkSize));
@@ -88,7 +88,7 @@ async function* dataPieces(device: BlockDevice): AsyncIterable<Piece> {
 }
 
 /** Hot: names the chunks of a piece and sends the new ones to be packed. The number of chunks that are not zero. */
-async function ingestPiece(
+export async function ingestPiece(
   session: IngestSession,
   device: BlockDevice,
   builder: MapBuilder,

@@ -12,7 +12,7 @@ import type { Store } from './store.ts';
 const skip = fs.existsSync('/proc/self/stat') ? false : 'without /proc a process cannot be told from a later one';
 
 function take(store: Store, kind: LeaseKind = 'ingest', root?: Uint8Array): number {
-  return store.catalog.write(() => store.leases.take(kind, `a test of ${kind}`, root));
+  return store.catalog.write(() => store.leases.take(kind, `a test of ${kind}`, { root }));
 }
 
 function change(store: Store, id: number, fields: Record<string, string | number>): void {
@@ -48,6 +48,7 @@ describe('LeaseTable', () => {
       { ...lease, created: 0, root: undefined },
       {
         ...{ id, kind: 'read', purpose: 'a test of read', pid: process.pid, created: 0, root: undefined },
+        ...{ image: undefined, owner: undefined, socket: undefined },
       },
     );
     assert.deepEqual(store.leases.living('ingest', 'collect'), []);

@@ -5,18 +5,30 @@ import { hexOf } from './chunk.ts';
 
 /**
  * What a process does to the store that others must know of: `ingest` adds chunks that no snapshot names yet, `read`
- * reads a content that may be removed meanwhile, `collect` is garbage collection.
+ * reads a content that may be removed meanwhile, `collect` is garbage collection, `write` changes an image through an
+ * overlay: of one stack of overlays there is only one.
  */
-export type LeaseKind = 'ingest' | 'read' | 'collect';
+export type LeaseKind = 'ingest' | 'read' | 'collect' | 'write';
+
+/** What a lease is about, where it is about something. */
+export interface LeaseClaim {
+  /** The root of a content that must stay. */
+  readonly root?: Uint8Array | undefined;
+  /** The catalog's number of an image that is written to. */
+  readonly image?: number | undefined;
+  /** Whose overlays over it are written to; empty for the image's own. */
+  readonly owner?: string | undefined;
+  /** Where the holder can be talked to: the path of a Unix socket. */
+  readonly socket?: string | undefined;
+}
 
 /** A process's claim, kept in the catalog; it counts as long as the process lives. */
-export interface Lease {
+export interface Lease extends LeaseClaim {
   readonly id: number;
   readonly kind: LeaseKind;
   /** In words, for messages: `import web`. */
   readonly purpose: string;
   readonly pid: number;
-  readonly root: Uint8Array | undefined;
   /** When it was taken, milliseconds since 1970. */
   readonly created: number;
 }
@@ -39,20 +51,19 @@ export class LeaseTable {
   }
 
   /** Takes a lease for this process; inside a transaction. */
-  take(kind: LeaseKind, purpose: string, root?: Uint8Array): number {
+  take(kind: LeaseKind, purpose: string, { root, image, owner, socket }: LeaseClaim = {}): number {
     const me = thisProcess();
     return this.#catalog.run(
-      `INSERT INTO leases (kind, purpose, pid, start_time, boot_id, pid_namespace, root, created)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      kind,
-      purpose,
-      me.pid,
-      me.startTime,
-      me.bootId,
-      me.pidNamespace,
-      root ?? null,
-      Date.now(),
+      `INSERT INTO leases (kind, purpose, pid, start_time, boot_id, pid_namespace, root, created, image, owner, socket)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[kind, purpose, me.pid, me.startTime, me.bootId, me.pidNamespace, root ?? null, Date.now()],
+      ...[image ?? null, owner ?? null, socket ?? null],
     ).lastId;
+  }
+
+  /** Who writes to a stack of overlays; undefined where nobody living does. */
+  writerOf(image: number, owner: string): Lease | undefined {
+    return this.living('write').find((lease) => lease.image === image && lease.owner === owner);
   }
 
   /**
@@ -103,8 +114,11 @@ function leaseOf(row: Row): Lease {
     kind: row.kind as LeaseKind,
     purpose: row.purpose as string,
     pid: row.pid as number,
-    root: (row.root as Uint8Array | null) ?? undefined,
     created: row.created as number,
+    root: (row.root as Uint8Array | null) ?? undefined,
+    image: (row.image as number | null) ?? undefined,
+    owner: (row.owner as string | null) ?? undefined,
+    socket: (row.socket as string | null) ?? undefined,
   };
 }
 

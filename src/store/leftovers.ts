@@ -2,12 +2,14 @@ import { basename } from 'node:path';
 import { nameFromHex } from './chunk.ts';
 import { packKey } from './chunk-table.ts';
 import { temporaryPrefix } from './directory-pack-store.ts';
+import { strayOverlays } from './overlay/check-overlays.ts';
+import { removeOverlayFiles } from './overlay/overlay-files.ts';
 import type { ObjectEntry } from './pack-store.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /**
- * The objects of a store that belong to nothing, because a process died, or is still at work: packs, manifests and
- * records that the catalog does not know, and temporary files.
+ * The objects of a store that belong to nothing, because a process died, or is still at work: packs, manifests,
+ * records and overlays that the catalog does not know, and temporary files.
  */
 export function* leftovers(parts: StoreParts): Iterable<ObjectEntry> {
   const { catalog, packs } = parts;
@@ -21,6 +23,7 @@ export function* leftovers(parts: StoreParts): Iterable<ObjectEntry> {
     const uuid = basename(entry.key, '.json');
     if (catalog.get('SELECT 1 FROM images WHERE uuid = ?', uuid) === undefined) yield entry;
   }
+  yield* strayOverlays(parts);
   yield* packs.list(temporaryPrefix);
 }
 
@@ -32,7 +35,8 @@ export function deleteLeftovers(parts: StoreParts, spared: ReadonlySet<string>):
   let bytes = 0;
   for (const { key, size } of leftovers(parts)) {
     if (spared.has(key)) continue;
-    parts.packs.delete(key);
+    if (key.startsWith('overlays/')) removeOverlayFiles(parts.path, basename(key));
+    else parts.packs.delete(key);
     bytes += size;
   }
   return bytes;

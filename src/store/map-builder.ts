@@ -1,4 +1,5 @@
 import { chunkSize, nameLength, zeroName } from './chunk.ts';
+import type { ContentMap } from './content-map.ts';
 import { chunksUnder, depthFor, encodeNode, encodeRoot, fanout } from './map-format.ts';
 import { type BodyKind, bodyKinds } from './pack-format.ts';
 
@@ -43,6 +44,17 @@ export class MapBuilder {
       let level = 0;
       while (level + 1 < this.#levels.length && this.#fits(level + 1, chunkIndex)) level += 1;
       this.#appendAt(level, zeroName);
+      this.#chunkCount += chunksUnder(level);
+    }
+  }
+
+  /** Names the chunks up to `chunkIndex` as another map of a disk of this size does: whole subtrees at a step. */
+  async appendUntil(chunkIndex: number, map: ContentMap): Promise<void> {
+    while (this.#chunkCount < chunkIndex) {
+      let level = 0;
+      while (level + 1 < this.#levels.length && this.#fits(level + 1, chunkIndex)) level += 1;
+      const name = map.nameAt(level, this.#chunkCount);
+      this.#appendAt(level, name instanceof Promise ? await name : name);
       this.#chunkCount += chunksUnder(level);
     }
   }

@@ -9,6 +9,7 @@ import { decodeImageRecord, type ImageRecord, imageRecordKey } from './image-rec
 import type { WorkOptions } from './ingest-device.ts';
 import { LeaseTable } from './lease.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
+import { readOverlayRecords, rebuildOverlays } from './overlay/rebuild-overlays.ts';
 import { readPackIndex } from './pack-index.ts';
 import { catalogFile, checkStoreFile, Store } from './store.ts';
 import { throwIfAborted } from './throw-if-aborted.ts';
@@ -53,7 +54,12 @@ async function fill(directory: string, fresh: string, options: WorkOptions): Pro
   const records = readObjects(store, 'images', skipped, (bytes, key) => readRecord(bytes, key));
   const manifests = readObjects(store, 'snapshots', skipped, (bytes, key) => readManifest(bytes, key));
   const whole = manifests.filter((manifest) => isWhole(store, manifest, skipped));
-  const { imageCount, snapshotCount } = store.catalog.write(() => addImages(store, whole, records, skipped));
+  const overlays = readOverlayRecords(store, skipped);
+  const { imageCount, snapshotCount } = store.catalog.write(() => {
+    const counts = addImages(store, whole, records, skipped);
+    rebuildOverlays(store, overlays, skipped);
+    return counts;
+  });
   return { packCount, imageCount, snapshotCount, skipped };
 }
 
@@ -109,7 +115,7 @@ function readObjects<T>(
 function isWhole(store: Store, manifest: FoundManifest, skipped: string[]): boolean {
   const image = manifest.image.name;
   const finder = new DamageFinder(store, new Set());
-  const isLost = finder.damageOf({ ...manifest, image, tags: [] }).length > 0;
+  const isLost = finder.damageOf({ ...manifest, image }).length > 0;
   if (isLost) skipped.push(`${image}@${manifest.number}: parts of its content are not in the store`);
   return !isLost;
 }

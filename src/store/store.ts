@@ -13,6 +13,7 @@ import { ImageTable, referenceOf, type Snapshot } from './image-table.ts';
 import { IngestSession } from './ingest-session.ts';
 import { LeaseTable } from './lease.ts';
 import type { ChangedRun } from './map-diff.ts';
+import { OverlayTable } from './overlay/overlay-table.ts';
 import type { StoreParts } from './store-parts.ts';
 
 const formatVersion = 1;
@@ -31,6 +32,7 @@ export class Store implements StoreParts, AsyncDisposable {
   readonly catalog: Catalog;
   readonly packs: DirectoryPackStore;
   readonly chunks: ChunkTable;
+  readonly overlays: OverlayTable;
   readonly images: ImageTable;
   readonly leases: LeaseTable;
   readonly reader: ChunkReader;
@@ -42,7 +44,8 @@ export class Store implements StoreParts, AsyncDisposable {
     this.catalog = catalog;
     this.packs = new DirectoryPackStore(path);
     this.chunks = new ChunkTable(catalog);
-    this.images = new ImageTable(catalog);
+    this.overlays = new OverlayTable(catalog);
+    this.images = new ImageTable(catalog, this.overlays);
     this.leases = new LeaseTable(catalog);
     this.reader = new ChunkReader(this.chunks, this.packs);
     this.edit = new ImageEditor(this);
@@ -111,7 +114,7 @@ export class Store implements StoreParts, AsyncDisposable {
     try {
       return this.catalog.writeLazily(() => {
         this.#refuseCollected(snapshot);
-        return this.leases.take('read', `read ${referenceOf(snapshot)}`, snapshot.root);
+        return this.leases.take('read', `read ${referenceOf(snapshot)}`, { root: snapshot.root });
       });
     } catch (error) {
       if (isVarveError(error, 'NO_SPACE')) return undefined;

@@ -7,6 +7,7 @@ import { referenceOf, type Snapshot } from './image-table.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { leftovers } from './leftovers.ts';
 import { decodeManifest, manifestKey } from './manifest.ts';
+import { overlayProblems, staleOverlayRecords } from './overlay/check-overlays.ts';
 import { staleRecords } from './stale-records.ts';
 import type { StoreParts } from './store-parts.ts';
 import { throwIfAborted } from './throw-if-aborted.ts';
@@ -72,7 +73,8 @@ export async function verifyStore(parts: StoreParts, options: WorkOptions = {}):
   }
   const missing = damaged.filter((range) => !findings.some(({ names }) => range.names.some((name) => names.has(name))));
   if (missing.length > 0) problems.push({ message: 'chunks are missing from the catalog', damaged: missing });
-  const stale = [...staleRecords(parts)];
+  problems.push(...(await overlayProblems(parts, finder)));
+  const stale = [...staleRecords(parts), ...staleOverlayRecords(parts)];
   for (const { damage } of stale) {
     if (damage !== undefined) problems.push({ message: `${damage}; varve gc writes it anew`, damaged: [] });
   }

@@ -1,0 +1,58 @@
+import { setTimeout } from 'node:timers/promises';
+import { parseReference } from '../store/image-name.ts';
+import type { Image } from '../store/image-table.ts';
+import { takeWriteLease } from '../store/overlay/edit-overlays.ts';
+import { openOverlay } from '../store/overlay/overlay-files.ts';
+import { removeLayerFiles } from '../store/overlay/remove-layers.ts';
+import { storePending } from '../store/overlay/store-pending.ts';
+import type { Store } from '../store/store.ts';
+import { throwIfAborted } from '../store/throw-if-aborted.ts';
+
+/** How long one waits. */
+export interface SettleOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+const lookAgainMs = 50;
+
+/**
+ * Brings an image to rest, which `reference` names or a snapshot of it: snapshots that are made are stored when this
+ * returns, by the process that has it open, or by this one. An empty overlay that a process left is gone. Costs a look
+ * into the catalog where there is nothing to do. A store that cannot be written to, and an image that is not there, are
+ * left as they are.
+ * @throws INVALID, ABORTED, NO_SPACE, CORRUPT, IO
+ */
+export async function settleImage(store: Store, reference: string, options: SettleOptions = {}): Promise<void> {
+  const image = store.images.find(parseReference(reference).image);
+  while (image !== undefined && !store.readOnly && store.overlays.stack(image.id).length > 0) {
+    throwIfAborted(options.signal);
+    const writer = store.leases.writerOf(image.id, '');
+    if (writer === undefined) return await settleAlone(store, image, options);
+    if (store.overlays.pending(image.id).length === 0) return;
+    await setTimeout(lookAgainMs);
+  }
+}
+
+async function settleAlone(store: Store, image: Image, options: SettleOptions): Promise<void> {
+  const who = { image: image.id, owner: '' };
+  const lease = takeWriteLease(store, { ...who, purpose: `store snapshots of ${image.name}` });
+  try {
+    while ((await storePending(store, who, options)) !== undefined);
+    await dropEmptyLayers(store, image);
+  } finally {
+    store.leases.release(lease);
+  }
+}
+
+/** Forgets the layers of an image that nobody has open, if all of them are empty. */
+async function dropEmptyLayers(store: Store, image: Image): Promise<void> {
+  const layers = store.overlays.stack(image.id);
+  for (const { id } of layers) {
+    await using layer = await openOverlay(store.path, id, { readOnly: true });
+    if (!layer.states.isEmpty) return;
+  }
+  store.catalog.write(() => {
+    for (const { id } of layers) store.overlays.delete(id);
+  });
+  removeLayerFiles(store, layers);
+}

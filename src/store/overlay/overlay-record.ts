@@ -1,0 +1,94 @@
+import { VarveError } from '../../base/varve-error.ts';
+import { hexOf, nameFromHex } from '../chunk.ts';
+import { isImageName, isTagName } from '../image-name.ts';
+import { isUuid } from '../image-record.ts';
+import type { Layer, LayerBase, PendingNote } from './overlay-table.ts';
+
+/** What the catalog knows of a layer of changes, kept beside it, so that the catalog can be rebuilt. */
+export interface OverlayRecord extends Omit<Layer, 'image'> {
+  readonly image: { readonly uuid: string; readonly name: string };
+}
+
+/** Whether `text` can be an overlay's id; it becomes part of a path. */
+export function isOverlayId(text: unknown): text is string {
+  return typeof text === 'string' && /^[0-9a-f]{32}$/.test(text);
+}
+
+/** The key of an overlay's record among the store's objects. */
+export function overlayRecordKey(id: string): string {
+  return `overlays/${id}/overlay.json`;
+}
+
+export function encodeOverlayRecord(record: OverlayRecord): Uint8Array {
+  const { id, image, owner, position, size, created, base, pending } = record;
+  const json = {
+    ...{ varve: 'overlay', version: 1, id, image, owner, position, size },
+    created: new Date(created).toISOString(),
+    base: base === undefined ? null : { root: hexOf(base.root), snapshot: hexOf(base.id), number: base.number },
+    snapshot: pending === undefined ? null : { ...pending, time: new Date(pending.time).toISOString() },
+  };
+  return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
+}
+
+/** @throws CORRUPT, or UNSUPPORTED for a newer version */
+export function decodeOverlayRecord(bytes: Uint8Array, what: string): OverlayRecord {
+  const json = parse(bytes, what);
+  if (json.varve !== 'overlay') throw new VarveError('CORRUPT', `${what}: it is no record of an overlay`);
+  if (json.version !== 1)
+    throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
+  const { id, owner, position, size } = json;
+  const image = imageOf(json.image);
+  const created = Date.parse(String(json.created));
+  const base = baseOf(json.base);
+  const pending = pendingOf(json.snapshot);
+  const isSound = isOverlayId(id) && isText(owner) && isCount(position) && isCount(size) && Number.isFinite(created);
+  if (!isSound || image === undefined || base === 'damaged' || pending === 'damaged') {
+    throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
+  }
+  return { id, image, owner, position, size, created, base, pending };
+}
+
+type Json = Record<string, unknown>;
+
+function parse(bytes: Uint8Array, what: string): Json {
+  try {
+    return asObject(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+  } catch (cause) {
+    throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
+  }
+}
+
+function asObject(value: unknown): Json {
+  return typeof value === 'object' && value !== null ? (value as Json) : {};
+}
+
+function imageOf(value: unknown): OverlayRecord['image'] | undefined {
+  const { uuid, name } = asObject(value);
+  return isUuid(uuid) && isText(name) && isImageName(name) ? { uuid, name } : undefined;
+}
+
+function baseOf(value: unknown): LayerBase | undefined | 'damaged' {
+  if (value === null) return undefined;
+  const { root: rootText, snapshot, number } = asObject(value);
+  const root = nameFromHex(String(rootText));
+  const id = nameFromHex(String(snapshot));
+  return root !== undefined && id !== undefined && isCount(number) ? { root, id, number } : 'damaged';
+}
+
+function pendingOf(value: unknown): PendingNote | undefined | 'damaged' {
+  if (value === null) return undefined;
+  const { number, time: timeText, message, author, tag } = asObject(value);
+  const time = Date.parse(String(timeText));
+  const isTag = tag === undefined || (isText(tag) && isTagName(tag));
+  if (!(isCount(number) && number > 0 && Number.isFinite(time) && isText(message) && isText(author) && isTag))
+    return 'damaged';
+  return { number, time, message, author, tag };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,76 @@
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
+import type { SnapshotNote } from '../append-snapshot.ts';
+import type { Snapshot } from '../image-table.ts';
+import { openStore, type Store } from '../store.ts';
+import { markPending, pushLayer, type StackOwner } from './edit-overlays.ts';
+import type { Layer, PendingNote } from './overlay-table.ts';
+import { storePending } from './store-pending.ts';
+
+/** What the thread can be asked to do to a stack; each is a function of this folder. */
+export type OverlayRequest =
+  | { readonly kind: 'push' }
+  | { readonly kind: 'mark'; readonly layerId: string; readonly note: SnapshotNote & { readonly tag?: string } }
+  | { readonly kind: 'store' };
+
+/** What each request answers. */
+export interface OverlayAnswers {
+  readonly push: Layer;
+  readonly mark: PendingNote;
+  readonly store: Snapshot | undefined;
+}
+
+/** How a request failed; without a code where that is a mistake of ours. */
+export interface ThreadFailure {
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+}
+
+/** The answer to a request, by its number. */
+export type OverlayReply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: ThreadFailure };
+
+/** A request on its way. */
+export interface NumberedRequest {
+  readonly id: number;
+  readonly request: OverlayRequest;
+}
+
+interface OverlayWork extends StackOwner {
+  readonly storePath: string;
+}
+
+/** Tells this module, in a worker thread, that it is meant. */
+const marker = 'varve overlays';
+
+/** Starts a thread that answers each `NumberedRequest` with an `OverlayReply`, several at a time. */
+export function startOverlayWorker(work: OverlayWork): Worker {
+  return new Worker(new URL(import.meta.url), { workerData: { marker, ...work } });
+}
+
+async function perform(store: Store, stack: StackOwner, request: OverlayRequest): Promise<unknown> {
+  if (request.kind === 'push') return pushLayer(store, stack);
+  if (request.kind === 'mark') return markPending(store, request.layerId, request.note);
+  return await storePending(store, stack);
+}
+
+async function answer(store: Store, stack: StackOwner, { id, request }: NumberedRequest): Promise<OverlayReply> {
+  try {
+    return { id, value: await perform(store, stack, request) };
+  } catch (error) {
+    const code = isVarveError(error) ? error.code : undefined;
+    return { id, failure: { code, message: error instanceof Error ? error.message : String(error) } };
+  }
+}
+
+async function work(port: NonNullable<typeof parentPort>, { storePath, image, owner }: OverlayWork): Promise<void> {
+  const store = await openStore(storePath);
+  port.on('message', async (message: NumberedRequest | 'end') => {
+    if (message !== 'end') return port.postMessage(await answer(store, { image, owner }, message));
+    await store[Symbol.asyncDispose]();
+    port.close();
+  });
+}
+
+if (!isMainThread && workerData?.marker === marker) await work(parentPort!, workerData);
