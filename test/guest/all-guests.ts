@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tryBootFromFile, tryBootFromStore } from './boot-served.ts';
+import { tryBusyKernelClient } from './busy-kernel-client.ts';
 import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
+import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
 
 const found = await guestKernel();
@@ -27,6 +29,12 @@ for (const ext4Format of ['raw', 'qcow2'] as const) {
     tryKernelClient({ directory, kernel, ext4Format, readsAll: true }),
   );
 }
+guestTest('Linux’s own client works from four sides at once, and discards a disk of 8 TiB', (directory) =>
+  tryBusyKernelClient({ directory, kernel }),
+);
+guestTest('nbd-client comes in with a certificate, and not without', (directory) =>
+  tryKernelClientTls({ directory, kernel }),
+);
 guestTest('a server is killed while Linux’s own client writes, and what was synced is there', (directory) =>
   tryKernelClientAfterKill({ directory, kernel }),
 );

@@ -33,7 +33,7 @@ export async function serving(args: readonly string[], { port = 0, store = '' } 
 async function portOf(child: ChildProcess): Promise<number> {
   if (child.stdout === null) throw new TypeError('its output is not read');
   for await (const line of createInterface({ input: child.stdout })) {
-    const [, port] = /^serving nbd:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
+    const [, port] = /^serving nbds?:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
     if (port !== undefined) return Number(port);
   }
   throw new Error('varve serve has ended');

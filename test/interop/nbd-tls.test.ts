@@ -12,6 +12,7 @@ import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/devi
 import { sharedEntry } from '../../src/server/nbd/nbd-export.ts';
 import { listenNbd, type NbdServerOptions } from '../../src/server/nbd/nbd-server.ts';
 import { type ServerTlsOptions, serverTls } from '../../src/server/nbd/server-tls.ts';
+import { makeCertificates } from './certificates.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -124,30 +125,3 @@ describe('TLS by keys that both sides know', () => {
     await assert.rejects(serverTls({ pskFile: broken }), { code: 'INVALID', message: /line 1/ });
   });
 });
-
-/** A CA, a server of the name localhost, and a client. */
-async function makeCertificates(target: string): Promise<void> {
-  await mkdir(target);
-  const openssl = (...args: string[]) => run('openssl', args, { cwd: target });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  await openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    'ca-key.pem',
-    '-out',
-    'ca-cert.pem',
-    '-subj',
-    '/CN=Test CA',
-    '-days',
-    '2',
-  );
-  await writeFile(join(target, 'server.ext'), 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n');
-  await writeFile(join(target, 'client.ext'), 'extendedKeyUsage=clientAuth\n');
-  for (const side of ['server', 'client']) {
-    await openssl('req', ...key, '-keyout', `${side}-key.pem`, '-out', `${side}.csr`, '-subj', `/CN=${side}`);
-    const ca = ['-CA', 'ca-cert.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2'];
-    await openssl('x509', '-req', '-in', `${side}.csr`, ...ca, '-out', `${side}-cert.pem`, '-extfile', `${side}.ext`);
-  }
-}
