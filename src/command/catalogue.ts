@@ -58,6 +58,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./map.ts')).mapCommand,
   },
   {
+    name: 'copy',
+    elsewhere: ['nbdcopy', 'dd'],
+    group: files,
+    summary: 'write what a disk holds over another one, or into a new file',
+    load: async () => (await import('./copy.ts')).copyCommand,
+  },
+  {
     name: 'measure',
     group: files,
     summary: 'tell how large a disk would be as a file of some format',
@@ -85,7 +92,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'clone',
-    elsewhere: ['branch', 'copy', 'cp'],
+    elsewhere: ['branch', 'cp'],
     group: working,
     summary: 'make a new image from a snapshot, at once, whatever its size',
     load: async () => (await import('./clone.ts')).cloneCommand,

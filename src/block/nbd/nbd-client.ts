@@ -25,6 +25,15 @@ const connectTimeoutMs = 30_000;
 /** After so many milliseconds of silence the system begins to ask whether the other side is still there. */
 const keepAliveInitialDelay = 30_000;
 
+const verbs: ReadonlyMap<number, string> = new Map([
+  [commands.READ, 'read'],
+  [commands.WRITE, 'write'],
+  [commands.WRITE_ZEROES, 'zero'],
+  [commands.TRIM, 'trim'],
+  [commands.FLUSH, 'flush'],
+  [commands.BLOCK_STATUS, 'look for holes in'],
+]);
+
 /** One connection to an NBD server, ready for requests. */
 export class NbdClient {
   readonly agreement: ClientAgreement;
@@ -53,13 +62,24 @@ export class NbdClient {
     }
   }
 
+  /**
+   * Comes to the default export over a stream that is connected already, which belongs to the client from then on.
+   *
+   * @throws VarveError as `connect` does
+   */
+  static async over(stream: Duplex, label: string, contexts: readonly string[]): Promise<NbdClient> {
+    const address = { server: { kind: 'unix', path: label }, exportName: '' } as const;
+    const { agreement, received } = await negotiate(stream, address, contexts);
+    return new NbdClient(stream, agreement, label, received);
+  }
+
   private constructor(stream: Duplex, agreement: ClientAgreement, label: string, received: Uint8Array) {
     this.agreement = agreement;
     this.#stream = stream;
     this.#label = label;
     stream.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     stream.on('close', () => this.#fail(new VarveError('IO', `${label} closed the connection`)));
-    stream.on('error', (error) => this.#fail(systemError(`talk to ${label}`, error) as VarveError));
+    stream.on('error', (error) => this.#fail(brokenConnection(label, error)));
     this.#receive(received);
     // The events of one that broke during the handshake have been.
     if (stream.destroyed || stream.readableEnded) this.#fail(new VarveError('IO', `${label} closed the connection`));
@@ -85,7 +105,8 @@ export class NbdClient {
   async request(request: ClientRequest, reply: Pick<AwaitedReply, 'target' | 'onStatus'> = {}): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, reject, resolve } = Promise.withResolvers<void>();
-    const settle = (error?: VarveError): void => (error === undefined ? resolve() : reject(error));
+    const settle = (error?: VarveError): void =>
+      error === undefined ? resolve() : reject(this.#failureOf(request, error));
     const cookie = this.#nextCookie();
     this.#awaited.set(cookie, { ...reply, offset: request.offset, settle, received: 0 });
     this.#send(request, cookie);
@@ -121,6 +142,14 @@ export class NbdClient {
     this.#stream.uncork();
   };
 
+  /** What the server answers, with what it was asked. */
+  #failureOf({ command, length, offset }: ClientRequest, error: VarveError): VarveError {
+    if (error === this.#failure) return error;
+    const verb = verbs.get(command) ?? 'use';
+    const what = command === commands.FLUSH ? '' : `, ${length} bytes at offset ${offset}`;
+    return new VarveError(error.code, `cannot ${verb} ${this.#label}${what}: ${error.message}`, { cause: error });
+  }
+
   #nextCookie(): number {
     do this.#cookie = (this.#cookie + 1) % 2 ** 32;
     while (this.#awaited.has(this.#cookie));
@@ -132,7 +161,8 @@ export class NbdClient {
     try {
       this.#parser.push(chunk);
     } catch (error) {
-      this.#fail(error as VarveError);
+      const { code, message } = error as VarveError;
+      this.#fail(new VarveError(code, `cannot go on with ${this.#label}: ${message}`, { cause: error }));
       this.#stream.destroy();
     }
   }
@@ -163,6 +193,14 @@ async function connected({ server }: NbdAddress, label: string): Promise<Duplex>
     socket.off('error', reject);
   }
   return socket;
+}
+
+function brokenConnection(label: string, cause: Error): VarveError {
+  const error = systemError(`talk to ${label}`, cause);
+  // What TLS has to say has no errno.
+  return error instanceof VarveError
+    ? error
+    : new VarveError('IO', `cannot talk to ${label}: ${cause.message}`, { cause });
 }
 
 function connectError(label: string, error: NodeJS.ErrnoException): unknown {
