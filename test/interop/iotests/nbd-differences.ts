@@ -39,11 +39,6 @@ const nbdDifferences: readonly NbdDifference[] = [
     line: /^-\[?\{ "start"|^\+qemu-img: .*dirty-bitmap:b3': Could not open image/,
     reason: 'bitmaps of an image are exported, not those of the image that it builds on',
   },
-  {
-    test: '302',
-    line: /./,
-    reason: 'no part of a file can be served: --offset is missing',
-  },
   { test: 'parallels-read-bitmap', line: /./, reason: 'bitmaps of Parallels disks are not read' },
   {
     test: '233',

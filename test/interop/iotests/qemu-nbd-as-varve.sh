@@ -47,6 +47,7 @@ while [ "$1" != -- ]; do
     -f | --format) case $2 in raw | qcow2) serve+=(--format "$2") ;; esac; shift ;;
     -x | --export-name) name=$2; shift ;;
     -l | --load-snapshot) serve+=(--internal "${2#snapshot.name=}"); shift ;;
+    -o | --offset) serve+=(--filter "offset=$2"); shift ;;
     --object) tls_object "$2"; shift ;;
     --pid-file) pid_file=$2; shift ;;
     # Any number of clients is taken, every bitmap is exported, and what was given up may always be trimmed.
