@@ -7,7 +7,7 @@ const notSupported = new Set([2, 3, 4, 6]);
 const cutOff = 8;
 
 /** What an xz file holds, all its streams and the padding between them. */
-export async function* unxz(input: CompressedFileInput): AsyncGenerator<Uint8Array> {
+export async function* unxz(input: Pick<CompressedFileInput, 'next'>): AsyncGenerator<Uint8Array> {
   // Loaded by whoever needs it: it unpacks a WebAssembly module.
   const { default: library } = await import('xz-decompress');
   const compressed = new ReadableStream<Uint8Array>(

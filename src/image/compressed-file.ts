@@ -11,6 +11,7 @@ import { gunzipped } from './compressed-file-gzip.ts';
 import { CompressedFileInput } from './compressed-file-input.ts';
 import { type CompressedFileKind, compressedFileKind } from './compressed-file-kind.ts';
 import { unxz } from './compressed-file-xz.ts';
+import { openXzDevice } from './compressed-file-xz-device.ts';
 import { unzstd } from './compressed-file-zstd.ts';
 import { spoolStream } from './spool-stream.ts';
 
@@ -51,6 +52,8 @@ export async function unpackIfCompressed(file: BlockDevice, options: UnpackOptio
   try {
     const kind = await compressedFileKind(file);
     if (kind === undefined) return { file, packing: undefined };
+    const inParts = kind === 'xz' ? await openInParts(file, kind, options) : undefined;
+    if (inParts !== undefined) return { file: inParts, packing: { kind, size } };
     const inside = await unpackFile(file, kind, options);
     await file[Symbol.asyncDispose]();
     return { file: inside, packing: { kind, size } };
@@ -65,6 +68,21 @@ export function informationInside(information: FormatInformation, packing: Unpac
   if (packing === undefined) return information;
   const features = [...(information.features ?? []), `compressed by ${packing.kind}`];
   return { ...information, fileSize: packing.size, features };
+}
+
+/** What is inside a file whose parts can be unpacked each by itself, when they are read; the file belongs to it. */
+async function openInParts(
+  file: BlockDevice,
+  kind: CompressedFileKind,
+  { directory: given, label, signal }: UnpackOptions,
+): Promise<BlockDevice | undefined> {
+  const directory = given ?? roomyDirectory();
+  const explain = (error: unknown) => unpackError(error, kind, label, noRoomIn(directory, given));
+  try {
+    return await openXzDevice(file, { directory, explain, signal });
+  } catch (error) {
+    throw explain(error);
+  }
 }
 
 /**
@@ -86,9 +104,13 @@ async function unpackFile(
   try {
     return await spoolStream(Readable.from(bounded(decoders[kind](input))), { directory, label, signal });
   } catch (error) {
-    const advice = given === undefined ? '; set TMPDIR to a directory with more' : '';
-    throw unpackError(error, kind, label, `there is no room for what is inside in ${directory}${advice}`);
+    throw unpackError(error, kind, label, noRoomIn(directory, given));
   }
+}
+
+function noRoomIn(directory: string, given: string | undefined): string {
+  const advice = given === undefined ? '; set TMPDIR to a directory with more' : '';
+  return `there is no room for what is inside in ${directory}${advice}`;
 }
 
 /** Where disks may be put: /tmp is memory on many machines. */
