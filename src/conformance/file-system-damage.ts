@@ -7,7 +7,7 @@ import { randomBelow, seededRandom } from '../filter/seeded-random.ts';
 import { sliceFilter } from '../filter/slice.ts';
 import type { FileSystemSample } from './file-system-sample.ts';
 
-const rounds = 100;
+const rounds = 40;
 /** No walk over a damaged sample takes more steps than this, or it goes in a circle. */
 const mostSteps = 200_000;
 

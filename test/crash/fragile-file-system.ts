@@ -59,14 +59,7 @@ export class FragileFileSystem implements Disposable {
 
   /** Cuts the power: what no sync has written is lost, and whatever is done from now on fails. */
   cut(): void {
-    const directory = fs.openSync(this.path, 'r');
-    try {
-      const { ioctl, errno } = libc();
-      const result = ioctl(directory, shutdownRequest, new Uint32Array([withoutFlush]));
-      if (result !== 0) throw new Error(`the file system would not go down: errno ${errno()}`);
-    } finally {
-      fs.closeSync(directory);
-    }
+    cutPower(this.path);
   }
 
   /** Nobody may have a file of it open. */
@@ -77,5 +70,17 @@ export class FragileFileSystem implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#isMounted) this.unmount();
+  }
+}
+
+/** Cuts the power of the ext4 or xfs that is mounted at `path`. */
+export function cutPower(path: string): void {
+  const directory = fs.openSync(path, 'r');
+  try {
+    const { ioctl, errno } = libc();
+    const result = ioctl(directory, shutdownRequest, new Uint32Array([withoutFlush]));
+    if (result !== 0) throw new Error(`the file system would not go down: errno ${errno()}`);
+  } finally {
+    fs.closeSync(directory);
   }
 }

@@ -1,0 +1,144 @@
+import { isEqual } from '../../bytes/is-equal.ts';
+import type {
+  DeviceRange,
+  DirectoryEntry,
+  FileExtent,
+  FileStat,
+  FileSystem,
+  FileSystemIdentity,
+  FileSystemUsage,
+} from '../file-system.ts';
+import { checksumProblem, entriesIn } from './directory.ts';
+import { readAttributes } from './extended-attributes.ts';
+import { extentsOf, findRun, inlineContent, readContent } from './file-content.ts';
+import { freeRangesOf } from './free-space.ts';
+import { type Inode, inodeFlags } from './inode.ts';
+import { incompat } from './superblock.ts';
+import type { Ext4Volume } from './volume.ts';
+
+const rootInode = 2;
+/** Longer symlinks are nobody's (PATH_MAX). */
+const longestLink = 4096;
+/** Where names start in a directory that an inode holds in itself: the parent's number is before them. */
+const inlineNames = 4;
+
+/** An ext2, ext3 or ext4 file system that is open. Nodes are inode numbers. */
+export class Ext4FileSystem implements FileSystem {
+  readonly identity: FileSystemIdentity;
+  readonly isClean: boolean;
+  readonly root = rootInode;
+  readonly #volume: Ext4Volume;
+
+  constructor(volume: Ext4Volume, identity: FileSystemIdentity, isClean: boolean) {
+    this.#volume = volume;
+    this.identity = identity;
+    this.isClean = isClean;
+  }
+
+  async stat(node: number): Promise<FileStat> {
+    return (await this.#volume.inode(node)).stat;
+  }
+
+  async lookup(directory: number, name: Uint8Array): Promise<number | undefined> {
+    for await (const entry of this.readDirectory(directory)) {
+      if (isEqual(entry.name, name)) return entry.node;
+    }
+    return undefined;
+  }
+
+  async *readDirectory(directory: number): AsyncGenerator<DirectoryEntry> {
+    const inode = await this.#inode(directory, 'directory');
+    const inline = inlineContent(this.#volume, inode);
+    if (inline === undefined) return yield* this.#entriesInBlocks(inode);
+    const options = this.#entriesOptions(`directory ${directory}`);
+    const own = inode.blockArea.length;
+    yield* entriesIn(inline.subarray(inlineNames, own), options);
+    yield* entriesIn(inline.subarray(own), options);
+  }
+
+  async read(node: number, target: Uint8Array, offset: number): Promise<number> {
+    return await readContent(this.#volume, await this.#inode(node, 'file'), target, offset);
+  }
+
+  async readLink(node: number): Promise<Uint8Array> {
+    const inode = await this.#inode(node, 'symlink');
+    const { size, allocated } = inode.stat;
+    if (size > longestLink) throw this.#volume.corrupt(`the symlink at inode ${node} has ${size} bytes`);
+    const attributes = inode.attributeBlock === 0 ? 0 : this.#clusterSize();
+    const isInline = (inode.flags & (inodeFlags.inlineData | inodeFlags.extents)) === 0;
+    if (isInline && size < inode.blockArea.length && allocated <= attributes) return inode.blockArea.slice(0, size);
+    const target = new Uint8Array(size);
+    await readContent(this.#volume, inode, target, 0);
+    return target;
+  }
+
+  async extendedAttributes(node: number): Promise<ReadonlyMap<string, Uint8Array>> {
+    const inode = await this.#volume.inode(node);
+    return await readAttributes(this.#volume, inode, async (valueNode, size) => {
+      const value = new Uint8Array(size);
+      const length = await readContent(this.#volume, await this.#volume.inode(valueNode), value, 0);
+      if (length === size) return value;
+      throw this.#volume.corrupt(`an attribute of inode ${node} has ${size} bytes, and inode ${valueNode} ${length}`);
+    });
+  }
+
+  async *extents(node: number): AsyncGenerator<FileExtent> {
+    yield* extentsOf(this.#volume, await this.#inode(node, 'file'));
+  }
+
+  async usage(): Promise<FileSystemUsage> {
+    const { blockCount, blockSize, firstDataBlock } = this.#volume.superblock;
+    let free = 0;
+    for await (const { length } of this.freeRanges()) free += length;
+    return { size: (blockCount - firstDataBlock) * blockSize, free };
+  }
+
+  freeRanges(): AsyncIterable<DeviceRange> {
+    return freeRangesOf(this.#volume);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async *#entriesInBlocks(inode: Inode): AsyncGenerator<DirectoryEntry> {
+    const { blockSize } = this.#volume.superblock;
+    const blockCount = Math.ceil(inode.stat.size / blockSize);
+    for (let index = 0; index < blockCount; ) {
+      const { kind, block, count } = await findRun(this.#volume, inode, index, blockCount - index);
+      for (let next = 0; next < count && kind === 'data'; next++) {
+        yield* entriesIn(
+          await this.#directoryBlock(inode, block + next),
+          this.#entriesOptions(`directory ${inode.number}`),
+        );
+      }
+      index += count;
+    }
+  }
+
+  async #directoryBlock(inode: Inode, number: number): Promise<Uint8Array> {
+    const what = `block ${number} of directory ${inode.number}`;
+    const block = await this.#volume.block(number, what);
+    const { hasChecksums } = this.#volume;
+    this.#volume.verifyOnce(block, what, () => (hasChecksums ? checksumProblem(block, inode.checksumSeed) : undefined));
+    return new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+  }
+
+  #entriesOptions(what: string): Parameters<typeof entriesIn>[1] {
+    return {
+      hasFileType: (this.#volume.superblock.incompat & incompat.fileType) !== 0,
+      corrupt: (why) => this.#volume.corrupt(`${what} has ${why}`),
+    };
+  }
+
+  #clusterSize(): number {
+    const { blockSize, blocksPerCluster } = this.#volume.superblock;
+    return blockSize * blocksPerCluster;
+  }
+
+  async #inode(node: number, kind: FileStat['kind']): Promise<Inode> {
+    const inode = await this.#volume.inode(node);
+    if (inode.stat.kind === kind) return inode;
+    throw this.#volume.invalid(`inode ${node} is a ${inode.stat.kind}, and no ${kind}`);
+  }
+}

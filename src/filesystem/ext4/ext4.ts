@@ -1,0 +1,96 @@
+import { isVarveError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { decodeUuid, zeroGuid } from '../../bytes/guid.ts';
+import type { FileSystem, FileSystemDriver, FileSystemIdentity, OpenFileSystemOptions } from '../file-system.ts';
+import { readInside } from '../read-inside.ts';
+import { Ext4FileSystem } from './ext4-file-system.ts';
+import { readContent } from './file-content.ts';
+import { replayJournal } from './journal/replay-journal.ts';
+import { replayedDevice } from './journal/replayed-device.ts';
+import {
+  compat,
+  decodeSuperblock,
+  incompat,
+  looksLikeExt,
+  roCompat,
+  type Superblock,
+  superblockLength,
+  superblockOffset,
+} from './superblock.ts';
+import { Ext4Volume } from './volume.ts';
+
+const stateUnmounted = 1;
+const stateErrors = 2;
+
+/** ext2, ext3 and ext4. A journal that was not written back is read in its place, and left as it is. */
+export const ext4: FileSystemDriver = {
+  types: ['ext2', 'ext3', 'ext4'],
+  async identify(device) {
+    if (device.size < superblockOffset + superblockLength) return undefined;
+    const bytes = new Uint8Array(superblockLength);
+    await device.read(bytes, superblockOffset);
+    if (!looksLikeExt(bytes)) return undefined;
+    try {
+      return identityOf(decodeSuperblock(bytes, ''));
+    } catch (error) {
+      if (isVarveError(error)) return undefined;
+      throw error;
+    }
+  },
+  open: openExt4,
+};
+
+async function openExt4(device: BlockDevice, { name }: OpenFileSystemOptions): Promise<FileSystem> {
+  const superblock = await readSuperblock(device, name);
+  const isClean = (superblock.state & (stateUnmounted | stateErrors)) === stateUnmounted;
+  if ((superblock.incompat & incompat.recover) === 0) {
+    return new Ext4FileSystem(new Ext4Volume(device, superblock, name), identityOf(superblock), isClean);
+  }
+  const replayed = await withJournal(device, superblock, name);
+  const current = await readSuperblock(replayed, name);
+  return new Ext4FileSystem(new Ext4Volume(replayed, current, name), identityOf(current), false);
+}
+
+async function readSuperblock(device: BlockDevice, name: string): Promise<Superblock> {
+  const bytes = new Uint8Array(superblockLength);
+  await readInside(device, bytes, superblockOffset, `${name}: ext4 superblock`);
+  return decodeSuperblock(bytes, name);
+}
+
+async function withJournal(device: BlockDevice, superblock: Superblock, name: string): Promise<BlockDevice> {
+  const volume = new Ext4Volume(device, superblock, name);
+  const { blockSize, journalInode } = superblock;
+  if (journalInode === 0) throw volume.unsupported('its journal, which is on another disk, was not written back');
+  const inode = await volume.inode(journalInode);
+  const blocks = await replayJournal({
+    blockSize,
+    async read(index) {
+      const block = new Uint8Array(blockSize);
+      const length = await readContent(volume, inode, block, index * blockSize);
+      if (length === blockSize) return block;
+      throw volume.corrupt(`its journal ends before block ${index}`);
+    },
+    corrupt: (why) => volume.corrupt(why),
+    unsupported: (why) => volume.unsupported(why),
+  });
+  return replayedDevice(device, blocks, blockSize);
+}
+
+function identityOf(superblock: Superblock): FileSystemIdentity {
+  const { blockSize, blockCount, label } = superblock;
+  const uuid = decodeUuid(superblock.uuid);
+  return {
+    ...{ type: typeOf(superblock), blockSize, size: blockCount * blockSize },
+    label: label === '' ? undefined : label,
+    uuid: uuid === zeroGuid ? undefined : uuid,
+  };
+}
+
+/** As blkid tells them apart: by the features that ext3 and ext2 do not have. */
+function typeOf(superblock: Superblock): string {
+  const hasMore =
+    (superblock.incompat & ~(incompat.fileType | incompat.recover | incompat.metaGroups)) !== 0 ||
+    (superblock.roCompat & ~(roCompat.sparseSuper | 0x2 | 0x4)) !== 0;
+  if (hasMore) return 'ext4';
+  return (superblock.compat & compat.journal) === 0 ? 'ext2' : 'ext3';
+}

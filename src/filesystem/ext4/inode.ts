@@ -1,0 +1,125 @@
+/*
+ * An inode: 128 bytes or more, little-endian.
+ *
+ *   byte   0  i_mode (16 bit)       100  i_generation               128  i_extra_isize (16 bit)
+ *          2  i_uid (16 bit)        104  i_file_acl_lo              130  i_checksum_hi (16 bit)
+ *          4  i_size_lo             108  i_size_high                132  i_ctime_extra
+ *          8  i_atime               116  l_i_blocks_high (16 bit)   136  i_mtime_extra
+ *         12  i_ctime               118  l_i_file_acl_high (16 bit) 140  i_atime_extra
+ *         16  i_mtime               120  l_i_uid_high (16 bit)      144  i_crtime
+ *         24  i_gid (16 bit)        122  l_i_gid_high (16 bit)      148  i_crtime_extra
+ *         26  i_links_count (16)    124  l_i_checksum_lo (16 bit)
+ *         28  i_blocks_lo
+ *         32  i_flags
+ *         40  i_block, 60 bytes
+ *
+ * The …_extra fields: two bits that continue the seconds beyond 2038, and 30 bits of nanoseconds.
+ *
+ * Source: Linux, Documentation/filesystems/ext4/inodes.rst.
+ */
+import type { FileKind, FileStat, Timestamp } from '../file-system.ts';
+import { asStored, chained } from './checksum.ts';
+
+/** Bits of `flags`. */
+export const inodeFlags = { encrypted: 0x800, hugeFile: 0x4_0000, extents: 0x8_0000, inlineData: 0x1000_0000 } as const;
+
+const kinds: Readonly<Record<number, FileKind>> = {
+  1: 'fifo',
+  2: 'character',
+  4: 'directory',
+  6: 'block',
+  8: 'file',
+  10: 'symlink',
+  12: 'socket',
+};
+
+/** What an inode says, but for what `stat` holds of it already. */
+export interface Inode {
+  readonly number: number;
+  readonly stat: FileStat;
+  readonly flags: number;
+  /** The root of the tree of extents, the block numbers, a short symlink or the start of inline data: 60 bytes. */
+  readonly blockArea: Uint8Array;
+  /** The block that holds more extended attributes, 0 for none. */
+  readonly attributeBlock: number;
+  /** What follows the fields: the extended attributes inside the inode. */
+  readonly tail: Uint8Array;
+  /** With which the checksums of its blocks begin. */
+  readonly checksumSeed: number;
+}
+
+/** What decoding depends on. */
+export interface InodeContext {
+  readonly blockSize: number;
+  readonly checksumSeed: number;
+  readonly hasChecksums: boolean;
+}
+
+/** Takes an inode apart; a text where it cannot be one. */
+export function decodeInode(bytes: Uint8Array, number: number, context: InodeContext): Inode | string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const generation = view.getUint32(100, true);
+  const checksumSeed = chained(context.checksumSeed, number, generation);
+  const extraLength = bytes.length > 128 ? view.getUint16(128, true) : 0;
+  if (128 + extraLength > bytes.length || extraLength % 4 !== 0) return `says that it has ${extraLength} more bytes`;
+  if (context.hasChecksums && !checksumFits(bytes, view, checksumSeed, extraLength)) return 'does not fit its checksum';
+  const mode = view.getUint16(0, true);
+  const kind = kinds[mode >> 12];
+  if (kind === undefined) return `is of no known kind (mode ${mode.toString(8)})`;
+  const flags = view.getUint32(32, true);
+  const size = view.getUint32(4, true) + view.getUint32(108, true) * 2 ** 32;
+  if (!Number.isSafeInteger(size)) return `says that it has ${size} bytes`;
+  const blockArea = bytes.slice(40, 100);
+  return {
+    ...{ number, flags, blockArea, checksumSeed },
+    stat: {
+      ...{ inode: number, kind, mode: mode & 0o7777, links: view.getUint16(26, true), size },
+      uid: view.getUint16(2, true) + view.getUint16(120, true) * 0x1_0000,
+      gid: view.getUint16(24, true) + view.getUint16(122, true) * 0x1_0000,
+      allocated: allocatedOf(view, flags, context.blockSize),
+      ...timesOf(view, extraLength),
+      device: kind === 'block' || kind === 'character' ? deviceOf(blockArea) : undefined,
+    },
+    attributeBlock: view.getUint32(104, true) + view.getUint16(118, true) * 2 ** 32,
+    tail: bytes.slice(Math.min(bytes.length, 128 + extraLength)),
+  };
+}
+
+function checksumFits(bytes: Uint8Array, view: DataView, seed: number, extraLength: number): boolean {
+  const zeros = new Uint8Array(2);
+  let sum = chained(seed, bytes.subarray(0, 124), zeros, bytes.subarray(126, 128));
+  const hasHigh = bytes.length > 128 && extraLength >= 4;
+  if (bytes.length > 128) sum = chained(sum, bytes.subarray(128, 130), hasHigh ? zeros : bytes.subarray(130, 132));
+  if (bytes.length > 128) sum = chained(sum, bytes.subarray(132));
+  const stored = view.getUint16(124, true) + (hasHigh ? view.getUint16(130, true) * 0x1_0000 : 0);
+  return (hasHigh ? asStored(sum) : asStored(sum) & 0xffff) === stored;
+}
+
+function allocatedOf(view: DataView, flags: number, blockSize: number): number {
+  const count = view.getUint32(28, true) + view.getUint16(116, true) * 2 ** 32;
+  return count * ((flags & inodeFlags.hugeFile) === 0 ? 512 : blockSize);
+}
+
+function timesOf(view: DataView, extraLength: number): Pick<FileStat, 'accessed' | 'modified' | 'changed' | 'created'> {
+  const time = (offset: number, extra: number) => {
+    const hasExtra = extraLength >= extra - 128 + 4;
+    return timestampOf(view.getInt32(offset, true), hasExtra ? view.getUint32(extra, true) : 0);
+  };
+  return {
+    ...{ accessed: time(8, 140), modified: time(16, 136), changed: time(12, 132) },
+    created: extraLength >= 24 ? time(144, 148) : undefined,
+  };
+}
+
+function timestampOf(seconds: number, extra: number): Timestamp {
+  return { seconds: seconds + (extra & 3) * 2 ** 32, nanoseconds: extra >>> 2 };
+}
+
+/** Source: inodes.rst, "i_block": the old encoding in the first number, where it is not 0, else the new one. */
+function deviceOf(blockArea: Uint8Array): { major: number; minor: number } {
+  const view = new DataView(blockArea.buffer, blockArea.byteOffset);
+  const old = view.getUint32(0, true);
+  if (old !== 0) return { major: (old >>> 8) & 0xff, minor: old & 0xff };
+  const device = view.getUint32(4, true);
+  return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xf_ff00) };
+}

@@ -1,0 +1,87 @@
+import { LruMap } from '../../base/lru.ts';
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { DevicePages } from '../../block/device-pages.ts';
+import { GroupDescriptors } from './group-descriptors.ts';
+import { decodeInode, type Inode } from './inode.ts';
+import { roCompat, type Superblock } from './superblock.ts';
+
+/** How many bytes of metadata are kept, and how many inodes. */
+const cachedLength = 8 << 20;
+const cachedInodes = 2048;
+
+/** The blocks and inodes of an ext4 file system, below its files. */
+export class Ext4Volume {
+  readonly superblock: Superblock;
+  readonly device: BlockDevice;
+  readonly groups: GroupDescriptors;
+  readonly hasChecksums: boolean;
+  readonly #name: string;
+  readonly #pages: DevicePages;
+  readonly #inodes = new LruMap<number, Inode>(cachedInodes);
+  /** Blocks that were found to be in order; they are looked at again when they are read again. */
+  readonly #verified = new WeakSet<DataView>();
+
+  constructor(device: BlockDevice, superblock: Superblock, name: string) {
+    this.device = device;
+    this.superblock = superblock;
+    this.#name = name;
+    this.hasChecksums = (superblock.roCompat & roCompat.metadataChecksums) !== 0;
+    this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / superblock.blockSize) });
+    this.groups = new GroupDescriptors(superblock, this.#pages, name);
+  }
+
+  /** Block `block` of the disk. `what` names it in errors: `block 3 of the tree of inode 12`. */
+  block(block: number, what: string): MaybePromise<DataView> {
+    const { blockSize } = this.superblock;
+    this.checkRange(block, 1, what);
+    return this.#pages.get(block * blockSize, blockSize, what);
+  }
+
+  /** Calls `problem` once for a block, however often that is used; what it returns is wrong with it. */
+  verifyOnce(block: DataView, what: string, problem: () => string | undefined): void {
+    if (this.#verified.has(block)) return;
+    const found = problem();
+    if (found !== undefined) throw this.corrupt(`${what} ${found}`);
+    this.#verified.add(block);
+  }
+
+  /** @throws VarveError `CORRUPT` where blocks are not inside the file system */
+  checkRange(block: number, count: number, what: string): void {
+    const { firstDataBlock, blockCount } = this.superblock;
+    if (block >= firstDataBlock && block + count <= blockCount) return;
+    const blocks = count === 1 ? `block ${block}` : `blocks ${block} to ${block + count - 1}`;
+    throw this.corrupt(`${what} is said to be in ${blocks}, and there are ${blockCount}`);
+  }
+
+  /** @throws VarveError `CORRUPT` */
+  async inode(number: number): Promise<Inode> {
+    const known = this.#inodes.get(number);
+    if (known !== undefined) return known;
+    const { inodeCount, inodesPerGroup, inodeSize, blockSize } = this.superblock;
+    if (!(number >= 1 && number <= inodeCount)) throw this.corrupt(`there is no inode ${number}`);
+    const index = (number - 1) % inodesPerGroup;
+    const { inodeTable } = await this.groups.get(Math.floor((number - 1) / inodesPerGroup));
+    const start = index * inodeSize;
+    const page = await this.block(inodeTable + Math.floor(start / blockSize), `inode ${number}`);
+    const bytes = new Uint8Array(page.buffer, page.byteOffset + (start % blockSize), inodeSize);
+    const { checksumSeed } = this.superblock;
+    const inode = decodeInode(bytes, number, { blockSize, checksumSeed, hasChecksums: this.hasChecksums });
+    if (typeof inode === 'string') throw this.corrupt(`inode ${number} ${inode}`);
+    this.#inodes.set(number, inode);
+    return inode;
+  }
+
+  corrupt(why: string): VarveError {
+    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
+  }
+
+  unsupported(why: string): VarveError {
+    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
+  }
+
+  /** For what a caller asked of the wrong file. */
+  invalid(why: string): VarveError {
+    return new VarveError('INVALID', `${this.#name}: ${why}`);
+  }
+}

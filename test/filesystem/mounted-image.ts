@@ -1,0 +1,31 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { cutPower } from '../crash/fragile-file-system.ts';
+import { run } from './sample-image.ts';
+
+/** Why this kernel cannot mount a file system of type `type` here; false where it can. */
+export function whyNoMount(type: string): string | false {
+  if (process.getuid?.() !== 0) return 'mounting needs root';
+  if (!fs.existsSync('/dev/loop-control')) return 'there is no loop device to be had';
+  const known = fs.readFileSync('/proc/filesystems', 'utf8').split(/\s+/);
+  return known.includes(type) ? false : `this kernel has no ${type}`;
+}
+
+/**
+ * Mounts an image through the kernel, lets `fill` write to it, and unmounts it; with `powerCut` what was not synced
+ * never reaches the image, and its journal is left to be replayed (ext4 and xfs).
+ */
+export async function fillMounted(
+  image: string,
+  fill: (directory: string) => Promise<void> | void,
+  { powerCut = false, options = 'loop' }: { readonly powerCut?: boolean; readonly options?: string } = {},
+): Promise<void> {
+  const directory = fs.mkdtempSync(join(image, '..', 'mount-'));
+  await run('mount', ['-o', options, image, directory]);
+  try {
+    await fill(directory);
+    if (powerCut) cutPower(directory);
+  } finally {
+    await run('umount', [directory]);
+  }
+}
