@@ -5,12 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { tryBootFromFile, tryBootFromStore } from './boot-served.ts';
+import { tryBootFromFile, tryBootFromOverlay, tryBootFromStore } from './boot-served.ts';
 import { tryBusyKernelClient } from './busy-kernel-client.ts';
 import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
+import { emptyImage, emptyQcow2 } from './served-disk.ts';
 
 const found = await guestKernel();
 if ('reason' in found) throw new Error(found.reason);
@@ -35,15 +36,24 @@ guestTest('Linux’s own client works from four sides at once, and discards a di
 guestTest('nbd-client comes in with a certificate, and not without', (directory) =>
   tryKernelClientTls({ directory, kernel }),
 );
-guestTest('a server is killed while Linux’s own client writes, and what was synced is there', (directory) =>
-  tryKernelClientAfterKill({ directory, kernel }),
-);
-guestTest('a server is killed while QEMU’s client writes, and the guest goes on', (directory) =>
-  tryQemuClientAfterKill({ directory, kernel }),
-);
+for (const [what, makeDisk] of [
+  ['a qcow2 file', emptyQcow2],
+  ['an image’s overlay', emptyImage],
+] as const) {
+  guestTest(
+    `a server of ${what} is killed while Linux’s own client writes; what was synced is there`,
+    async (directory) => tryKernelClientAfterKill({ disk: await makeDisk(directory), kernel }),
+  );
+  guestTest(`a server of ${what} is killed while QEMU’s client writes, and the guest goes on`, async (directory) =>
+    tryQemuClientAfterKill({ disk: await makeDisk(directory), kernel }),
+  );
+}
 guestTest('Linux boots from a qcow2 file that is served, and writes to it', (directory) =>
   tryBootFromFile({ directory, kernel }),
 );
 guestTest('Linux boots from an image in a store, twice, and leaves nothing behind', (directory) =>
   tryBootFromStore({ directory, kernel }),
+);
+guestTest('Linux boots from an image in a store, and finds what it wrote when it boots again', (directory) =>
+  tryBootFromOverlay({ directory, kernel }),
 );

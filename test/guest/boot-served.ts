@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { projectDirectory } from '../../scripts/project.ts';
 import { startGuest } from './guest.ts';
 import type { GuestKernel } from './guest-kernel.ts';
 import { makeInitramfs } from './initramfs.ts';
+import { runVarve, varveProgram } from './run-varve.ts';
 import { makeSmallSystem, shellPrompt } from './small-system.ts';
 
 const run = promisify(execFile);
@@ -31,14 +31,27 @@ export async function tryBootFromFile({ directory, kernel }: BootTrial): Promise
 
 /** Boots Linux from an image in a store, with an overlay that is thrown away; the image stays as it was. */
 export async function tryBootFromStore({ directory, kernel }: BootTrial): Promise<void> {
-  const raw = await makeSmallSystem(directory);
-  const store = join(directory, 'store');
-  const varve = (...args: string[]): Promise<unknown> =>
-    run(join(projectDirectory, 'varve'), args, { env: { ...process.env, VARVE_STORE: store } });
-  await varve('import', raw, 'web');
+  const { raw, store } = await smallSystemImage(directory);
   for (const _ of ['once', 'and again']) await writeAtShell({ kernel, served: ['web', '--ephemeral'], store });
-  await varve('compare', 'web', raw);
-  await varve('verify');
+  await runVarve(store, 'compare', 'web', raw);
+  await runVarve(store, 'verify');
+}
+
+/** Boots Linux from an image in a store, and boots again: what was written is in its overlay. */
+export async function tryBootFromOverlay({ directory, kernel }: BootTrial): Promise<void> {
+  const { raw, store } = await smallSystemImage(directory);
+  await writeAtShell({ kernel, served: ['web'], store });
+  const printed = await atShell({ kernel, served: ['web'], store }, ['echo "it was $(cat /etc/motto)."', 'exit']);
+  assert.match(printed, /^it was written by the guest\.$/m, printed);
+  await runVarve(store, 'compare', 'web@1', raw);
+  await runVarve(store, 'verify');
+}
+
+/** A store with the small system as the image `web`, and as a raw disk. */
+async function smallSystemImage(directory: string): Promise<{ readonly raw: string; readonly store: string }> {
+  const [raw, store] = [await makeSmallSystem(directory), join(directory, 'store')];
+  await runVarve(store, 'import', raw, 'web');
+  return { raw, store };
 }
 
 interface ShellTrial {
@@ -49,26 +62,31 @@ interface ShellTrial {
 }
 
 /** Sees that the system is as it was made, writes a file, reads it again past all caches, and leaves. */
-async function writeAtShell({ kernel, served, store }: ShellTrial): Promise<void> {
+async function writeAtShell(trial: ShellTrial): Promise<void> {
+  const printed = await atShell(trial, [
+    'test ! -e /etc/motto && echo written by the guest > /etc/motto && sync',
+    'echo 3 > /proc/sys/vm/drop_caches; echo "it is $(cat /etc/motto)."; exit',
+  ]);
+  assert.match(printed, /^it is written by the guest\.$/m, printed);
+}
+
+/** Boots, types lines at the shell, of which the last one leaves it, and gives all that was printed. */
+async function atShell({ kernel, served, store }: ShellTrial, lines: readonly string[]): Promise<string> {
   const initramfs = await makeInitramfs({ kernel, modules: ['virtio_pci', 'virtio_blk'], task: { root: '/dev/vda' } });
   await using guest = await startGuest({
     kernelPath: kernel.path,
     initramfs,
     devices: ['-drive', 'file=$nbd,format=raw,if=virtio'],
     launch: (command) =>
-      spawn(join(projectDirectory, 'varve'), ['serve', ...served, '--run', command.map(quoted).join(' ')], {
+      spawn(varveProgram, ['serve', ...served, '--run', command.map(quoted).join(' ')], {
         env: { ...process.env, VARVE_STORE: store },
       }),
   });
   await guest.waitFor(shellPrompt);
-  const commands = [
-    'test ! -e /etc/motto && echo written by the guest > /etc/motto && sync',
-    'echo 3 > /proc/sys/vm/drop_caches; echo "it is $(cat /etc/motto)."; exit',
-  ];
-  for (const command of commands) guest.type(command);
+  for (const line of lines) guest.type(line);
   const printed = await guest.end();
-  assert.match(printed, /^it is written by the guest\.$/m, printed);
-  assert.match(printed, /reboot: Power down/);
+  assert.match(printed, /reboot: Power down/, printed);
+  return printed;
 }
 
 /** For a shell that is to expand variables alone. */

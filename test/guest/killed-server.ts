@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { type Guest, startGuest, userNetwork } from './guest.ts';
 import type { GuestKernel } from './guest-kernel.ts';
 import { makeInitramfs } from './initramfs.ts';
+import type { ServedDisk } from './served-disk.ts';
 import { type Serving, serving } from './serving.ts';
-
-const run = promisify(execFile);
 
 /** What is tried. */
 export interface KilledServerTrial {
   readonly kernel: GuestKernel;
-  /** Empty. */
-  readonly directory: string;
+  /** Empty, of at least 64 MiB. */
+  readonly disk: ServedDisk;
 }
 
 /** A server is away for so long. */
@@ -40,13 +36,12 @@ check_files() {
  * Kills the server while Linux's own client writes, with `-persist`. That client goes on with nothing: all that it has
  * in hand fails at once, and so does the file system. After connecting anew, all that was reported to be on the disk is.
  */
-export async function tryKernelClientAfterKill({ directory, kernel }: KilledServerTrial): Promise<void> {
-  const disk = await makeDisk(directory);
-  const server = await serving([disk]);
+export async function tryKernelClientAfterKill({ disk, kernel }: KilledServerTrial): Promise<void> {
+  const server = await serving([disk.argument], disk);
   const script = `
 ${writeFiles}
 set -e
-connect() { nbd-client 10.0.2.2 ${server.port} /dev/nbd0 -N disk.qcow2 -persist -timeout 5; }
+connect() { nbd-client 10.0.2.2 ${server.port} /dev/nbd0 -N ${disk.name} -persist -timeout 5; }
 connect
 mkfs.ext4 -q /dev/nbd0
 mount /dev/nbd0 /mnt
@@ -75,9 +70,8 @@ nbd-client -d /dev/nbd0
  * Kills the server while a guest writes to a disk that QEMU's own client gives it: with `reconnect-delay` the guest
  * notices nothing but a pause.
  */
-export async function tryQemuClientAfterKill({ directory, kernel }: KilledServerTrial): Promise<void> {
-  const disk = await makeDisk(directory);
-  const server = await serving([disk]);
+export async function tryQemuClientAfterKill({ disk, kernel }: KilledServerTrial): Promise<void> {
+  const server = await serving([disk.argument], disk);
   const script = `
 ${writeFiles}
 set -e
@@ -90,7 +84,7 @@ e2fsck -fn /dev/vda
 `;
   const modules = ['virtio_pci', 'virtio_blk'];
   const initramfs = await makeInitramfs({ kernel, modules, programs: ['mkfs.ext4', 'e2fsck'], task: { script } });
-  const address = `server.type=inet,server.host=127.0.0.1,server.port=${server.port},export=disk.qcow2`;
+  const address = `server.type=inet,server.host=127.0.0.1,server.port=${server.port},export=${disk.name}`;
   const devices = ['-drive', `driver=nbd,${address},reconnect-delay=60,if=virtio`];
   await using guest = await startGuest({ kernelPath: kernel.path, initramfs, devices });
   await using again = await killAndServeAgain(guest, server, disk);
@@ -98,23 +92,17 @@ e2fsck -fn /dev/vda
   assert.match(guest.printed, /^all of 60 files are whole$/m, guest.printed);
 }
 
-async function makeDisk(directory: string): Promise<string> {
-  const disk = join(directory, 'disk.qcow2');
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '128M']);
-  return disk;
-}
-
 /** While the guest is at its files. */
-async function killAndServeAgain(guest: Guest, server: Serving, disk: string): Promise<Serving> {
+async function killAndServeAgain(guest: Guest, server: Serving, disk: ServedDisk): Promise<Serving> {
   await guest.waitFor(/file 12 is there/);
   await server.kill();
   await sleep(pauseMs);
-  return serving([disk], { port: server.port });
+  return serving([disk.argument], { ...disk, port: server.port });
 }
 
-async function assertWhole(guest: Guest, server: Serving, disk: string): Promise<void> {
+async function assertWhole(guest: Guest, server: Serving, disk: ServedDisk): Promise<void> {
   const printed = await guest.end();
   assert.match(printed, /^guest: ended with 0$/m, printed);
   await server[Symbol.asyncDispose]();
-  await run('qemu-img', ['check', disk]);
+  await disk.check();
 }

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { projectDirectory } from '../../scripts/project.ts';
+import { varveProgram } from './run-varve.ts';
 
 /** `varve serve` at work. Disposing stops it, and waits until it has ended. */
 export interface Serving extends AsyncDisposable {
@@ -14,7 +13,7 @@ export interface Serving extends AsyncDisposable {
 
 /** Runs `varve serve ARGS` on a port of this machine's own, any that is free where none is given. */
 export async function serving(args: readonly string[], { port = 0, store = '' } = {}): Promise<Serving> {
-  const child = spawn(join(projectDirectory, 'varve'), ['serve', ...args, '--listen', String(port)], {
+  const child = spawn(varveProgram, ['serve', ...args, '--listen', String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, VARVE_STORE: store },
   });
