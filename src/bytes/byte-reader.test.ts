@@ -32,7 +32,7 @@ test('ByteReader reads 64-bit numbers up to 2^53-1 and refuses more', () => {
         assert.equal(BigInt(reader.u64be()), value);
         assert.equal(BigInt(reader.u64le()), value);
       } else {
-        assert.throws(() => reader.u64be(), corrupt(/^qcow2 header: the number at byte 0 /));
+        assert.throws(() => reader.u64be('size'), corrupt(/^qcow2 header: the size at byte 0 /));
         reader.seek(8);
         assert.throws(() => reader.u64le(), corrupt(/^qcow2 header: the number at byte 8 /));
       }

@@ -72,16 +72,16 @@ export class ByteReader {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** A 64-bit size, offset or count: at most 2^53−1, else `CORRUPT`. */
-  u64be(): number {
+  /** A 64-bit size, offset or count: at most 2^53−1, else `CORRUPT`, which names the `field`. */
+  u64be(field = 'number'): number {
     const start = this.#take(8);
-    return this.#safe(this.#view.getUint32(start), this.#view.getUint32(start + 4), start);
+    return this.#safe(this.#view.getUint32(start), this.#view.getUint32(start + 4), start, field);
   }
 
   /** Like `u64be`, little-endian. */
-  u64le(): number {
+  u64le(field = 'number'): number {
     const start = this.#take(8);
-    return this.#safe(this.#view.getUint32(start + 4, true), this.#view.getUint32(start, true), start);
+    return this.#safe(this.#view.getUint32(start + 4, true), this.#view.getUint32(start, true), start, field);
   }
 
   /** An opaque 64-bit field: flags, a cookie, a magic. */
@@ -94,10 +94,10 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#take(8), true);
   }
 
-  #safe(high: number, low: number, start: number): number {
+  #safe(high: number, low: number, start: number, field: string): number {
     const value = high * 0x1_0000_0000 + low;
     if (Number.isSafeInteger(value)) return value;
-    throw new VarveError('CORRUPT', `${this.#what}: the number at byte ${start} is over 2^53`);
+    throw new VarveError('CORRUPT', `${this.#what}: the ${field} at byte ${start} is over 2^53`);
   }
 
   #take(length: number): number {

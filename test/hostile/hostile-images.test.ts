@@ -60,7 +60,11 @@ async function patched(seed: string, name: string, patches: readonly Patch[]): P
 }
 
 const qcow2Cases: readonly (readonly [what: string, expected: RegExp, ...patches: Patch[]])[] = [
-  ['a disk of 2^63 bytes', /number at byte 24 is over/, u64(24, 2n ** 63n)],
+  ['a disk of 2^63 bytes', /the size at byte 24 is over/, u64(24, 2n ** 63n)],
+  ['a backing file name at 2^63', /the backing_file_offset at byte 8 is over/, u64(8, 2n ** 63n)],
+  ['an L1 table at 2^63', /the l1_table_offset at byte 40 is over/, u64(40, 2n ** 63n)],
+  ['a refcount table at 2^63', /the refcount_table_offset at byte 48 is over/, u64(48, 2n ** 63n)],
+  ['a snapshot table at 2^63', /the snapshots_offset at byte 64 is over/, u64(64, 2n ** 63n)],
   ['a disk larger than its L1 table tells', /L1 table/, u64(24, 2n ** 52n)],
   ['a disk whose L1 table would have 2^40 entries', /L1 table/, u64(24, 2n ** 52n), u32(36, 0xffff_ffff)],
   ['an L1 table with 2^32 entries', /L1 table/, u32(36, 0xffff_ffff)],
@@ -91,9 +95,10 @@ const otherCases: readonly (readonly [format: string, what: string, expected: Re
   ['vmdk', 'grain tables of 2^32 entries', /numGTEsPerGT/, u32le(44, 0xffff_ffff)],
   ['vmdk', 'a descriptor of 2^50 bytes', /descriptor/i, u64le(36, 2n ** 41n)],
   ['vdi', 'a block map of 2^32 entries', /block|map/i, u32le(384, 0xffff_ffff)],
-  ['vdi', 'a disk of 2^63 bytes', /number at byte 368 is over/, u64le(368, 2n ** 63n)],
+  ['vdi', 'a disk of 2^63 bytes', /the disk size at byte 368 is over/, u64le(368, 2n ** 63n)],
   ['vdi', 'a block map past the end', /map|offset/i, u32le(340, 0xffff_fe00)],
-  ['qed', 'a disk of 2^63 bytes', /number at byte 48 is over/, u64le(48, 2n ** 62n)],
+  ['qed', 'a disk of 2^63 bytes', /the image_size at byte 48 is over/, u64le(48, 2n ** 62n)],
+  ['qed', 'an L1 table at 2^63', /the l1_table_offset at byte 40 is over/, u64le(40, 2n ** 63n)],
   ['qed', 'an L1 table past the end', /L1 table/i, u64le(40, 2n ** 50n)],
   ['qed', 'clusters of 2^31 bytes', /cluster/i, u32le(4, 0x8000_0000)],
   ['parallels', 'a block table of 2^32 entries', /BAT|entries|table/i, u32le(32, 0xffff_ffff)],
@@ -191,6 +196,56 @@ test('a file that says it is terabytes long and is not costs nothing', { skip },
     const { code } = await reader.read({ path, format: name });
     assert.ok(code === undefined || code === 'CORRUPT' || code === 'UNSUPPORTED', code);
   }
+});
+
+test('vmdk: two million grain tables in the holes of a file cost nothing', { skip }, async () => {
+  const path = join(directory, 'tables.vmdk');
+  const tableCount = 2 ** 21;
+  const [directorySector, firstSector] = [65, 65 + (tableCount * 4) / 512];
+  const header = Buffer.alloc(512);
+  for (const [index, value] of [0x564d_444b, 1, 1].entries()) header.writeUInt32LE(value, index * 4);
+  const fields = [
+    [12, tableCount * 65536],
+    [20, 128],
+    [28, 1],
+    [36, 20],
+    [56, directorySector],
+    [64, 128],
+  ] as const;
+  for (const [offset, value] of fields) header.writeBigUInt64LE(BigInt(value), offset);
+  header.writeUInt32LE(512, 44);
+  header.write('\n \r\n', 73, 'latin1');
+  const descriptor = `# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType="monolithicSparse"\nRW ${
+    tableCount * 65536
+  } SPARSE "tables.vmdk"\n`;
+  const entries = Uint32Array.from(
+    { length: tableCount },
+    (_, index) => firstSector + ((index * 7919) % tableCount) * 4,
+  );
+  await using file = await open(path, 'wx');
+  await file.write(Buffer.concat([header, Buffer.from(descriptor)]), 0, undefined, 0);
+  await file.write(entries, 0, undefined, directorySector * 512);
+  await file.truncate((firstSector + tableCount * 4) * 512);
+  const { code, message } = await reader.read({ path, format: 'vmdk' });
+  assert.equal(code, undefined, message);
+});
+
+test('qed: tables of a gigabyte in the holes of a file cost nothing', { skip }, async () => {
+  const path = join(directory, 'tables.qed');
+  const [clusterSize, tableCount] = [2 ** 26, 1000];
+  const header = Buffer.alloc(64);
+  for (const [index, value] of [0x0044_4551, clusterSize, 16, 1].entries()) header.writeUInt32LE(value, index * 4);
+  header.writeBigUInt64LE(BigInt(clusterSize), 40);
+  header.writeBigUInt64LE(2n ** 52n, 48);
+  const entries = BigUint64Array.from({ length: tableCount }, (_, index) =>
+    BigInt(clusterSize * (1 + 16 * (index + 1))),
+  );
+  await using file = await open(path, 'wx');
+  await file.write(header, 0, undefined, 0);
+  await file.write(entries, 0, undefined, clusterSize);
+  await file.truncate(clusterSize * (1 + 16 * (tableCount + 1)));
+  const { code, message } = await reader.read({ path, format: 'qed' });
+  assert.equal(code, undefined, message);
 });
 
 async function assertRefused(path: string, format: string, expected: RegExp): Promise<void> {

@@ -70,7 +70,7 @@ function decodeFields(reader: ByteReader, countsClusters: boolean, name: string)
     throw corruptImage(name, `tracks is ${tracks}, and may be 1 to ${maximumTracks} sectors`);
   }
   const batEntries = reader.u32le();
-  const sectorCount = countsClusters ? reader.u64le() : Number(reader.opaque64le() & 0xffff_ffffn);
+  const sectorCount = countsClusters ? reader.u64le('nb_sectors') : Number(reader.opaque64le() & 0xffff_ffffn);
   const diskSize = sectorCount * sectorSize;
   if (!Number.isSafeInteger(diskSize)) throw corruptImage(name, `nb_sectors is ${sectorCount}, past 2^53 bytes`);
   const inUseField = reader.u32le();

@@ -44,11 +44,11 @@ export async function readQcow1Header(file: BlockDevice, name: string): Promise<
   if (reader.u32be() !== qcowMagic) throw corruptImage(name, 'it does not start with the magic of qcow');
   const version = reader.u32be();
   if (version !== 1) throw unsupportedImage(name, `its qcow version is ${version}, not 1`);
-  const [backingOffset, backingLength] = [reader.u64be(), reader.u32be()];
+  const [backingOffset, backingLength] = [reader.u64be('backing_file_offset'), reader.u32be()];
   reader.skip(4);
-  const size = reader.u64be();
+  const size = reader.u64be('size');
   const { clusterSize, l2Entries } = decodeShape(reader, name);
-  const l1TableOffset = reader.u64be();
+  const l1TableOffset = reader.u64be('l1_table_offset');
   const l1Entries = Math.ceil(size / (clusterSize * l2Entries));
   if (l1TableOffset + l1Entries * 8 > file.size) {
     throw corruptImage(name, `the L1 table at byte ${l1TableOffset} lies past the end of the file, at ${file.size}`);

@@ -55,7 +55,12 @@ export function decodeContentStamp(data: Uint8Array): ContentStamp | undefined {
   const reader = new ByteReader(data, 'content stamp');
   if (reader.u32be() !== currentVersion) return undefined;
   const coverage = reader.u32be() === 0 ? 'all' : 'samples';
-  const fields = { coverage, size: reader.u64be(), modifiedNs: reader.opaque64be(), time: reader.u64be() } as const;
+  const fields = {
+    coverage,
+    size: reader.u64be('size'),
+    modifiedNs: reader.opaque64be(),
+    time: reader.u64be('time'),
+  } as const;
   const hash = reader.bytes(hashLength).slice();
   const [nameLength, authorLength, messageLength] = [reader.u16be(), reader.u16be(), reader.u32be()];
   const texts = { baseName: reader.utf8(nameLength), author: reader.utf8(authorLength) };

@@ -85,7 +85,7 @@ export function decodeHeader(firstCluster: Uint8Array, name: string): Qcow2Heade
   const reader = new ByteReader(firstCluster, `header of ${name}`);
   reader.skip(4);
   const version = reader.u32be() === 2 ? 2 : 3;
-  const backingFileOffset = reader.u64be();
+  const backingFileOffset = reader.u64be('backing_file_offset');
   const backingFileSize = reader.u32be();
   const fixed = decodeFixedFields(reader);
   const features = version === 2 ? version2Features : decodeFeatureFields(reader, name);
@@ -100,14 +100,14 @@ export function decodeHeader(firstCluster: Uint8Array, name: string): Qcow2Heade
 function decodeFixedFields(reader: ByteReader) {
   return {
     clusterBits: reader.u32be(),
-    size: reader.u64be(),
+    size: reader.u64be('size'),
     cryptMethod: reader.u32be(),
     l1Size: reader.u32be(),
-    l1TableOffset: reader.u64be(),
-    refcountTableOffset: reader.u64be(),
+    l1TableOffset: reader.u64be('l1_table_offset'),
+    refcountTableOffset: reader.u64be('refcount_table_offset'),
     refcountTableClusters: reader.u32be(),
     snapshotCount: reader.u32be(),
-    snapshotsOffset: reader.u64be(),
+    snapshotsOffset: reader.u64be('snapshots_offset'),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { isZero } from '../../bytes/is-zero.ts';
 import { CheckFindings } from '../check-findings.ts';
+import { FileHoles } from '../file-holes.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { PlaceSet } from '../place-set.ts';
 import { QedClusterMap } from './cluster-map.ts';
@@ -15,7 +16,7 @@ import { type QedHeader, readQedHeader } from './header.ts';
 export async function checkQed(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport> {
   const findings = new CheckFindings('qed', options);
   const header = await readQedHeader(file, options.name);
-  return await new QedCheck(file, header, findings).run();
+  return await new QedCheck(file, header, findings, await FileHoles.of(file)).run();
 }
 
 /** A check under way. */
@@ -27,10 +28,10 @@ class QedCheck {
   #allocated = 0;
   #fragmented = 0;
 
-  constructor(file: BlockDevice, header: QedHeader, findings: CheckFindings) {
+  constructor(file: BlockDevice, header: QedHeader, findings: CheckFindings, holes: FileHoles) {
     this.#header = header;
     this.#findings = findings;
-    this.#map = new QedClusterMap(file, header, findings.name);
+    this.#map = new QedClusterMap(file, header, findings.name, holes);
     this.#used = new PlaceSet(Math.ceil(file.size / header.clusterSize), findings.name);
   }
 
@@ -51,7 +52,7 @@ class QedCheck {
   async #checkL1Table(): Promise<void> {
     const { entriesOfPage, entriesOfTable } = this.#map;
     const coverage = entriesOfTable * this.#header.clusterSize;
-    for (let first = 0; first < entriesOfTable; first += entriesOfPage) {
+    for (const first of this.#pagesOf(this.#header.l1TableOffset)) {
       const page = await this.#map.l1Page(first);
       const end = isEmpty(page) ? first : first + entriesOfPage;
       for (let index = first; index < end; index += 1) {
@@ -74,7 +75,7 @@ class QedCheck {
   async #checkL2Table(tableOffset: number, l1Index: number): Promise<void> {
     const { entriesOfPage, entriesOfTable } = this.#map;
     let last = 0;
-    for (let first = 0; first < entriesOfTable; first += entriesOfPage) {
+    for (const first of this.#pagesOf(tableOffset)) {
       const page = await this.#map.l2Page(tableOffset, first);
       const end = isEmpty(page) ? first : first + entriesOfPage;
       for (let index = first; index < end; index += 1) {
@@ -84,6 +85,16 @@ class QedCheck {
         last = entry;
       }
       this.#findings.progress(Math.min(this.#header.imageSize, l1Index * entriesOfTable * this.#header.clusterSize));
+    }
+  }
+
+  /** The first entry of each page of a table that is not in a hole of the file. */
+  *#pagesOf(tableOffset: number): Generator<number, undefined> {
+    const { entriesOfPage, entriesOfTable } = this.#map;
+    for (let first = 0; first < entriesOfTable; ) {
+      const emptyPages = Math.floor(this.#map.emptyEntries(tableOffset, first) / entriesOfPage);
+      if (emptyPages === 0) yield first;
+      first += Math.max(1, emptyPages) * entriesOfPage;
     }
   }
 
@@ -105,7 +116,7 @@ class QedCheck {
   }
 }
 
-/** Tables of a gigabyte are mostly empty: this is quicker than to look at each entry. */
+/** Most tables are mostly empty: this is quicker than to look at each entry. */
 function isEmpty(page: DataView): boolean {
   return isZero(new Uint8Array(page.buffer, page.byteOffset, page.byteLength));
 }

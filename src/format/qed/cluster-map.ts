@@ -9,6 +9,7 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
 import type { BlockKind, BlockMap, BlockRun } from '../block-map.ts';
+import type { FileHoles } from '../file-holes.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { QedHeader } from './header.ts';
 
@@ -28,8 +29,10 @@ export class QedClusterMap implements BlockMap {
   readonly #l1Pages: DevicePages;
   readonly #l2Pages: DevicePages;
   readonly #pageLength: number;
+  readonly #holes: FileHoles;
 
-  constructor(file: BlockDevice, header: QedHeader, name: string) {
+  constructor(file: BlockDevice, header: QedHeader, name: string, holes: FileHoles) {
+    this.#holes = holes;
     this.#file = file;
     this.#header = header;
     this.#name = name;
@@ -43,9 +46,19 @@ export class QedClusterMap implements BlockMap {
   /** Hot: called for every read. */
   lookup(offset: number, length: number): MaybePromise<BlockRun> {
     const cluster = Math.floor(offset / this.#header.clusterSize);
-    const page = this.l1Page(Math.floor(cluster / this.entriesOfTable));
+    const l1Index = Math.floor(cluster / this.entriesOfTable);
+    const emptyCount = this.emptyEntries(this.#header.l1TableOffset, l1Index);
+    if (emptyCount > 0) return this.#absentUpTo((l1Index + emptyCount) * this.#coverage, offset, length);
+    const page = this.l1Page(l1Index);
     if (!(page instanceof Promise)) return this.#throughL1(page, offset, length);
     return page.then((loaded) => this.#throughL1(loaded, offset, length));
+  }
+
+  /** How many entries of a table, from `index` on, lie in a hole of the file, and so are 0. */
+  emptyEntries(tableOffset: number, index: number): number {
+    const position = tableOffset + index * 8;
+    const end = Math.min(this.#holes.endAt(position), tableOffset + this.#header.tableLength);
+    return Math.floor((end - position) / 8);
   }
 
   /** The page of the L1 table that has the entry `index`. */
@@ -86,11 +99,15 @@ export class QedClusterMap implements BlockMap {
   }
 
   #throughL1(page: DataView, offset: number, length: number): MaybePromise<BlockRun> {
-    const coverage = this.entriesOfTable * this.#header.clusterSize;
-    const l1Index = Math.floor(offset / coverage);
+    const { clusterSize } = this.#header;
+    const l1Index = Math.floor(offset / this.#coverage);
     const tableOffset = this.entryIn(page, l1Index);
     if (tableOffset === 0) return this.#absentRun(page, l1Index, offset, length);
-    const index = Math.floor((offset % coverage) / this.#header.clusterSize);
+    const index = Math.floor((offset % this.#coverage) / clusterSize);
+    const emptyCount = this.isTableOffset(tableOffset) ? this.emptyEntries(tableOffset, index) : 0;
+    if (emptyCount > 0) {
+      return this.#absentUpTo(l1Index * this.#coverage + (index + emptyCount) * clusterSize, offset, length);
+    }
     const l2Page = this.l2Page(tableOffset, index);
     if (!(l2Page instanceof Promise)) return this.#throughL2(l2Page, index, offset, length);
     return l2Page.then((loaded) => this.#throughL2(loaded, index, offset, length));
@@ -98,11 +115,19 @@ export class QedClusterMap implements BlockMap {
 
   /** Goes over as many L1 entries of the page as are empty, so that a sparse disk of any size is quick. */
   #absentRun(page: DataView, l1Index: number, offset: number, length: number): BlockRun {
-    const coverage = this.entriesOfTable * this.#header.clusterSize;
     const pageEnd = l1Index - (l1Index % this.entriesOfPage) + this.entriesOfPage;
     let next = l1Index + 1;
-    while (next < pageEnd && next * coverage < offset + length && this.entryIn(page, next) === 0) next += 1;
-    return { kind: 'backing', length: Math.min(length, next * coverage - offset), hostOffset: 0 };
+    while (next < pageEnd && next * this.#coverage < offset + length && this.entryIn(page, next) === 0) next += 1;
+    return this.#absentUpTo(next * this.#coverage, offset, length);
+  }
+
+  #absentUpTo(end: number, offset: number, length: number): BlockRun {
+    return { kind: 'backing', length: Math.min(length, end - offset), hostOffset: 0 };
+  }
+
+  /** Disk bytes of one L2 table. */
+  get #coverage(): number {
+    return this.entriesOfTable * this.#header.clusterSize;
   }
 
   #throughL2(page: DataView, index: number, offset: number, length: number): BlockRun {

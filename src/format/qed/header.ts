@@ -52,7 +52,7 @@ export async function readQedHeader(file: BlockDevice, name: string): Promise<Qe
   const features = reader.opaque64le();
   refuseUnknown(features, name);
   reader.skip(16);
-  const header = { ...sizes, l1TableOffset: reader.u64le(), imageSize: reader.u64le() };
+  const header = { ...sizes, l1TableOffset: reader.u64le('l1_table_offset'), imageSize: reader.u64le('image_size') };
   checkPlaces(header, file.size, name);
   const backing = await readBacking(file, reader, features, header.headerSize, name);
   return { ...header, needCheck: (features & qedFeature.needCheck) !== 0n, backing };

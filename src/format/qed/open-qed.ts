@@ -1,5 +1,6 @@
 import type { BlockDevice } from '../../block/block-device.ts';
 import { BlockMapDevice } from '../block-map-device.ts';
+import { FileHoles } from '../file-holes.ts';
 import { backingNotAllowed } from '../image-errors.ts';
 import type { FormatDevice, FormatInformation, OpenImageOptions } from '../image-format.ts';
 import { refuseWritable } from '../read-only-format.ts';
@@ -18,7 +19,7 @@ export async function openQed(file: BlockDevice, options: OpenImageOptions): Pro
   const { name, openBacking } = options;
   refuseWritable('qed', options);
   const header = await readQedHeader(file, name);
-  const map = new QedClusterMap(file, header, name);
+  const map = new QedClusterMap(file, header, name, await FileHoles.of(file));
   const information = informationOf(header, file.size);
   if (header.backing !== undefined && openBacking === undefined) throw backingNotAllowed(name, header.backing.name);
   const backing = header.backing && (await openBacking?.(header.backing.name, header.backing.format));

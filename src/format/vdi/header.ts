@@ -83,7 +83,7 @@ function decodePlaces(reader: ByteReader) {
   return {
     bmapOffset,
     dataOffset,
-    diskSize: reader.u64le(),
+    diskSize: reader.u64le('disk size'),
     blockSize: reader.u32le(),
     blockExtra: reader.u32le(),
     blocksInImage: reader.u32le(),

@@ -68,7 +68,7 @@ export function decodeDynamicHeader(bytes: Uint8Array, name: string): DynamicHea
     throw corruptImage(name, `its dynamic disk header does not start with ${cookie}`);
   }
   reader.skip(8);
-  const tableOffset = reader.u64be();
+  const tableOffset = reader.u64be('Table Offset');
   const version = reader.u32be();
   const maxTableEntries = reader.u32be();
   const blockSize = reader.u32be();
@@ -91,7 +91,7 @@ function decodeLocator(reader: ByteReader, name: string): ParentLocator {
   reader.skip(4);
   const rest = new ByteReader(reader.bytes(8), `a parent locator's Platform Data Offset in ${name}`);
   // What a slot holds that is not used says nothing.
-  const offset = platform === '\0\0\0\0' ? 0 : rest.u64be();
+  const offset = platform === '\0\0\0\0' ? 0 : rest.u64be('Platform Data Offset');
   return { platform, length, offset };
 }
 

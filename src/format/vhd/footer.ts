@@ -91,11 +91,11 @@ export function decodeFooter(bytes: Uint8Array, name: string): VhdFooter {
   const type = footerType(bytes);
   if (type === undefined) throw unsupportedImage(name, 'its VHD disk type is none of fixed, dynamic and differencing');
   if (type === 'fixed') reader.skip(8);
-  const dataOffset = type === 'fixed' ? undefined : reader.u64be();
+  const dataOffset = type === 'fixed' ? undefined : reader.u64be('Data Offset');
   const timestamp = reader.u32be();
   const creatorApplication = Buffer.from(reader.bytes(4)).toString('latin1');
   reader.skip(16);
-  const currentSize = reader.u64be();
+  const currentSize = reader.u64be('Current Size');
   const geometry = { cylinders: reader.u16be(), heads: reader.u8(), sectorsPerTrack: reader.u8() };
   reader.seek(68);
   const uniqueId = decodeUuid(reader.bytes(16));

@@ -57,7 +57,7 @@ export async function readMetadata(file: BlockDevice, region: Region, name: stri
   const fileParameters = await item('fileParameters');
   const blockSize = fileParameters.u32le();
   const flags = fileParameters.u32le();
-  const size = (await item('virtualDiskSize')).u64le();
+  const size = (await item('virtualDiskSize')).u64le('VirtualDiskSize');
   const logicalSectorSize = (await item('logicalSectorSize')).u32le();
   const physicalSectorSize = entries.has(metadataItem.physicalSectorSize)
     ? (await item('physicalSectorSize')).u32le()

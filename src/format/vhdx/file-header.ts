@@ -109,7 +109,7 @@ function decodeHeader(bytes: Uint8Array, name: string): VersionedHeader {
     logVersion: reader.u16le(),
     version: reader.u16le(),
     logLength: reader.u32le(),
-    logOffset: reader.u64le(),
+    logOffset: reader.u64le('LogOffset'),
   };
 }
 

@@ -83,7 +83,7 @@ function decodeEntry(bytes: Uint8Array, logLength: number): LogEntry | undefined
   const sequenceNumber = reader.opaque64le();
   const descriptorCount = reader.u32le();
   reader.skip(20);
-  const [flushedFileOffset, lastFileOffset] = [reader.u64le(), reader.u64le()];
+  const [flushedFileOffset, lastFileOffset] = [reader.u64le('FlushedFileOffset'), reader.u64le('LastFileOffset')];
   if (sequenceNumber === 0n || tail % logSectorLength !== 0 || tail >= logLength) return undefined;
   if (headerLength + descriptorCount * descriptorLength > bytes.length) return undefined;
   const writes = () => decodeDescriptors(bytes, descriptorCount, sequenceNumber);
@@ -101,9 +101,9 @@ function decodeDescriptors(bytes: Uint8Array, count: number, sequenceNumber: big
     reader.skip(8);
     const kind = signatureAt(bytes, start);
     if (kind !== 'zero' && kind !== 'desc') return undefined;
-    const length = kind === 'zero' ? reader.u64le() : logSectorLength;
+    const length = kind === 'zero' ? reader.u64le('ZeroLength') : logSectorLength;
     reader.seek(16);
-    const offset = reader.u64le();
+    const offset = reader.u64le('FileOffset');
     if (reader.opaque64le() !== sequenceNumber || offset % logSectorLength !== 0 || length % logSectorLength !== 0) {
       return undefined;
     }

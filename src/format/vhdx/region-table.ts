@@ -67,7 +67,7 @@ function decodeEntries(bytes: Uint8Array, name: string): Map<Guid, Region> {
   const found = new Map<Guid, Region>();
   for (let index = 0; index < count; index += 1) {
     const guid = decodeGuid(reader.bytes(16));
-    const region = { offset: reader.u64le(), length: reader.u32le() };
+    const region = { offset: reader.u64le('FileOffset'), length: reader.u32le() };
     const isRequired = (reader.u32le() & 1) === 1;
     checkRegion(guid, region, name);
     if (found.has(guid)) throw corruptImage(name, `its region table lists the region ${guid} twice`);

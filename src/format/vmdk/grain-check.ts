@@ -5,7 +5,7 @@ import { Bitmap } from '../../bytes/bitmap.ts';
 import { throwIfAborted } from '../disk-pieces.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { maximumCompressedLength } from './compressed-grains.ts';
-import { readGrainDirectory } from './grain-tables.ts';
+import { holesAround, readGrainDirectory } from './grain-tables.ts';
 import { decodeMarker, grainMarkerLength } from './marker.ts';
 import { type SparseLayout, sectorSize, tableCoverage } from './sparse-layout.ts';
 
@@ -36,7 +36,10 @@ export class GrainCheck {
   /** @throws VarveError `CORRUPT` where there is no grain directory, `ABORTED` */
   async run(): Promise<void> {
     const { name, onProgress, signal } = this.#options;
-    const directory = await readGrainDirectory({ file: this.#file, layout: this.#layout, name });
+    const extent = { file: this.#file, layout: this.#layout, name };
+    const directory = await readGrainDirectory(extent);
+    const holes = await holesAround(extent);
+    const tableLength = this.#layout.entriesPerTable * 4;
     this.#take(0, 1, 'header', 0);
     this.#take(this.#layout.directoryOffset / sectorSize, sectorsOf(directory.byteLength), 'grain directory', 0);
     for (let index = 0; index < directory.length; index += 1) {
@@ -47,7 +50,8 @@ export class GrainCheck {
         onProgress?.(index * tableCoverage(this.#layout));
       }
       const sector = directory[index]!;
-      if (sector !== 0 && this.#takeTable(index, sector)) await this.#checkTable(index, sector);
+      if (sector === 0 || !this.#takeTable(index, sector)) continue;
+      if (!holes?.has(sector * sectorSize, tableLength)) await this.#checkTable(index, sector);
     }
     onProgress?.(this.#layout.capacity);
   }

@@ -1,5 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { FileHoles } from '../file-holes.ts';
 import { corruptImage } from '../image-errors.ts';
 import { type SparseLayout, sectorSize, tableCount } from './sparse-layout.ts';
 
@@ -45,6 +46,25 @@ async function readDirectoryAt({ file, layout }: GrainTablesOptions, offset: num
   if (offset + entries.byteLength > file.size) return undefined;
   if (entries.length > 0) await file.read(new Uint8Array(entries.buffer), offset);
   return entries;
+}
+
+/** Fewer tables are read quicker than the file's holes are found. */
+const tablesWorthHoles = 8192;
+
+/** Where the file of an extent with very many tables has holes; undefined for others. */
+export async function holesAround({ file, layout }: GrainTablesOptions): Promise<FileHoles | undefined> {
+  return tableCount(layout) < tablesWorthHoles ? undefined : await FileHoles.of(file);
+}
+
+/** Leaves out of a directory, in place, the tables that lie in holes of the file: nothing is allocated there. */
+export async function leaveOutEmptyTables(directory: Uint32Array, options: GrainTablesOptions): Promise<void> {
+  const holes = await holesAround(options);
+  if (holes === undefined) return;
+  const tableLength = options.layout.entriesPerTable * 4;
+  for (let index = 0; index < directory.length; index += 1) {
+    const sector = directory[index]!;
+    if (isInFile(options, sector) && holes.has(sector * sectorSize, tableLength)) directory[index] = 0;
+  }
 }
 
 function isInFile({ file, layout }: GrainTablesOptions, sector: number): boolean {

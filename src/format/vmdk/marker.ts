@@ -32,7 +32,7 @@ export interface Marker {
 /** The marker at the start of `bytes`: 12 bytes of a grain's, 16 of any other. @throws VarveError `CORRUPT` */
 export function decodeMarker(bytes: Uint8Array, what: string): Marker {
   const reader = new ByteReader(bytes, what);
-  const val = reader.u64le();
+  const val = reader.u64le('val');
   const size = reader.u32le();
   return { val, size, type: size === 0 && reader.remaining >= 4 ? reader.u32le() : undefined };
 }

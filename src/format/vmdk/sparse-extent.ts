@@ -2,7 +2,7 @@ import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { corruptImage } from '../image-errors.ts';
 import { CompressedGrains } from './compressed-grains.ts';
 import type { DiskExtent, GrainKind, GrainRun } from './disk-extent.ts';
-import { GrainTables, readGrainDirectory } from './grain-tables.ts';
+import { GrainTables, leaveOutEmptyTables, readGrainDirectory } from './grain-tables.ts';
 import { type SparseLayout, sectorSize, tableCount, tableCoverage } from './sparse-layout.ts';
 
 /** An extent of which only what was written is in its file. */
@@ -17,7 +17,9 @@ export interface SparseExtentOptions {
 
 /** @throws VarveError `CORRUPT` */
 export async function openSparseExtent(options: SparseExtentOptions): Promise<DiskExtent> {
-  return new SparseExtent(options, await readGrainDirectory(options));
+  const directory = await readGrainDirectory(options);
+  await leaveOutEmptyTables(directory, options);
+  return new SparseExtent(options, directory);
 }
 
 class SparseExtent implements DiskExtent {

@@ -77,8 +77,8 @@ export function decodeBitmapsExtension(
   const reader = new ByteReader(data, `bitmaps extension of ${name}`);
   const bitmapCount = reader.u32be();
   reader.skip(4);
-  const directorySize = reader.u64be();
-  const directoryOffset = reader.u64be();
+  const directorySize = reader.u64be('bitmap_directory_size');
+  const directoryOffset = reader.u64be('bitmap_directory_offset');
   if (bitmapCount === 0 || bitmapCount > maximumBitmapCount) {
     throw corruptImage(name, `nb_bitmaps is ${bitmapCount}, and may be 1 to ${maximumBitmapCount}`);
   }
@@ -119,7 +119,7 @@ export function decodeBitmapDirectory(bytes: Uint8Array, count: number, imageNam
 function decodeEntry(reader: ByteReader, imageName: string): BitmapEntry {
   const start = reader.position;
   const fields = {
-    tableOffset: reader.u64be(),
+    tableOffset: reader.u64be('bitmap_table_offset'),
     tableSize: reader.u32be(),
     flags: reader.u32be(),
     type: reader.u8(),

@@ -34,7 +34,7 @@ export function encryptionHeaderOf(
   if (data === undefined)
     throw corruptImage(name, 'it is encrypted with LUKS, and does not say where the LUKS header is');
   const reader = new ByteReader(data, `encryption header pointer of ${name}`);
-  const [offset, length] = [reader.u64be(), reader.u64be()];
+  const [offset, length] = [reader.u64be('offset'), reader.u64be('length')];
   if (offset !== 0 && offset % 2 ** header.clusterBits === 0 && length > 0 && offset + length <= fileSize) {
     return { offset, length };
   }

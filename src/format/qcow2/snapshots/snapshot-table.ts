@@ -56,7 +56,7 @@ export const maximumSnapshotEntryLength = snapshotEntryLength + maximumExtraLeng
  */
 export function decodeSnapshotEntry(reader: ByteReader, imageName: string): SnapshotEntry {
   const start = reader.position;
-  const l1TableOffset = reader.u64be();
+  const l1TableOffset = reader.u64be('l1_table_offset');
   const l1Size = reader.u32be();
   const idLength = reader.u16be();
   const nameLength = reader.u16be();
@@ -84,8 +84,8 @@ function decodeExtraData(reader: ByteReader, imageName: string) {
     throw corruptImage(imageName, why);
   }
   const extra = new ByteReader(reader.bytes(length), `snapshot table of ${imageName}`);
-  const machineStateSize = extra.remaining >= machineStateField ? extra.u64be() : undefined;
-  const diskSize = extra.remaining >= 8 ? extra.u64be() : undefined;
+  const machineStateSize = extra.remaining >= machineStateField ? extra.u64be('VM state size') : undefined;
+  const diskSize = extra.remaining >= 8 ? extra.u64be('virtual disk size') : undefined;
   return { machineStateSize, diskSize, furtherData: extra.bytes(extra.remaining).slice() };
 }
 
