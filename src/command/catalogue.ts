@@ -5,6 +5,7 @@ const files = 'Work with disk files, without a store';
 const working = 'Work with images and snapshots';
 const looking = 'Look';
 const serving = 'Serve';
+const attaching = 'Attach and mount';
 const keeping = 'Keep the store';
 
 /** All commands, in the order of `varve --help`. Only the one that runs is loaded. */
@@ -185,6 +186,34 @@ export const catalogue: readonly CatalogueEntry[] = [
     group: serving,
     summary: 'export disks over NBD, to QEMU and whoever else speaks it',
     load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  {
+    name: 'attach',
+    elsewhere: ['losetup'],
+    group: attaching,
+    summary: 'show a disk as a block device, or a file, of this machine',
+    load: async () => (await import('./attach.ts')).attachCommand,
+  },
+  {
+    name: 'detach',
+    elsewhere: ['disconnect'],
+    group: attaching,
+    summary: 'take an attached disk away',
+    load: async () => (await import('./detach.ts')).detachCommand,
+  },
+  {
+    name: 'mount',
+    elsewhere: ['guestmount'],
+    group: attaching,
+    summary: 'mount a file system of a disk',
+    load: async () => (await import('./mount.ts')).mountCommand,
+  },
+  {
+    name: 'unmount',
+    elsewhere: ['umount', 'guestunmount'],
+    group: attaching,
+    summary: 'unmount what was mounted so',
+    load: async () => (await import('./unmount.ts')).unmountCommand,
   },
   {
     name: 'status',

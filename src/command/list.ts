@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
 import { formatSize } from '../base/size.ts';
 import { isVarveError } from '../base/varve-error.ts';
+import type { AttachedDiskState } from '../server/attach/attached-disk.ts';
 import type { Snapshot } from '../store/image-table.ts';
+import { currentRunPath } from './framework/attachments.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
+import { attachmentJson } from './output/attachment-json.ts';
 import { type Column, formatTable } from './output/format-table.ts';
 import { localTime } from './output/local-time.ts';
 import { firstLine } from './output/message-lines.ts';
@@ -13,6 +16,7 @@ import { snapshotJson } from './output/snapshot-json.ts';
 interface Options {
   readonly sort: 'name' | 'time' | 'size';
   readonly reverse?: boolean;
+  readonly attached?: boolean;
 }
 
 interface Row {
@@ -40,6 +44,7 @@ export const listCommand: CommandModule<[], Options> = {
   examples: [
     ['varve list', 'every image, by name: web9 before web10'],
     ['varve list --sort time', 'the one that changed last comes first'],
+    ['varve list --attached', 'which disks are attached, and where they are mounted'],
     ['varve list --json | jq -r .[].name', 'names for a script'],
   ],
   configure: (command: Command) =>
@@ -49,8 +54,10 @@ export const listCommand: CommandModule<[], Options> = {
           .choices(['name', 'time', 'size'])
           .default('name'),
       )
-      .option('-r, --reverse', 'the other way round'),
+      .option('-r, --reverse', 'the other way round')
+      .option('--attached', 'the disks that are attached, of the store or not'),
   async run(context, _args, options) {
+    if (options.attached) return await listAttached(context);
     const rows = await readRows(context);
     rows.sort(orders[options.sort]);
     if (options.reverse) rows.reverse();
@@ -62,6 +69,28 @@ export const listCommand: CommandModule<[], Options> = {
       context.remark(`the store ${context.storePath} holds no images; varve import DISK brings one in`);
   },
 };
+
+const attachedColumns: readonly Column[] = [
+  { title: 'PATH' },
+  { title: 'DISK' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'ACCESS' },
+  { title: 'MOUNTED ON' },
+];
+
+async function listAttached(context: CommandContext): Promise<void> {
+  const { attachedDisks } = await import('../server/attach/attached-disk.ts');
+  const disks = attachedDisks(await currentRunPath(context));
+  const cellsOf = ({ attachment, loops, mounts }: AttachedDiskState): string[] => {
+    const { access, disk, path, size } = attachment;
+    const targets = mounts.map(({ target }) => target).join(' ');
+    return [loops[0]?.path ?? path, disk, formatSize(size), access, targets];
+  };
+  context.show(
+    () => disks.map(attachmentJson),
+    () => (disks.length === 0 ? '' : formatTable(attachedColumns, disks.map(cellsOf))),
+  );
+}
 
 /** Where there is no store yet there are no images: whoever looks for the first time is told how to begin. */
 async function readRows(context: CommandContext): Promise<Row[]> {

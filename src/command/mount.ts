@@ -1,0 +1,60 @@
+import { realpathSync } from 'node:fs';
+import type { Command } from 'commander';
+import { parseSize } from '../base/size.ts';
+import { systemError } from '../base/varve-error.ts';
+import { currentRunPath } from './framework/attachments.ts';
+import type { CommandModule } from './framework/command-module.ts';
+import { type AttachFlags, addAttachOptions, attachRequest } from './input/attach-options.ts';
+import { parseCount } from './input/count.ts';
+import { splitInnerPath } from './input/inner-path.ts';
+
+interface Options extends AttachFlags {
+  readonly partition?: number;
+  readonly offset?: number;
+  readonly type?: string;
+  readonly options?: string;
+}
+
+/** `varve mount DISK[:PATH] DIR` */
+export const mountCommand: CommandModule<[string, string], Options> = {
+  examples: [
+    ['varve mount ./disk.raw /mnt', 'mount the file system that is the whole disk, to read and write it'],
+    ['varve mount ./disk.qcow2 /mnt --partition 1', 'the one in its first partition'],
+    ['varve mount web@3:/etc /mnt --ephemeral', 'a directory of a snapshot; what is written is gone in the end'],
+  ],
+  completes: ['disk', 'file'],
+  configure: (command: Command) =>
+    addAttachOptions(
+      command
+        .argument('<disk[:path]>', 'what to mount: web, web@3, ./disk.qcow2, or a directory in it')
+        .argument('<directory>', 'where')
+        .option('--partition <number>', 'the partition that the file system is in', parseCount)
+        .option('--offset <size>', 'where on the disk the file system begins', parseSize)
+        .option('-t, --type <name>', 'what file system it is')
+        .option('-o, --options <list>', 'what mount -o takes'),
+    ),
+  async run(context, [argument, directory], options) {
+    const { disk, inner } = splitInnerPath(argument);
+    const request = attachRequest(context, disk, options);
+    const target = realPath(directory);
+    const runDirectory = await currentRunPath(context);
+    const signal = await context.startWork();
+    const { mountDisk } = await import('../server/attach/mount-disk.ts');
+    const { offset, options: list, partition, type } = options;
+    const what = { inner, partition, offset, type, options: list };
+    const { attachment } = await mountDisk({ disk: request, ...what, directory: target, runDirectory, signal });
+    const { access } = attachment;
+    context.show({ disk: request.disk, directory: target, access }, () => '');
+    if (access === 'read-only' && !options.readOnly) {
+      context.remark(`${disk} is mounted to be read; with --ephemeral it can be written to, until it is unmounted`);
+    }
+  },
+};
+
+function realPath(directory: string): string {
+  try {
+    return realpathSync(directory);
+  } catch (error) {
+    throw systemError(`mount on ${directory}`, error);
+  }
+}

@@ -1,0 +1,2 @@
+/** The name under which mounts of ours are listed. */
+export const fuseSource = 'varve';

@@ -1,0 +1,58 @@
+import { closeSync, openSync } from 'node:fs';
+import { isVarveError } from '../../base/varve-error.ts';
+import { attachLoop, type LoopOptions } from '../../linux/loop-device.ts';
+import { type Attachment, claimDirectory, diskPathIn, removeAttachment } from './attachment.ts';
+import { closeAttachment } from './detach-disk.ts';
+import type { AttachedDiskRequest } from './open-attached-disk.ts';
+import { startHolder } from './start-holder.ts';
+
+/** How a disk is attached. */
+export interface AttachOptions {
+  readonly runDirectory: string;
+  /** Whether it goes when what is mounted from it is unmounted. */
+  readonly forMount?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A disk that was attached. */
+export interface NewAttachment {
+  readonly directory: string;
+  readonly attachment: Attachment;
+}
+
+/**
+ * Has a process of its own hold a disk and show it as a file.
+ *
+ * @throws VarveError as opening the disk and mounting do
+ */
+export async function attachDisk(disk: AttachedDiskRequest, options: AttachOptions): Promise<NewAttachment> {
+  const { forMount = false, runDirectory, signal } = options;
+  const directory = claimDirectory(runDirectory, disk.disk);
+  try {
+    const path = diskPathIn(directory);
+    closeSync(openSync(path, 'wx', 0o600));
+    const attachment = { disk: disk.disk, path, access: disk.access, since: Date.now(), forMount };
+    return { directory, attachment: await startHolder({ directory, disk, attachment }, signal) };
+  } catch (error) {
+    removeAttachment(directory);
+    throw error;
+  }
+}
+
+/**
+ * Gives an attached disk a loop device, `/dev/loop3`.
+ *
+ * @throws VarveError as `attachLoop` does: `NOT_FOUND` where there are none, with any other the disk is attached no more
+ */
+export async function addLoop(
+  { attachment, directory }: NewAttachment,
+  { sectorSize }: Pick<LoopOptions, 'sectorSize'>,
+): Promise<string> {
+  try {
+    using loop = attachLoop(attachment.path, { sectorSize, readOnly: attachment.access === 'read-only' });
+    return loop.path;
+  } catch (error) {
+    if (!isVarveError(error, 'NOT_FOUND')) await closeAttachment(directory, attachment);
+    throw error;
+  }
+}

@@ -1,0 +1,112 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { systemError, VarveError } from '../../base/varve-error.ts';
+import type { ProcessIdentity } from '../../linux/process-identity.ts';
+import { requireRunDirectory } from './run-directory.ts';
+
+/** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
+export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
+
+/** What is kept of an attached disk, as long as it is attached. */
+export interface Attachment {
+  /** What the user called it; for a file, its full path. */
+  readonly disk: string;
+  /** The file that shows it. */
+  readonly path: string;
+  readonly access: AttachAccess;
+  /** In bytes; 0 until it is open. */
+  readonly size: number;
+  /** The process that has it open. */
+  readonly holder: ProcessIdentity;
+  /** Since when, in milliseconds since 1970. */
+  readonly since: number;
+  /** Whether it goes when what is mounted from it is unmounted. */
+  readonly forMount: boolean;
+  /** What went wrong when its holder closed it. */
+  readonly failure?: string;
+}
+
+/** A directory of the run directory that belongs to one attachment. */
+export interface AttachmentDirectory {
+  readonly directory: string;
+  /** Left out while somebody is only just making it. */
+  readonly attachment: Attachment | undefined;
+}
+
+const recordName = 'attachment.json';
+/** Nobody attaches so often. */
+const maximumNumber = 10_000;
+
+/** The file that shows the disk. */
+export function diskPathIn(directory: string): string {
+  return join(directory, 'disk');
+}
+
+/** Where its holder says what goes wrong. */
+export function logPathIn(directory: string): string {
+  return join(directory, 'log');
+}
+
+/** Makes a directory for a new attachment, named after the disk. @throws VarveError by errno */
+export function claimDirectory(runDirectory: string, disk: string): string {
+  requireRunDirectory(runDirectory);
+  const name =
+    basename(disk)
+      .replace(/[^\w.@-]+/g, '-')
+      .replace(/^[.-]+/, '')
+      .slice(0, 64) || 'disk';
+  for (let number = 1; number < maximumNumber; number += 1) {
+    const directory = join(runDirectory, number === 1 ? name : `${name}-${number}`);
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+      return directory;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemError(`make ${directory}`, error);
+    }
+  }
+  throw new VarveError('EXISTS', `cannot attach ${disk}: ${runDirectory} is full of attachments of that name`);
+}
+
+/** Writes what is known of an attachment, in one step. @throws VarveError by errno */
+export function saveAttachment(directory: string, attachment: Attachment): void {
+  const path = join(directory, recordName);
+  const draft = `${path}.${process.pid}`;
+  try {
+    writeFileSync(draft, `${JSON.stringify(attachment, null, 2)}\n`, { mode: 0o600 });
+    renameSync(draft, path);
+  } catch (error) {
+    throw systemError(`write ${path}`, error);
+  }
+}
+
+/** All attachments, those of dead holders among them, by name. */
+export function attachmentDirectories(runDirectory: string): AttachmentDirectory[] {
+  return namesIn(runDirectory).map((name) => {
+    const directory = join(runDirectory, name);
+    return { directory, attachment: readAttachment(directory) };
+  });
+}
+
+/** What is known of an attachment; undefined where nothing is. */
+export function readAttachment(directory: string): Attachment | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, recordName), 'utf8')) as Attachment;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Forgets an attachment whose disk is mounted no more. */
+export function removeAttachment(directory: string): void {
+  // Not recursive: what is mounted in it must never be taken for files of ours.
+  for (const name of namesIn(directory)) rmSync(join(directory, name), { force: true });
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}

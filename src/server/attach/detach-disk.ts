@@ -1,0 +1,86 @@
+import { setTimeout } from 'node:timers/promises';
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
+import { detachLoop } from '../../linux/loop-device.ts';
+import { unmountFileSystem } from '../../linux/mount.ts';
+import { isRunning } from '../../linux/process-identity.ts';
+import type { AttachedDiskState } from './attached-disk.ts';
+import { type Attachment, readAttachment, removeAttachment } from './attachment.ts';
+import { lossOf } from './sweep-dead.ts';
+
+/** Programs that look at every new device, and loop devices that are only just let go of, need a moment. */
+const busyAttempts = 40;
+const busyPauseMs = 50;
+const waitPauseMs = 5;
+/** Whoever uses what was taken from it by force may take any time. */
+const longestForcedWaitMs = 5000;
+
+/** How a disk is detached. */
+export interface DetachOptions {
+  /** Also where it is in use: it is taken from sight, and whoever uses it finishes with it. */
+  readonly force?: boolean;
+}
+
+/**
+ * Takes an attached disk away, with its loop devices: writes what they were given, and waits until its holder has flushed
+ * and closed the disk.
+ *
+ * @returns false where somebody uses it by force's leave, and its holder goes on until they are done
+ * @throws VarveError `BUSY` where it is in use, and then all is as it was, but for loop devices that nobody uses; `IO`
+ *   where the disk could not be written
+ */
+export async function detachDisk(disk: AttachedDiskState, { force = false }: DetachOptions = {}): Promise<boolean> {
+  const { attachment, directory, loops, mounts } = disk;
+  const [mount] = mounts;
+  if (mount !== undefined && !force) {
+    const advice = `varve unmount ${mount.target} first, or give --force`;
+    throw new VarveError('BUSY', `cannot detach ${attachment.disk}: it is mounted on ${mount.target}; ${advice}`);
+  }
+  for (const { target } of mounts.toReversed()) unmountByForce(target);
+  for (const { path } of loops) detachLoop(path, { sync: !force });
+  return await closeAttachment(directory, attachment, { force });
+}
+
+/** The same for an attachment without loop devices. */
+export async function closeAttachment(
+  directory: string,
+  attachment: Attachment,
+  { force = false }: DetachOptions = {},
+): Promise<boolean> {
+  await unmountPatiently(attachment, force);
+  const start = Date.now();
+  while (isRunning(attachment.holder)) {
+    if (force && Date.now() - start > longestForcedWaitMs) return false;
+    await setTimeout(waitPauseMs);
+  }
+  const left = readAttachment(directory);
+  if (left === undefined) return true;
+  removeAttachment(directory);
+  if (left.failure !== undefined) throw new VarveError('IO', lossOf(left));
+  return true;
+}
+
+async function unmountPatiently({ disk, path }: Attachment, force: boolean): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await unmountFuse(path);
+    } catch (error) {
+      if (!isVarveError(error, 'BUSY')) throw error;
+      if (attempt < busyAttempts) await setTimeout(busyPauseMs);
+      else if (force) return await unmountFuse(path, { detach: true });
+      else {
+        const advice = 'close what uses it, or give --force';
+        throw new VarveError('BUSY', `cannot detach ${disk}: ${path} or its loop device is in use; ${advice}`);
+      }
+    }
+  }
+}
+
+function unmountByForce(target: string): void {
+  try {
+    unmountFileSystem(target);
+  } catch (error) {
+    if (!isVarveError(error, 'BUSY')) throw error;
+    unmountFileSystem(target, { detach: true });
+  }
+}

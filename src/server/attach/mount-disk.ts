@@ -1,0 +1,107 @@
+import { mkdirSync, realpathSync, rmdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { systemError, VarveError } from '../../base/varve-error.ts';
+import { openFileDevice } from '../../block/file-device.ts';
+import { attachLoop } from '../../linux/loop-device.ts';
+import { mountFileSystem, mountFlags, unmountFileSystem } from '../../linux/mount.ts';
+import { readPartitionTable } from '../../partition/read-partition-table.ts';
+import { attachDisk, type NewAttachment } from './attach-disk.ts';
+import { attachedDisks } from './attached-disk.ts';
+import { closeAttachment } from './detach-disk.ts';
+import type { AttachedDiskRequest } from './open-attached-disk.ts';
+import { runMount } from './run-mount.ts';
+
+/** What of a disk is mounted, where and how. */
+export interface MountDiskRequest {
+  readonly disk: AttachedDiskRequest;
+  /** A directory in the file system that is to be seen; all of it where nothing is given. */
+  readonly inner?: string | undefined;
+  /** An existing directory. */
+  readonly directory: string;
+  /** The number of the partition that holds the file system. */
+  readonly partition?: number | undefined;
+  /** Where in the disk the file system begins, in bytes. */
+  readonly offset?: number | undefined;
+  /** The file system's name; the system finds out where nothing is given. */
+  readonly type?: string | undefined;
+  /** As `mount -o` takes them. */
+  readonly options?: string | undefined;
+  readonly runDirectory: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Mounts a file system of a disk by the kernel's own means. The disk is attached for it, unless it is already, and goes
+ * with `unmountDisk`.
+ *
+ * @throws VarveError `PERMISSION` for who is not root, `NOT_FOUND` for a partition or directory that is not there, as
+ *   `attachDisk` does, and `IO` with what `mount` says
+ */
+export async function mountDisk(request: MountDiskRequest): Promise<NewAttachment> {
+  if (process.geteuid?.() !== 0) {
+    const advice = 'varve attach gives you the disk as a file';
+    throw new VarveError('PERMISSION', `cannot mount ${request.disk.disk}: only root can; ${advice}`);
+  }
+  const known = attachedDisks(request.runDirectory).find(
+    ({ attachment }) => attachment.disk === request.disk.disk && attachment.access === request.disk.access,
+  );
+  const { runDirectory, signal } = request;
+  const made = known ?? (await attachDisk(request.disk, { runDirectory, forMount: true, signal }));
+  try {
+    await mountAttached(made, request);
+    return made;
+  } catch (error) {
+    if (known === undefined) await closeAttachment(made.directory, made.attachment);
+    throw error;
+  }
+}
+
+async function mountAttached({ attachment, directory }: NewAttachment, request: MountDiskRequest): Promise<void> {
+  const readOnly = attachment.access === 'read-only';
+  const place = await placeOf(attachment.path, request);
+  using loop = attachLoop(attachment.path, { ...place, readOnly, autoClear: true });
+  const how = { source: loop.path, type: request.type, options: request.options, readOnly };
+  if (request.inner === undefined) return await runMount({ ...how, target: request.directory });
+  const whole = join(directory, `whole-${basename(loop.path)}`);
+  mkdirSync(whole, { mode: 0o700 });
+  try {
+    await runMount({ ...how, target: whole });
+    try {
+      const source = insideOf(whole, request.inner, request.disk.disk);
+      mountFileSystem({ source, target: request.directory, flags: mountFlags.bind });
+    } finally {
+      unmountFileSystem(whole, { detach: true });
+    }
+  } finally {
+    rmdirSync(whole);
+  }
+}
+
+/** Where in the disk the file system is, in bytes. */
+async function placeOf(
+  path: string,
+  { disk, offset, partition }: MountDiskRequest,
+): Promise<{ readonly offset?: number | undefined; readonly length?: number | undefined }> {
+  if (partition === undefined) return { offset };
+  if (offset !== undefined) {
+    throw new VarveError('INVALID', '--partition and --offset do not go together; give one');
+  }
+  await using device = await openFileDevice(path, { readOnly: true, label: disk.disk });
+  const table = await readPartitionTable(device, { name: disk.disk });
+  const found = table?.partitions.find(({ number }) => number === partition);
+  if (found !== undefined) return { offset: found.offset, length: found.length };
+  const numbers = table?.partitions.map(({ number }) => number).join(', ');
+  const there = numbers === undefined ? 'it has no partition table' : `it has ${numbers || 'no partitions'}`;
+  throw new VarveError('NOT_FOUND', `there is no partition ${partition} on ${disk.disk}: ${there}`);
+}
+
+/** Symbolic links inside a disk are whoever's who made it: none may lead out of it. */
+function insideOf(root: string, inner: string, disk: string): string {
+  try {
+    const path = realpathSync(join(root, inner));
+    if (path === root || path.startsWith(`${root}/`)) return path;
+  } catch (error) {
+    throw systemError(`mount ${disk}:${inner}`, error);
+  }
+  throw new VarveError('PERMISSION', `cannot mount ${disk}:${inner}: a symbolic link there leads out of the disk`);
+}

@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import { systemError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { checkedDevice } from '../../block/checked-device.ts';
+import { openTemporaryDevice } from '../../block/nameless-file.ts';
+import { overlayFilter } from '../../filter/overlay.ts';
+import { readOnlyFilter } from '../../filter/read-only.ts';
+import { openWritableAddressDisk } from '../../image/address-disk.ts';
+import { diskArgument } from '../../image/disk-argument.ts';
+import { type OpenWritableDiskOptions, openWritableDisk } from '../../image/file-disk.ts';
+import { keepsWrites } from '../../image/filters/filter-chain.ts';
+import { parseFilters } from '../../image/filters/parse-filters.ts';
+import { type OpenDiskOptions, openDisk } from '../../image/open-disk.ts';
+import { openStore, type Store } from '../../store/store.ts';
+import type { AttachAccess } from './attachment.ts';
+
+/** Which disk is attached, and how it is opened: what goes to another process, so that it is plain data. */
+export interface AttachedDiskRequest {
+  /** As on the command line; a file by its full path. */
+  readonly disk: string;
+  readonly access: AttachAccess;
+  readonly storePath: string;
+  /** Where it is noted which disk files build on which. */
+  readonly register: string;
+  /** A file with the passphrase or key of an encrypted disk. */
+  readonly keyFile?: string | undefined;
+  /** Filters through which it is seen, as `--filter` has them. */
+  readonly filters?: readonly string[] | undefined;
+  readonly options: Pick<
+    OpenWritableDiskOptions,
+    'allowed' | 'follow' | 'force' | 'forceShare' | 'format' | 'internalSnapshot' | 'member'
+  >;
+}
+
+/** An open disk that is to be attached. Disposing of it closes it, and does not flush. */
+export interface AttachedDisk extends AsyncDisposable {
+  readonly device: BlockDevice;
+  /** What came of it: an image of the store is only read unless it is ephemeral. */
+  readonly access: AttachAccess;
+}
+
+/**
+ * Opens a disk to be attached: a file in place, a snapshot to be read; with `ephemeral`, both beneath an overlay that is gone
+ * when the disk is closed.
+ *
+ * @throws VarveError as `openDisk` and `openWritableDisk` do
+ */
+export async function openAttachedDisk(request: AttachedDiskRequest): Promise<AttachedDisk> {
+  const argument = diskArgument(request.disk);
+  const filters = request.filters && parseFilters(request.filters, { report: (text) => console.error(text) });
+  const options = { ...request.options, register: request.register, ...secretOf(request), filters };
+  const mayChange = request.options.internalSnapshot === undefined && !keepsWrites(filters);
+  const isInPlace = request.access === 'writable' && mayChange;
+  if (isInPlace && argument.kind === 'file') {
+    return attached(await openWritableDisk(argument.path, options), 'writable', request.disk);
+  }
+  if (isInPlace && argument.kind === 'address') {
+    return attached(await openWritableAddressDisk(argument.address, options), 'writable', request.disk);
+  }
+  return await openBelow(request, options);
+}
+
+async function openBelow(
+  { access, disk, storePath }: AttachedDiskRequest,
+  options: OpenDiskOptions,
+): Promise<AttachedDisk> {
+  await using stack = new AsyncDisposableStack();
+  const open = async (): Promise<Store> => stack.use(await openStore(storePath));
+  const { device: base } = stack.use(await openDisk(disk, { ...options, store: open }));
+  if (access === 'read-only') return kept(stack.move(), base.supports.write ? readOnlyFilter(base) : base, access);
+  // Where a filter keeps what is written, the disk can be written as it is.
+  if (access === 'writable') return kept(stack.move(), base, base.supports.write ? 'ephemeral' : 'read-only');
+  const top = await openTemporaryDevice(base.size);
+  const device = stack.use(checkedDevice(overlayFilter(base, top), { label: disk }));
+  return kept(stack.move(), device, 'ephemeral');
+}
+
+function kept(stack: AsyncDisposableStack, device: BlockDevice, access: AttachAccess): AttachedDisk {
+  return { device, access, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+function attached(
+  disk: AsyncDisposable & { readonly image: BlockDevice },
+  access: AttachAccess,
+  label: string,
+): AttachedDisk {
+  const device = checkedDevice(disk.image, { label });
+  return { device, access, [Symbol.asyncDispose]: async () => disk[Symbol.asyncDispose]() };
+}
+
+function secretOf({ keyFile }: AttachedDiskRequest): Pick<OpenDiskOptions, 'askSecret'> {
+  if (keyFile === undefined) return {};
+  const askSecret = async (): Promise<Uint8Array> => {
+    try {
+      return await readFile(keyFile);
+    } catch (error) {
+      throw systemError(`read the key in ${keyFile}`, error);
+    }
+  };
+  return { askSecret };
+}
