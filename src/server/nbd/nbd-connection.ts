@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { MaybePromise } from '../../block/block-device.ts';
 import { commandFlags, commands, nbdErrors } from '../../protocol/nbd/constants.ts';
 import type { NegotiationResult } from '../../protocol/nbd/negotiation.ts';
 import {
@@ -12,11 +12,15 @@ import { maximumPayloadLength, type NbdExport } from './nbd-export.ts';
 import { type Pending, Replies } from './replies.ts';
 import { ReplyOutput } from './reply-output.ts';
 import { RequestHandler } from './request-handler.ts';
+import { RequestInput } from './request-input.ts';
+import type { Wire, WireReceiver } from './wire.ts';
 
 /** The bytes of the payloads of a client's requests that are under way at once; then it has to wait. */
 const maximumInFlightLength = 2 ** 26;
 /** Bytes of replies that wait to be read by the client. */
 const maximumPendingLength = 2 ** 23;
+/** A payload up to that length is handled where it stands in the input. */
+const maximumInPlaceLength = 2 ** 18;
 /** A payload that is longer than any may be is read past up to here; beyond, the connection is closed. */
 const maximumSkippedLength = 2 ** 27;
 
@@ -39,15 +43,14 @@ interface Incoming {
   filled: number;
 }
 
-const nothing = new Uint8Array();
-
 /**
  * The transmission phase of one connection: takes requests apart, has them handled, and holds the client back where it
  * asks for more than it takes. Ends when the client says so or goes away, or at `shutDown`, once all that was under way
  * is answered.
  */
-export class NbdConnection {
-  readonly #stream: Duplex;
+export class NbdConnection implements WireReceiver {
+  readonly #wire: Wire;
+  readonly #input = new RequestInput();
   readonly #handler: RequestHandler;
   readonly #replies: Replies;
   readonly #output: ReplyOutput;
@@ -56,7 +59,8 @@ export class NbdConnection {
   readonly #limits: ConnectionLimits;
   readonly #ended = Promise.withResolvers<void>();
   readonly #resume = (): void => this.#process();
-  #rest: Uint8Array = nothing;
+  /** Whether the last write was done when the device returned, so that the next may be done from the arena. */
+  #writesAtOnce = true;
   #incoming: Incoming | undefined;
   /** A request whose payload is too long; refused when all of that went by, as clients do not listen before. */
   #refused: { readonly request: Pending; left: number } | undefined;
@@ -66,31 +70,28 @@ export class NbdConnection {
   #isShuttingDown = false;
   #isOver = false;
   #isProcessing = false;
+  #isPaused = false;
   /** What was taken from the budget. */
   #held = 0;
   #receivedLength = 0;
   #stallTimer: NodeJS.Timeout | undefined;
 
-  constructor(stream: Duplex, nbdExport: NbdExport, { contexts, replies: style }: Agreed, limits: ConnectionLimits) {
-    this.#stream = stream;
+  constructor(wire: Wire, nbdExport: NbdExport, { contexts, replies: style }: Agreed, limits: ConnectionLimits) {
+    this.#wire = wire;
     this.#limits = limits;
-    this.#output = new ReplyOutput(stream, () => this.#process());
+    this.#output = new ReplyOutput(wire, () => this.#process());
     this.#replies = new Replies(this.#output, style);
     this.#handler = new RequestHandler({ nbdExport, contexts, output: this.#output, replies: this.#replies });
     this.#extended = style === 'extended';
     this.#headerLength = requestLength(style);
   }
 
-  /** Serves until the connection is over and nothing is under way. `received` came in behind the handshake. */
-  async serve(received: Uint8Array): Promise<void> {
-    const stream = this.#stream;
-    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk));
-    stream.on('end', () => this.#end());
-    stream.on('close', () => this.#end());
-    // A client that goes away in the middle of something is nothing to speak of; `close` follows.
-    stream.on('error', () => this.#end());
-    this.#receive(received);
-    stream.resume();
+  /** Serves until the connection is over and nothing is under way. */
+  async serve(): Promise<void> {
+    this.#input.append(this.#wire.early);
+    this.#wire.open(this);
+    if (this.#isOver) this.#wire.end();
+    else this.#process();
     await this.#ended.promise;
   }
 
@@ -105,31 +106,40 @@ export class NbdConnection {
     this.#endIfIdle();
   }
 
-  #receive(chunk: Uint8Array): void {
-    if (this.#isOver) return;
-    this.#receivedLength += chunk.length;
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#process();
+  space(): Uint8Array {
+    return this.#input.space();
+  }
+
+  received(length: number): void {
+    this.#receivedLength += length;
+    this.#input.received(length);
+    if (this.#isOver) this.#input.clear();
+    else this.#process();
+  }
+
+  ended(): void {
+    this.#end();
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    this.#wire.destroy();
   }
 
   /** Hot: handles all requests that are there, and sends the replies to them together. */
   #process(): void {
     if (this.#isProcessing) return;
     this.#isProcessing = true;
-    let position = 0;
-    const bytes = this.#rest;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    while (!this.#isEnding && !this.#mustWait()) {
-      const taken = this.#take(bytes, view, position);
-      if (taken === 0) break;
-      position += taken;
-    }
-    this.#rest = position === bytes.length ? nothing : bytes.subarray(position);
+    while (!this.#isEnding && !this.#mustWait() && this.#take()) this.#output.flushPart();
+    if (this.#isEnding) this.#input.clear();
     this.#output.flush();
     this.#isProcessing = false;
     this.#report();
     if (this.#mustWait()) this.#pause();
-    else if (this.#stream.isPaused()) this.#stream.resume();
+    else if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#wire.resume();
+    }
     if (this.#stallTimer === undefined && this.#isMidway()) this.#watch();
   }
 
@@ -145,13 +155,14 @@ export class NbdConnection {
   }
 
   #pause(): void {
-    this.#stream.pause();
+    if (!this.#isPaused) this.#wire.pause();
+    this.#isPaused = true;
     const { budget } = this.#limits;
     if (budget.isFull) budget.wait(this.#resume);
   }
 
   #isMidway(): boolean {
-    return this.#incoming !== undefined || this.#refused !== undefined || this.#rest.length > 0;
+    return this.#incoming !== undefined || this.#refused !== undefined || this.#input.length > 0;
   }
 
   /** Ends the connection where the client has stopped in the middle of a request. */
@@ -162,72 +173,90 @@ export class NbdConnection {
     this.#stallTimer = setTimeout(() => {
       this.#stallTimer = undefined;
       if (this.#isOver || !this.#isMidway()) return;
-      if (this.#receivedLength === before && !this.#mustWait()) this.#stream.destroy();
+      if (this.#receivedLength === before && !this.#mustWait()) this.#wire.destroy();
       else this.#watch();
     }, stallTimeoutMs).unref();
   }
 
-  /** Takes a request, or a part of a payload, and gives how many bytes it was; 0 where more have to come. */
-  #take(bytes: Uint8Array, view: DataView, position: number): number {
-    const available = bytes.length - position;
+  /** Takes a request, or a part of a payload; false where more has to come. */
+  #take(): boolean {
+    const input = this.#input;
+    const available = input.length;
     if (this.#refused !== undefined) return this.#skip(this.#refused, available);
-    if (this.#incoming !== undefined) return this.#fill(this.#incoming, bytes, position);
-    if (available < this.#headerLength) return 0;
+    if (this.#incoming !== undefined) return this.#fill(this.#incoming, available);
+    if (available < this.#headerLength) return false;
     const request = emptyRequest();
-    decodeRequest(view, position, this.#extended, request);
-    if (!request.hasMagic) return this.#lose(available);
+    decodeRequest(input.view, input.position, this.#extended, request);
+    if (!request.hasMagic) return this.#lose();
     // With extended headers a flag says so, and without them only a write has a payload.
     const hasPayload = this.#extended
       ? (request.flags & commandFlags.PAYLOAD_LEN) !== 0
       : request.command === commands.WRITE;
-    if (!hasPayload) {
-      this.#start(request, undefined);
-      return this.#headerLength;
-    }
-    return this.#takePayload(request, bytes, position);
+    if (hasPayload) return this.#takePayload(request, available);
+    input.take(this.#headerLength);
+    this.#start(request, undefined);
+    return true;
   }
 
-  #takePayload(request: RequestHeader, bytes: Uint8Array, position: number): number {
+  #takePayload(request: RequestHeader, available: number): boolean {
     const { length } = request;
-    const start = position + this.#headerLength;
-    if (length > maximumPayloadLength) {
-      if (length > maximumSkippedLength) return this.#lose(bytes.length - position);
-      this.#refused = { request, left: length };
-      return this.#headerLength;
+    const input = this.#input;
+    if (length > maximumSkippedLength) return this.#lose();
+    if (available >= this.#headerLength + length) {
+      const start = input.position + this.#headerLength;
+      const payload = input.bytes.subarray(start, start + length);
+      input.take(this.#headerLength + length);
+      this.#startInPlace(request, payload);
+      return true;
     }
-    if (bytes.length - start >= length) {
-      // What came in together is not copied: each chunk of a stream is a buffer of its own.
-      this.#start(request, bytes.subarray(start, start + length));
-      return this.#headerLength + length;
+    if (length <= maximumInPlaceLength) {
+      input.require(this.#headerLength + length);
+      return false;
     }
-    this.#incoming = { request, payload: new Uint8Array(length), filled: 0 };
-    return this.#headerLength;
+    input.take(this.#headerLength);
+    if (length > maximumPayloadLength) this.#refused = { request, left: length };
+    else this.#incoming = { request, payload: new Uint8Array(length), filled: 0 };
+    return true;
   }
 
-  #skip(refused: { readonly request: Pending; left: number }, available: number): number {
+  #skip(refused: { readonly request: Pending; left: number }, available: number): boolean {
     const length = Math.min(available, refused.left);
+    this.#input.take(length);
     refused.left -= length;
-    if (refused.left === 0) {
-      this.#refused = undefined;
-      const message = `a payload has at most ${maximumPayloadLength} bytes here`;
-      this.#replies.fail(refused.request, { error: nbdErrors.EINVAL, message });
-    }
-    return length;
+    if (refused.left > 0) return false;
+    this.#refused = undefined;
+    const message = `a payload has at most ${maximumPayloadLength} bytes here`;
+    this.#replies.fail(refused.request, { error: nbdErrors.EINVAL, message });
+    return true;
   }
 
-  #fill(incoming: Incoming, bytes: Uint8Array, position: number): number {
+  #fill(incoming: Incoming, available: number): boolean {
     const { filled, payload, request } = incoming;
-    const part = bytes.subarray(position, position + payload.length - filled);
-    payload.set(part, filled);
-    incoming.filled += part.length;
-    if (incoming.filled === payload.length) {
-      this.#incoming = undefined;
-      this.#start(request, payload);
-    }
-    return part.length;
+    const input = this.#input;
+    const length = Math.min(available, payload.length - filled);
+    payload.set(input.bytes.subarray(input.position, input.position + length), filled);
+    input.take(length);
+    incoming.filled += length;
+    if (incoming.filled < payload.length) return false;
+    this.#incoming = undefined;
+    this.#start(request, payload);
+    return true;
   }
 
-  #start(request: Pending, payload: Uint8Array | undefined): void {
+  /** Starts a request whose payload stands in the arena, which is kept for it as long as it needs it. */
+  #startInPlace(request: Pending, payload: Uint8Array): void {
+    if (this.#writesAtOnce) {
+      const pending = this.#start(request, payload);
+      if (pending === undefined) return;
+      this.#writesAtOnce = false;
+      const arena = this.#input.giveAway();
+      void pending.then(() => this.#input.takeBack(arena));
+    } else {
+      this.#writesAtOnce = this.#start(request, payload.slice()) === undefined;
+    }
+  }
+
+  #start(request: Pending, payload: Uint8Array | undefined): MaybePromise<void> {
     if (request.command === commands.DISC) {
       this.#end();
       return;
@@ -238,6 +267,7 @@ export class NbdConnection {
     }
     const pending = this.#handler.handle(request, payload);
     if (pending !== undefined) void this.#await(pending, request.length > maximumPayloadLength ? 0 : request.length);
+    return pending;
   }
 
   async #await(pending: Promise<void>, length: number): Promise<void> {
@@ -261,9 +291,9 @@ export class NbdConnection {
   }
 
   /** What comes is no NBD any more, and no reply would be understood. */
-  #lose(length: number): number {
+  #lose(): boolean {
     this.#end();
-    return length;
+    return true;
   }
 
   #end(): void {
@@ -280,7 +310,7 @@ export class NbdConnection {
     this.#report();
     this.#limits.budget.forget(this.#resume);
     clearTimeout(this.#stallTimer);
-    this.#stream.end();
+    this.#wire.end();
     this.#ended.resolve();
   }
 }

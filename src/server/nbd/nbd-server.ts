@@ -8,6 +8,8 @@ import { MemoryBudget } from './memory-budget.ts';
 import { type ConnectionLimits, NbdConnection } from './nbd-connection.ts';
 import type { NbdExport, NbdExports } from './nbd-export.ts';
 import { negotiateOnStream } from './negotiate-on-stream.ts';
+import { SocketWire } from './socket-wire.ts';
+import { StreamWire } from './stream-wire.ts';
 
 /** Where a server listens. */
 export type ListenAddress =
@@ -44,7 +46,10 @@ export interface NbdServer extends AsyncDisposable {
   readonly address: ListenAddress;
   /** Clients that are connected now. */
   readonly clientCount: number;
-  /** Serves one client over a stream that is connected already, such as standard input and output. */
+  /**
+   * Serves one client over a stream that is connected already, such as standard input and output. What is written to it
+   * must be done with, or copied, when it says that it is written, as with sockets.
+   */
   serve(stream: Duplex): Promise<void>;
   /** Takes no client and no request any more, answers what is under way, and closes all connections. */
   shutDown(): Promise<void>;
@@ -172,7 +177,9 @@ class Server implements NbdServer {
 
   /** A disk that takes long over a request is not the client's idleness. */
   #endIdle(socket: net.Socket): void {
-    if (this.#clients.get(socket)?.isBusy !== true) socket.destroy();
+    const connection = this.#clients.get(socket);
+    if (connection === undefined) socket.destroy();
+    else if (!connection.isBusy) connection.destroy();
   }
 
   async #converse(socket: Duplex, timer: NodeJS.Timeout | undefined): Promise<void> {
@@ -186,10 +193,11 @@ class Server implements NbdServer {
     }
     const { entry, received, result, stream } = agreed;
     await using nbdExport = disposable(await entry.connect());
-    const connection = new NbdConnection(stream, nbdExport, result, this.#limits);
+    const wire = SocketWire.takeOver(stream, received) ?? new StreamWire(stream, received);
+    const connection = new NbdConnection(wire, nbdExport, result, this.#limits);
     this.#clients.set(socket, connection);
     if (this.#isShuttingDown) connection.shutDown();
-    await connection.serve(received);
+    await connection.serve();
   }
 }
 

@@ -1,19 +1,18 @@
+import type { Wire } from './wire.ts';
+
 /** Where replies gather before they are sent together. */
-const arenaLength = 2 ** 18;
+const arenaLength = 2 ** 19;
+/** So many bytes of replies are sent before the rest of a batch is handled, so that the client has something to do. */
+const partLength = 2 ** 16;
 /** Arenas that are kept for later. */
 const spareCount = 4;
-
-/** What replies are written to: a socket, or TLS over one. */
-export interface ByteSink {
-  write(bytes: Uint8Array, done: () => void): unknown;
-}
 
 /**
  * The bytes on their way to a client. Replies are encoded one after the other into an arena, which goes out with one
  * write for a whole batch of requests and is taken back when it is sent. Hot: bench/nbd.ts watches it.
  */
 export class ReplyOutput {
-  readonly #sink: ByteSink;
+  readonly #wire: Wire;
   readonly #onDrain: () => void;
   readonly #spare: Uint8Array[] = [];
   #arena: Uint8Array;
@@ -24,8 +23,8 @@ export class ReplyOutput {
   #unsentLength = 0;
 
   /** `onDrain` is called when something has been sent. */
-  constructor(sink: ByteSink, onDrain: () => void) {
-    this.#sink = sink;
+  constructor(wire: Wire, onDrain: () => void) {
+    this.#wire = wire;
     this.#onDrain = onDrain;
     this.#arena = new Uint8Array(arenaLength);
     this.#view = new DataView(this.#arena.buffer);
@@ -78,19 +77,33 @@ export class ReplyOutput {
       return;
     }
     this.flush();
-    this.#write(bytes, () => undefined);
+    const sent = this.#wire.sendNow(bytes);
+    if (sent < bytes.length) this.#send(bytes.subarray(sent), () => undefined);
   }
 
-  /** Hands to the socket what was reserved so far. */
+  /** Hands on what was reserved so far, where it is enough to be worth it. */
+  flushPart(): void {
+    if (this.#used - this.#sent >= partLength) this.flush();
+  }
+
+  /** Hands on what was reserved so far. */
   flush(): void {
     if (this.#used === this.#sent) return;
     const arena = this.#arena;
     const part = arena.subarray(this.#sent, this.#used);
+    const sent = this.#wire.sendNow(part);
+    if (sent === part.length) {
+      if (arena.length > arenaLength) this.#renew(arenaLength);
+      this.#sent = 0;
+      this.#used = 0;
+      return;
+    }
     this.#sent = this.#used;
+    const rest = part.subarray(sent);
     // Below that another batch fits in behind.
-    if (this.#used <= arenaLength / 2 && arena.length === arenaLength) this.#write(part, () => this.#rewind(arena));
+    if (this.#used <= arenaLength / 2 && arena.length === arenaLength) this.#send(rest, () => this.#rewind(arena));
     else {
-      this.#write(part, () => this.#keep(arena));
+      this.#send(rest, () => this.#keep(arena));
       this.#renew(arenaLength);
     }
   }
@@ -106,9 +119,9 @@ export class ReplyOutput {
     }
   }
 
-  #write(bytes: Uint8Array, done: () => void): void {
+  #send(bytes: Uint8Array, done: () => void): void {
     this.#unsentLength += bytes.length;
-    this.#sink.write(bytes, () => {
+    this.#wire.send(bytes, () => {
       this.#unsentLength -= bytes.length;
       done();
       this.#onDrain();
