@@ -7,16 +7,43 @@ interface Libc {
   lseek(fd: number, offset: number, whence: number): number;
   fallocate(fd: number, mode: number, offset: number, length: number): number;
   flock(fd: number, operation: number): number;
-  ioctl(fd: number, request: number, argument: NodeJS.TypedArray): number;
+  ioctl(fd: number, request: number, argument: NodeJS.TypedArray | bigint): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
   /** For commands that take a `struct flock`, or a number. */
   fcntl(fd: number, command: number, argument: Uint8Array | bigint): number;
+  /** `length` bytes at most; the number of those read. Node's own would throw where nothing is there yet. */
+  read(fd: number, target: Uint8Array, length: number): number;
+  write(fd: number, source: Uint8Array, length: number): number;
+  /** `fds` is a `struct pollfd`; waits for `timeoutMs`, without an end where that is −1. */
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  /** The same in Node's thread pool; tells nothing of its failure. */
+  pollLater(fds: Uint8Array, count: number, timeoutMs: number): Promise<number>;
+  mount(source: string, target: string, type: string | null, flags: number, data: string | null): number;
+  umount2(target: string, flags: number): number;
+  /** In Node's thread pool, for whoever has to answer meanwhile; tells nothing of its failure. */
+  umount2Later(target: string, flags: number): Promise<number>;
+  socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
+  recvmsg(fd: number, message: MessageHeader, flags: number): number;
+  prctl(option: number, a: bigint, b: bigint, c: bigint, d: bigint): number;
   /** The number of the last failure; ask before anything else is called. */
   errno(): number;
 }
 
 /** Whether this is a system whose calls the functions of this folder make; elsewhere they throw `UNSUPPORTED`. */
 export const isLinux: boolean = process.platform === 'linux';
+
+/** What koffi makes a `struct msghdr` of. */
+export interface MessageHeader {
+  readonly msg_name: null;
+  readonly msg_namelen: number;
+  readonly msg_iov: readonly [{ readonly iov_base: Uint8Array; readonly iov_len: number }];
+  readonly msg_iovlen: number;
+  readonly msg_control: Uint8Array;
+  /** In bytes; what was used, afterwards. */
+  readonly msg_controllen: number;
+  readonly msg_flags: number;
+}
 
 let loaded: Libc | undefined;
 
@@ -39,17 +66,56 @@ function load(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   // What Node itself is linked with, so that glibc and musl both will do.
   const library = koffi.load(null);
+  const poll = library.func('int poll(void *fds, unsigned long count, int timeout)');
+  const umount2 = library.func('int umount2(const char *target, int flags)');
+  // Source: recvmsg(2).
+  const part = koffi.struct({ iov_base: 'void *', iov_len: 'uint64_t' });
+  const messageHeader = koffi.inout(
+    koffi.pointer(
+      koffi.struct({
+        ...{ msg_name: 'void *', msg_namelen: 'uint32_t', msg_iov: koffi.pointer(part), msg_iovlen: 'uint64_t' },
+        ...{ msg_control: 'void *', msg_controllen: 'uint64_t', msg_flags: 'int' },
+      }),
+    ),
+  );
   return {
     lseek: library.func('int64_t lseek(int fd, int64_t offset, int whence)') as Libc['lseek'],
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as Libc['fallocate'],
     flock: library.func('int flock(int fd, int operation)') as Libc['flock'],
     ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as Libc['ioctl'],
     fcntl: library.func('int fcntl(int fd, int command, void *argument)') as Libc['fcntl'],
+    read: library.func('int64_t read(int fd, void *target, uint64_t length)') as Libc['read'],
+    write: library.func('int64_t write(int fd, void *source, uint64_t length)') as Libc['write'],
+    poll: poll as Libc['poll'],
+    pollLater: inThreadPool(poll),
+    mount: library.func(
+      'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+    ) as Libc['mount'],
+    umount2: umount2 as Libc['umount2'],
+    umount2Later: inThreadPool(umount2),
+    socketpair: library.func('int socketpair(int domain, int type, int protocol, void *fds)') as Libc['socketpair'],
+    recvmsg: library.func('recvmsg', 'int64_t', ['int', messageHeader, 'int']) as Libc['recvmsg'],
+    prctl: library.func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)') as Libc['prctl'],
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int option, void *value, uint32_t length)',
     ) as Libc['setsockopt'],
     errno: () => koffi.errno(),
   };
+}
+
+/** What koffi makes of a C function, as far as it is called in another thread. */
+interface AsyncFunction {
+  // biome-ignore lint/suspicious/noExplicitAny: koffi checks arguments when it is called
+  readonly async: (...values: any[]) => void;
+}
+
+function inThreadPool<Arguments extends readonly unknown[]>({
+  async: call,
+}: AsyncFunction): (...values: Arguments) => Promise<number> {
+  return (...values) =>
+    new Promise((resolve, reject) => {
+      call(...values, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
+    });
 }
 
 const namesByErrno = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
