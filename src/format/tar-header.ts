@@ -35,7 +35,7 @@ export function isTarHeader(block: Uint8Array): boolean {
 /** @throws VarveError `CORRUPT` for a block that is no header */
 export function decodeTarHeader(block: Uint8Array, archive: string): TarHeader {
   if (!isTarHeader(block)) throw corruptImage(archive, 'it has a tar header whose magic or checksum is wrong');
-  const size = numberAt(block, 124, 12);
+  const size = tarNumber(block, 124, 12);
   if (size === undefined) throw corruptImage(archive, 'it has a tar member of a length that cannot be');
   // In place of the prefix GNU's archives have other fields.
   const prefix = block[262] === 0 ? text(block, 345, 155) : '';
@@ -52,7 +52,8 @@ function checksumOf(block: Uint8Array): number {
   return sum;
 }
 
-function numberAt(block: Uint8Array, offset: number, length: number): number | undefined {
+/** The number in a field; undefined for one that cannot be. */
+export function tarNumber(block: Uint8Array, offset: number, length: number): number | undefined {
   if ((block[offset]! & 0x80) === 0) return octal(block, offset, length);
   let value = block[offset]! & 0x7f;
   for (let index = 1; index < length; index += 1) value = value * 256 + block[offset + index]!;

@@ -4,6 +4,7 @@ import { isZero } from '../bytes/is-zero.ts';
 import { corruptImage, unsupportedImage } from './image-errors.ts';
 import { decodePaxAttributes } from './pax-attributes.ts';
 import { decodeTarHeader, tarBlockSize } from './tar-header.ts';
+import { readGnuSparse, readPaxSparse, type TarPiece } from './tar-sparse.ts';
 
 /** A file in an archive; offset and size in bytes. */
 export interface TarMember {
@@ -13,6 +14,8 @@ export interface TarMember {
   readonly size: number;
   /** Whether its content is all there, one byte after the other: not so for links, directories, sparse files. */
   readonly isPlain: boolean;
+  /** Where its content is, for a file that was stored without its holes; `offset` does not count then. */
+  readonly pieces?: readonly TarPiece[];
 }
 
 /** No appliance has more files. */
@@ -21,14 +24,14 @@ const maximumMembers = 1024;
 const maximumExtraLength = 65536;
 
 /**
- * The members of a tar archive, as `tarMembers` gives them.
+ * The members of a tar archive, as `tarMembers` gives them, but for the maps of sparse files.
  *
  * @throws VarveError `CORRUPT`, also where a member goes past the end of the file; `UNSUPPORTED` for too many
  */
 export async function readTarMembers(file: BlockDevice, archive: string): Promise<TarMember[]> {
   const members: TarMember[] = [];
-  for await (const member of tarMembers(file, archive)) {
-    members.push(member);
+  for await (const { isPlain, name, offset, size } of tarMembers(file, archive)) {
+    members.push({ isPlain, name, offset, size });
     if (members.length > maximumMembers) throw unsupportedImage(archive, `it has over ${maximumMembers} members`);
   }
   return members;
@@ -52,9 +55,15 @@ export async function* tarMembers(file: BlockDevice, archive: string): AsyncGene
     if (/[xgLK]/.test(header.typeflag)) {
       extra = await extraOf(file, offset, size, header.typeflag, extra, archive);
     } else {
-      const name = extra.get('path') ?? header.name;
-      const isPlain = /[07]/.test(header.typeflag) && ![...extra.keys()].some((key) => key.startsWith('GNU.sparse.'));
-      yield { name: name.replace(/^(\.\/)+/, ''), offset, size, isPlain };
+      const name = extra.get('GNU.sparse.name') ?? extra.get('path') ?? header.name;
+      const source = { file, archive, offset, storedLength: size };
+      const isFile = /[07S]/.test(header.typeflag);
+      const gnu = header.typeflag === 'S' ? await readGnuSparse(block, source) : undefined;
+      const sparse = gnu ?? (isFile ? await readPaxSparse(extra, source) : undefined);
+      offset = gnu?.contentOffset ?? offset;
+      if (offset + size > file.size) throw corruptImage(archive, 'it is cut off in a sparse file');
+      const stored = sparse === undefined ? { size, isPlain: isFile } : { ...sparse, isPlain: false };
+      yield { name: name.replace(/^(\.\/)+/, ''), offset, ...stored };
       extra = new Map();
     }
     offset += alignUp(size, tarBlockSize);

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { memoryDevice } from '../../block/memory-device.ts';
-import { assertEqualBytes, contentOf, pattern } from '../../conformance/device-content.ts';
+import { assertEqualBytes, contentOf, extentsOf, pattern } from '../../conformance/device-content.ts';
 import { memoryTarget } from '../../conformance/memory-target.ts';
 import { qcow2Format } from '../../format/qcow2/qcow2.ts';
+import { tarMembers } from '../../format/tar-members.ts';
 import { changedFile, openFileDisk, openWritableDisk } from '../file-disk.ts';
 import { parseFilters } from './parse-filters.ts';
 import { successor } from './split-files.ts';
@@ -24,6 +26,19 @@ function filters(...specs: string[]) {
 }
 
 const content = pattern(100_000, 1);
+
+/** More than the header of GNU's kind and its first block have room for. */
+const sparseRanges = Array.from(
+  { length: 60 },
+  (_, index) => [index * 65_536 + 4096, index * 65_536 + 20_480] as const,
+);
+
+function sealTarHeader(block: Uint8Array): void {
+  if (Buffer.from(block.subarray(257, 262)).toString() !== 'ustar') return;
+  block.fill(0x20, 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.set(Buffer.from(`${sum.toString(8).padStart(6, '0')}\0 `), 148);
+}
 
 describe('split', () => {
   function writeParts(directory: string, names: readonly string[]): string[] {
@@ -128,6 +143,72 @@ describe('tar', () => {
       assert.equal(disk.device.size, 14);
     });
   }
+
+  for (const kind of [
+    ['--format=gnu'],
+    ['--format=pax', '--sparse-version=0.1'],
+    ['--format=pax', '--sparse-version=1.0'],
+  ]) {
+    test(`a sparse file in an archive of the kind ${kind.join(' ')}`, async (t) => {
+      const directory = directoryFor(t);
+      const disk = new Uint8Array(4_000_000);
+      for (const [start, end] of sparseRanges) disk.set(pattern(end - start, start), start);
+      // By hand: a file system may not have holes that small.
+      const file = fs.openSync(join(directory, 'disk.raw'), 'w');
+      for (const [start, end] of sparseRanges) fs.writeSync(file, disk, start, end - start, start);
+      fs.ftruncateSync(file, disk.length);
+      fs.closeSync(file);
+      fs.writeFileSync(join(directory, 'other'), 'what follows');
+      const path = join(directory, 'all.tar');
+      const options = ['--sparse', '--hole-detection=raw', ...kind, '-cf', path, 'disk.raw', 'other'];
+      execFileSync('tar', ['-C', directory, ...options]);
+      assert.ok(fs.statSync(path).size < 1_500_000, 'tar left the holes out');
+      await using opened = await openFileDisk(path, { filters: filters('tar=disk.raw') });
+      assertEqualBytes(await contentOf(opened.device), disk, 'disk');
+      const [start = 0, end = 0] = sparseRanges[1]!;
+      assertEqualBytes(
+        await contentOf(opened.device, start - 9, end),
+        disk.subarray(start - 9, start - 9 + end),
+        'part',
+      );
+      const holes = (await extentsOf(opened.device)).filter((extent) => extent.kind === 'hole');
+      assert.ok(holes.reduce((sum, { length }) => sum + length, 0) > 2_500_000);
+      await using other = await openFileDisk(path, { filters: filters('tar=other') });
+      assert.equal(Buffer.from(await contentOf(other.device)).toString(), 'what follows');
+    });
+  }
+
+  test('damaged archives with sparse files are CORRUPT, or hold something', async (t) => {
+    const directory = directoryFor(t);
+    const file = fs.openSync(join(directory, 'disk.raw'), 'w');
+    for (const [start] of sparseRanges) fs.writeSync(file, Buffer.from('x'), 0, 1, start);
+    fs.ftruncateSync(file, 4_000_000);
+    fs.closeSync(file);
+    for (const kind of [['--format=gnu'], ['--format=pax']]) {
+      const path = join(directory, 'all.tar');
+      execFileSync('tar', ['-C', directory, '--sparse', '--hole-detection=raw', ...kind, '-cf', path, 'disk.raw']);
+      const good = fs.readFileSync(path);
+      const change = fc.record({ place: fc.nat(4095), value: fc.constantFrom(0, 0x30, 0x37, 0x39, 0x0a, 0x80, 0xff) });
+      const property = fc.asyncProperty(fc.array(change, { maxLength: 3 }), fc.nat(1), async (changes, cut) => {
+        const archive = Buffer.from(good.subarray(0, cut === 0 ? good.length : 3000));
+        for (const { place, value } of changes) if (place < archive.length) archive[place] = value;
+        // So that what the checksum protects is looked at, too.
+        for (const start of [0, 1024]) sealTarHeader(archive.subarray(start, start + 512));
+        try {
+          for await (const { pieces = [], size } of tarMembers(memoryDevice(archive), 'my.tar')) {
+            for (const { length, offset, place } of pieces) {
+              assert.ok(offset + length <= size && place + length <= archive.length);
+            }
+          }
+        } catch (error) {
+          const { code, message } = error as NodeJS.ErrnoException;
+          assert.ok(code === 'CORRUPT' || code === 'UNSUPPORTED', `${error}`);
+          assert.match(message, /my\.tar/);
+        }
+      });
+      await fc.assert(property, { numRuns: 200 });
+    }
+  });
 
   test('what is not there, no plain file, no archive or to be written is refused by name', async (t) => {
     const path = archive(t);

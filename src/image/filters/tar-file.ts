@@ -1,6 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { MemberDevice } from '../../format/member-device.ts';
+import { SparseMemberDevice } from '../../format/sparse-member-device.ts';
 import { type TarMember, tarMembers } from '../../format/tar-members.ts';
 import type { FileFilter } from './filter-chain.ts';
 
@@ -17,7 +18,11 @@ export function tarFile(name: string): Pick<FileFilter, 'open'> {
       }
       const archive = await unpack(file);
       try {
-        return new MemberDevice(archive, await findMember(archive, name, label));
+        const member = await findMember(archive, name, label);
+        const { pieces, size } = member;
+        return pieces === undefined
+          ? new MemberDevice(archive, member)
+          : new SparseMemberDevice(archive, { pieces, size });
       } catch (error) {
         await archive[Symbol.asyncDispose]();
         throw error;
@@ -36,8 +41,8 @@ async function findMember(archive: BlockDevice, name: string, label: string): Pr
     else if (others.length <= listedNames && !member.name.endsWith('/')) others.push(member.name);
   }
   if (found === undefined) throw new VarveError('NOT_FOUND', `there is no ${name} in ${label}; ${listed(others)}`);
-  if (found.isPlain) return found;
-  throw new VarveError('UNSUPPORTED', `${name} in ${label} is no plain file: a link, a directory, or stored as sparse`);
+  if (found.isPlain || found.pieces !== undefined) return found;
+  throw new VarveError('UNSUPPORTED', `${name} in ${label} is a link or a directory, and no file`);
 }
 
 function listed(names: readonly string[]): string {
