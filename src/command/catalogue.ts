@@ -106,6 +106,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./snapshot.ts')).snapshotCommand,
   },
   {
+    name: 'discard',
+    elsewhere: ['reset', 'revert'],
+    group: working,
+    summary: 'drop the changes to an image that are in no snapshot',
+    load: async () => (await import('./discard.ts')).discardCommand,
+  },
+  {
     name: 'restore',
     elsewhere: ['checkout', 'rollback', 'revert'],
     group: working,

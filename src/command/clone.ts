@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { cloneImage } from '../image/clone-image.ts';
+import { settleImage } from '../image/settle-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
@@ -19,6 +20,7 @@ export const cloneCommand: CommandModule<[string, string], DetailsOptions> = {
   async run(context, [reference, name], options) {
     const details = await readDetails(options);
     await using store = await context.openStore();
+    await settleImage(store, reference);
     const snapshot = cloneImage(store, reference, name, details);
     context.show(snapshotJson(snapshot), () => `${referenceOf(snapshot)} cloned from ${reference}`);
   },

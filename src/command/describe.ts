@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
+import { settleImage } from '../image/settle-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { addMessageOptions, type MessageOptions, readMessage } from './input/message.ts';
@@ -19,6 +20,7 @@ export const describeCommand: CommandModule<[string], MessageOptions> = {
     if (message === undefined) throw new VarveError('INVALID', 'which message? give it with -m or -F');
     await using store = await context.openStore();
     store.requireWritable();
+    await settleImage(store, reference);
     const snapshot = store.edit.describe(reference, message);
     context.show(snapshotJson(snapshot), () => `${referenceOf(snapshot)} described`);
   },

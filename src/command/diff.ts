@@ -3,6 +3,9 @@ import { formatSize } from '../base/size.ts';
 import { diffDisks } from '../image/diff-disks.ts';
 import type { ChangedRange } from '../image/diff-snapshots.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
+import { overlayChanges } from '../image/overlay-status.ts';
+import { askHolder } from './framework/ask-holder.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
@@ -14,9 +17,10 @@ interface Options extends AccessOptions {
   readonly exitCode?: boolean;
 }
 
-/** `varve diff A B`: where two disks differ. */
-export const diffCommand: CommandModule<[string, string], Options> = {
+/** `varve diff A [B]`: where two disks differ. */
+export const diffCommand: CommandModule<[string, string | undefined], Options> = {
   examples: [
+    ['varve diff web', 'what of web is in no snapshot'],
     ['varve diff web@3 web', 'what changed in web since its third snapshot'],
     ['varve diff web ./web.qcow2', 'where a disk file differs from what is in the store'],
     ['varve diff --exit-code web test', 'ends with status 1 when they differ'],
@@ -26,11 +30,12 @@ export const diffCommand: CommandModule<[string, string], Options> = {
     addAccessOptions(
       command
         .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
-        .argument('<b>', 'what to compare it with')
+        .argument('[b]', 'what to compare it with; without it, the changes to an image that are in no snapshot')
         .option('--exit-code', 'end with status 1 when they differ'),
     ),
   async run(context, [argumentA, argumentB], options) {
     const { exitCode } = options;
+    if (argumentB === undefined) return await showUncommitted(context, argumentA, exitCode);
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const access = { ...accessOptions(options), store: store.open, signal };
@@ -45,6 +50,22 @@ export const diffCommand: CommandModule<[string, string], Options> = {
     return exitCode && !identical ? 1 : 0;
   },
 };
+
+async function showUncommitted(context: CommandContext, name: string, exitCode = false): Promise<number> {
+  await using store = await context.openStore();
+  const image = store.images.get(name);
+  const held = await askHolder(store, name, { method: 'GET', action: '/changes' });
+  const ranges = (held?.ranges as ChangedRange[] | undefined) ?? (await overlayChanges(store, image.id));
+  const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
+  context.show({ image: image.name, identical: ranges.length === 0, changedBytes, ranges }, () =>
+    ranges.length === 0
+      ? `${image.name} has no uncommitted changes.`
+      : [...rangeLines(ranges), `${formatSize(changedBytes)} uncommitted, in ${plural(ranges.length, 'range')}.`].join(
+          '\n',
+        ),
+  );
+  return exitCode && ranges.length > 0 ? 1 : 0;
+}
 
 function sideJson({ label, device }: Disk): object {
   return { disk: label, size: device.size };

@@ -6,6 +6,7 @@ import type { Snapshot } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { addChainOptions, type ChainFlags, chainOptions } from './input/chain-options.ts';
 import { parseCount } from './input/count.ts';
+import { pendingJson, pendingLines } from './output/pending-text.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
 import { snapshotLines, snapshotOneLine } from './output/snapshot-text.ts';
 
@@ -38,16 +39,26 @@ export const logCommand: CommandModule<[string], Options> = {
     }
     const { reference } = disk;
     await using store = await context.openStore();
-    const all = store.images.snapshots(parseReference(reference).image);
-    const { number: last } = store.images.resolve(reference);
+    const { image, selector } = parseReference(reference);
+    const all = store.images.snapshots(image);
+    const isWhole = selector.kind === 'newest';
+    const last = isWhole ? Number.POSITIVE_INFINITY : store.images.resolve(reference).number;
+    const most = options.maxCount ?? Number.POSITIVE_INFINITY;
+    const pending = isWhole ? store.overlays.pending(store.images.get(image).id).reverse().slice(0, most) : [];
     const shown = all.filter(({ number }) => number <= last).reverse();
-    const snapshots = shown.slice(0, options.maxCount ?? shown.length);
+    const snapshots = shown.slice(0, Math.max(0, most - pending.length));
+    const pendingText = pending.map((note) => pendingLines(image, note, options.oneline)).join('\n');
     context.show(
-      () => snapshots.map(snapshotJson),
-      () => (options.oneline ? snapshots.map(snapshotOneLine).join('\n') : describeAll(snapshots, all)),
+      () => [...pending.map((note) => pendingJson(image, note)), ...snapshots.map(snapshotJson)],
+      () =>
+        joined(pendingText, options.oneline ? snapshots.map(snapshotOneLine).join('\n') : describeAll(snapshots, all)),
     );
   },
 };
+
+function joined(first: string, rest: string): string {
+  return first === '' ? rest : `${first}\n${rest}`;
+}
 
 function describeAll(snapshots: readonly Snapshot[], all: readonly Snapshot[]): string {
   const origins = findOrigins(all);

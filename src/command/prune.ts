@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { pruneImage } from '../image/prune-image.ts';
 import type { Verdict } from '../image/retention.ts';
+import { settleImage } from '../image/settle-image.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { parseCount } from './input/count.ts';
@@ -59,6 +60,7 @@ export const pruneCommand: CommandModule<[string], Options> = {
       tags: options.keepTag,
       includeTagged: options.includeTagged,
     };
+    await settleImage(store, image);
     const verdicts = pruneImage(store, image, policy, options);
     const removed = verdicts.filter(({ reasons }) => reasons.length === 0);
     context.show({ dryRun: options.dryRun ?? false, snapshots: verdicts.map(verdictJson) }, () =>

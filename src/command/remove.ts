@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import { localDiskArgument } from '../image/disk-argument.ts';
 import { removeFromStore } from '../image/remove-from-store.ts';
+import { settleImage } from '../image/settle-image.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { registerPath } from './framework/register-path.ts';
@@ -24,7 +25,7 @@ export const removeCommand: CommandModule<[string, ...string[]], Options> = {
     command
       .argument('<what...>', 'images (web), snapshots (web@3, web@TAG) and disk files (./old.qcow2)')
       .option('--internal <name>', 'of a qcow2 file: remove not the file but a snapshot inside it')
-      .option('--force', 'remove files even if others build on them, which cannot be read any more then'),
+      .option('--force', 'remove images with changes that are in no snapshot, and files that others build on'),
   async run(context, references, { force, internal }) {
     const disks = references.map(localDiskArgument);
     const files = disks.flatMap((disk) => (disk.kind === 'file' ? [disk.path] : []));
@@ -34,7 +35,7 @@ export const removeCommand: CommandModule<[string, ...string[]], Options> = {
       await removeInternal(context, files, internal);
       return;
     }
-    const removed = [...(await removeOthers(context, others)), ...(await removeFiles(context, files, force))];
+    const removed = [...(await removeOthers(context, others, force)), ...(await removeFiles(context, files, force))];
     context.show({ removed }, () => removed.map((each) => `${each} removed`).join('\n'));
   },
 };
@@ -47,10 +48,15 @@ async function removeInternal(context: CommandContext, paths: readonly string[],
   );
 }
 
-async function removeOthers(context: CommandContext, references: readonly string[]): Promise<string[]> {
+async function removeOthers(
+  context: CommandContext,
+  references: readonly string[],
+  force: boolean | undefined,
+): Promise<string[]> {
   if (references.length === 0) return [];
   await using store = await context.openStore();
-  return removeFromStore(store, references);
+  for (const reference of references) await settleImage(store, reference);
+  return removeFromStore(store, references, { force });
 }
 
 async function removeFiles(context: CommandContext, paths: readonly string[], force = false): Promise<string[]> {

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import { cloneImage } from '../image/clone-image.ts';
+import { discardChanges } from '../image/discard-changes.ts';
 import { localDiskArgument } from '../image/disk-argument.ts';
 import { type Restored, restoreSnapshot } from '../image/restore-snapshot.ts';
-import type { SnapshotDetails } from '../image/snapshot-details.ts';
+import { settleImage } from '../image/settle-image.ts';
+import { completeNote, type SnapshotDetails } from '../image/snapshot-details.ts';
+import { parseReference } from '../store/image-name.ts';
 import { referenceOf } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
+import { askHolder } from './framework/ask-holder.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
@@ -13,6 +17,7 @@ import { snapshotJson } from './output/snapshot-json.ts';
 interface Options extends DetailsOptions {
   readonly to?: string;
   readonly discard?: boolean;
+  readonly live?: boolean;
   readonly internal?: string;
   readonly as?: string;
   readonly force?: boolean;
@@ -23,6 +28,7 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
   examples: [
     ['varve restore web@3', "make web's third snapshot its newest again; those in between stay"],
     ['varve restore web@before-upgrade web-old', 'leave web alone and make a new image of that snapshot'],
+    ['varve restore web@3 --live', 'go back beneath a server whose guest is stopped; uncommitted changes are lost'],
     ['varve restore ./disk.qcow2 --to disk_2026-11-20.qcow2', 'go back in a disk file; what it holds now is kept'],
   ],
   completes: ['disk'],
@@ -34,7 +40,8 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
     )
       .option('--to <file>', 'of a file: the earlier file to go back to')
       .option('--internal <name>', 'of a qcow2 file: go back to a snapshot inside it, with --discard')
-      .option('--discard', 'of a file: lose what was written to it since')
+      .option('--discard', 'lose what was written to the image or file since')
+      .option('--live', 'of an image that is served and used by no client: put the snapshot beneath it')
       .option('--as <name>', 'of a file: the name under which what it holds now is kept')
       .option('--force', 'of a file: even if others build on it'),
   async run(context, [argument, name], options) {
@@ -46,14 +53,15 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
       if (internal !== undefined) return await showInternalRestored(context, disk.path, internal, { ...options, name });
       return await showFileRestored(context, disk.path, name, { to, discard, as, force, ...details });
     }
-    if ((options.to ?? options.discard ?? options.internal ?? options.as) !== undefined) {
+    if ((options.to ?? options.internal ?? options.as) !== undefined) {
       throw new VarveError(
         'INVALID',
-        `--to, --discard, --internal and --as are for disk files; write ${argument}@NUMBER or ./${argument}`,
+        `--to, --internal and --as are for disk files; write ${argument}@NUMBER or ./${argument}`,
       );
     }
     await using store = await context.openStore();
-    const { snapshot, changed } = restore(store, argument, name, details);
+    const { live = false, discard = false } = options;
+    const { snapshot, changed } = await restore(store, argument, { name, details, live, discard });
     context.show({ restored: changed, ...snapshotJson(snapshot) }, () =>
       changed
         ? `${referenceOf(snapshot)} restored from ${argument}`
@@ -62,8 +70,34 @@ export const restoreCommand: CommandModule<[string, string | undefined], Options
   },
 };
 
-function restore(store: Store, reference: string, name: string | undefined, details: SnapshotDetails): Restored {
-  if (name === undefined) return restoreSnapshot(store, reference, details);
+interface Wanted {
+  /** The new image's, if there is to be one. */
+  readonly name: string | undefined;
+  readonly details: SnapshotDetails;
+  readonly live: boolean;
+  readonly discard: boolean;
+}
+
+async function restore(store: Store, reference: string, { name, details, live, discard }: Wanted): Promise<Restored> {
+  await settleImage(store, reference);
+  if (name === undefined) {
+    if (live) return await restoreLive(store, reference, details);
+    if (discard) await discardChanges(store, parseReference(reference).image);
+    return restoreSnapshot(store, reference, details);
+  }
   const message = details.message ?? `Restored from ${reference}`;
   return { snapshot: cloneImage(store, reference, name, { ...details, message }), changed: true };
+}
+
+/** Lets the process that has the image open go back; where nobody has, uncommitted changes are lost all the same. */
+async function restoreLive(store: Store, reference: string, details: SnapshotDetails): Promise<Restored> {
+  const { image } = parseReference(reference);
+  const note = completeNote(details, `Restored from ${referenceOf(store.images.resolve(reference))}`);
+  const message = { reference, ...note };
+  const restored = await askHolder(store, image, { method: 'POST', action: '/restore', message });
+  if (restored !== undefined) {
+    return { snapshot: store.images.resolve(referenceOf({ image, number: Number(restored.number) })), changed: true };
+  }
+  await discardChanges(store, image);
+  return restoreSnapshot(store, reference, details);
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import { transmissionFlags } from '../protocol/nbd/constants.ts';
+import type { ControlServer } from '../server/control/control-server.ts';
 import type { DiskExports } from '../server/nbd/disk-exports.ts';
 import type { ListenAddress, NbdServer, NbdServerOptions } from '../server/nbd/nbd-server.ts';
 import { activatedSockets } from '../server/nbd/socket-activation.ts';
@@ -19,6 +20,7 @@ interface Options extends AccessOptions, ServingLimits {
   readonly stdio?: boolean;
   readonly readOnly?: boolean;
   readonly ephemeral?: boolean;
+  readonly isolate?: boolean;
   readonly all?: boolean;
   readonly run?: string;
   readonly tls?: 'offered' | 'required';
@@ -51,6 +53,7 @@ export const serveCommand: CommandModule<string[], Options> = {
       .option('--stdio', 'serve one client on standard input and output, and end with it')
       .option('--read-only', 'let nobody write')
       .option('--ephemeral', 'give each client an overlay of its own, which is gone when it leaves')
+      .option('--isolate', 'run the driver of each file in a process of its own, that can do nothing else')
       .option('--all', 'export the whole store: web, web@3, web@tag, and blake3:ROOT by content')
       .option('--run <command>', 'run a command with $nbd, $uri, $unixsocket and $exportname set, and end with it')
       .option('--tls-certificates <dir>', 'protect it by TLS with server-cert.pem and server-key.pem of a directory')
@@ -70,12 +73,23 @@ export const serveCommand: CommandModule<string[], Options> = {
     await using store = new LazyStore(context);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
     const opened = { ...options, ...accessOptions(options), blockSizes: options.blockSize, store: store.open };
-    await using exports = await openDiskExports(disks, opened);
+    await using stack = new AsyncDisposableStack();
+    let listening: Promise<ControlServer> | undefined;
+    const control = (): Promise<ControlServer> => {
+      listening ??= listenControl(stack);
+      return listening;
+    };
+    await using exports = await openDiskExports(disks, { ...opened, control });
     if (options.run !== undefined) return await serveCaptive(exports, options, options.run, signal);
     if (options.stdio) return await serveStandardStream(exports, options, signal);
     return await serveUntilStopped(context, exports, options, addresses, signal);
   },
 };
+
+async function listenControl(stack: AsyncDisposableStack): Promise<ControlServer> {
+  const { ControlServer } = await import('../server/control/control-server.ts');
+  return stack.use(await ControlServer.listen());
+}
 
 async function serveStandardStream(exports: DiskExports, options: Options, signal: AbortSignal): Promise<undefined> {
   const { listenNbd } = await import('../server/nbd/nbd-server.ts');

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { formatSize } from '../base/size.ts';
 import { measureStore, type StoreMeasure } from '../image/measure-store.ts';
 import type { CommandContext } from './framework/command-context.ts';
@@ -6,12 +7,20 @@ import { formatFields } from './output/format-fields.ts';
 import { localTime } from './output/local-time.ts';
 import { plural } from './output/plural.ts';
 
-/** `varve status` */
-export const statusCommand: CommandModule<[]> = {
-  examples: [['varve status', 'where the store is, what it holds and takes, and who is at work in it']],
-  configure() {},
-  async run(context: CommandContext) {
+/** `varve status [IMAGE]` */
+export const statusCommand: CommandModule<[string | undefined]> = {
+  examples: [
+    ['varve status', 'where the store is, what it holds and takes, and who is at work in it'],
+    ['varve status web', 'what of web is in no snapshot, and who has it open'],
+  ],
+  completes: ['image'],
+  configure: (command: Command) => command.argument('[image]', 'the image to look at, instead of the store'),
+  async run(context: CommandContext, [image]) {
     await using store = await context.openStore();
+    if (image !== undefined) {
+      const { showImageStatus } = await import('./status-image.ts');
+      return await showImageStatus(context, store, image);
+    }
     const measure = measureStore(store);
     const { path, readOnly } = store;
     context.show({ path, readOnly, ...measure, leases: measure.leases.map(leaseJson) }, () =>

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
+import { settleImage } from '../image/settle-image.ts';
 import { parseReference, tagName } from '../store/image-name.ts';
 import { type Image, referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
@@ -33,6 +34,7 @@ export const tagCommand: CommandModule<[string | undefined, string | undefined],
   async run(context, [reference, name], options) {
     if (options.delete && options.move) throw new VarveError('INVALID', 'cannot both move and delete a tag');
     await using store = await context.openStore();
+    if (reference !== undefined) await settleImage(store, reference);
     if (options.delete) deleteTag(context, store, reference, name);
     else if (reference !== undefined && name !== undefined) addTag(context, store, reference, name, options);
     else if (options.move) throw new VarveError('INVALID', 'which tag? varve tag --move IMAGE@S NAME');

@@ -15,6 +15,7 @@ import { openAddressDisk } from './address-disk.ts';
 import { knownInside, memberFormat, packedFormat } from './compressed-file-source.ts';
 import { diskAddress } from './disk-address.ts';
 import { changedFile, type FileDisk, type OpenFileDiskOptions, openFileDisk, openStreamDisk } from './file-disk.ts';
+import { settleImage } from './settle-image.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 import { refuseTakenTag } from './snapshot-image.ts';
 import { spoolStream } from './spool-stream.ts';
@@ -58,6 +59,7 @@ export async function importDisk(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const name = imageName(options.name);
+  await settleImage(store, name, options);
   const parent = parentOf(store, name, options);
   return await log.scope(`import ${name}`, async () => {
     await using session = store.beginIngest(`import ${name}`);

@@ -12,7 +12,8 @@ import type { Layer, PendingNote } from '../store/overlay/overlay-table.ts';
 import { OverlayThread } from '../store/overlay/overlay-thread.ts';
 import { removeLayerFiles } from '../store/overlay/remove-layers.ts';
 import type { Store } from '../store/store.ts';
-import { type OverlayStatus, statusOfStack } from './overlay-status.ts';
+import type { ChangedRange } from './diff-snapshots.ts';
+import { type OverlayStatus, statusOfStack, uncommittedRanges } from './overlay-status.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 
 /** How an image is opened to be written. */
@@ -150,6 +151,11 @@ export class LiveImage implements AsyncDisposable {
     });
     await this.#stack.changeContent(snapshot.root, pushLayer(this.#store, this.#who).id);
     return snapshot;
+  }
+
+  /** The ranges of the disk that changes in no snapshot touch, in order and in whole chunks. */
+  changes(): readonly ChangedRange[] {
+    return uncommittedRanges(this.#layers(), this.#stack.layers);
   }
 
   /** What is in no snapshot, and what is being stored. */

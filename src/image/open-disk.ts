@@ -7,6 +7,7 @@ import { type AddressDiskOptions, openAddressDisk } from './address-disk.ts';
 import { diskArgument } from './disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openDeviceDisk, openFileDisk } from './file-disk.ts';
 import type { FilterChain } from './filters/filter-chain.ts';
+import { settleImage } from './settle-image.ts';
 
 /** A snapshot of a store, open for reading. Disposing of it closes the device and leaves the store open. */
 export interface SnapshotDisk extends AsyncDisposable {
@@ -50,6 +51,7 @@ async function openSnapshotDisk(
 ): Promise<SnapshotDisk | FileDisk> {
   if (given === undefined) throw new TypeError(`${reference} names a snapshot, and no store is given`);
   const store = typeof given === 'function' ? await given() : given;
+  await settleImage(store, reference);
   const snapshot = store.images.resolve(reference);
   const label = referenceOf(snapshot);
   if (format !== undefined) {

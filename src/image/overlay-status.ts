@@ -4,6 +4,7 @@ import { openOverlay, overlayLength } from '../store/overlay/overlay-files.ts';
 import type { OverlayLayer } from '../store/overlay/overlay-layer.ts';
 import type { Layer, PendingNote } from '../store/overlay/overlay-table.ts';
 import type { Store } from '../store/store.ts';
+import type { ChangedRange } from './diff-snapshots.ts';
 
 /** What an image holds beyond its stored snapshots; sizes in bytes. */
 export interface OverlayStatus {
@@ -18,12 +19,12 @@ export interface OverlayStatus {
 }
 
 /** Ranges of a disk that changes in no snapshot touch, in order and in whole chunks. */
-export function uncommittedRanges(
-  layers: readonly Layer[],
-  opened: readonly OverlayLayer[],
-): { readonly offset: number; readonly length: number }[] {
-  const committed = layers.findLastIndex(({ pending }) => pending !== undefined) + 1;
-  const states = opened.slice(committed).map((layer) => layer.states);
+export function uncommittedRanges(layers: readonly Layer[], opened: readonly OverlayLayer[]): ChangedRange[] {
+  const last = layers.findLastIndex(({ pending }) => pending !== undefined);
+  const committed = new Set(layers.slice(0, last + 1).map(({ id }) => id));
+  // Files of what has been stored by now may be open still: they are below the others, and of no image any more.
+  const known = new Set(layers.map(({ id }) => id));
+  const states = opened.filter(({ id }) => known.has(id) && !committed.has(id)).map((layer) => layer.states);
   const size = layers.at(-1)?.size ?? 0;
   return [...changedChunks(states)].map(({ start, end }) => {
     const offset = start * chunkSize;
@@ -44,9 +45,22 @@ export function statusOfStack(store: Store, layers: readonly Layer[], opened: re
 
 /** What an image that nobody has open holds beyond its stored snapshots. @throws CORRUPT, IO */
 export async function overlayStatus(store: Store, imageId: number): Promise<OverlayStatus> {
+  return await withLayers(store, imageId, (layers, opened) => statusOfStack(store, layers, opened));
+}
+
+/** The ranges that changes in no snapshot touch, of an image that nobody has open. @throws CORRUPT, IO */
+export async function overlayChanges(store: Store, imageId: number): Promise<ChangedRange[]> {
+  return await withLayers(store, imageId, uncommittedRanges);
+}
+
+async function withLayers<T>(
+  store: Store,
+  imageId: number,
+  look: (layers: readonly Layer[], opened: readonly OverlayLayer[]) => T,
+): Promise<T> {
   const layers = store.overlays.stack(imageId);
   await using stack = new AsyncDisposableStack();
   const opened: OverlayLayer[] = [];
   for (const { id } of layers) opened.push(stack.use(await openOverlay(store.path, id, { readOnly: true })));
-  return statusOfStack(store, layers, opened);
+  return look(layers, opened);
 }

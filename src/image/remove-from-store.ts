@@ -11,17 +11,22 @@ interface Removal {
 
 /**
  * Removes images (`web`) and snapshots (`web@3`), any of them, in any order; no other snapshot is harmed. Everything is
- * looked up before anything is removed.
+ * looked up before anything is removed. With `force` changes that are in no snapshot go with their image.
  * @returns what was removed, images as `web` and snapshots as `web@3`
- * @throws NOT_FOUND, INVALID when an image would be left without snapshots, READ_ONLY
+ * @throws NOT_FOUND, INVALID when an image would be left without snapshots, READ_ONLY, BUSY naming who has an image open,
+ *   CONFLICT for uncommitted changes
  */
-export function removeFromStore(store: Store, references: readonly string[]): string[] {
+export function removeFromStore(
+  store: Store,
+  references: readonly string[],
+  options: { readonly force?: boolean | undefined } = {},
+): string[] {
   store.requireWritable();
   const removals = planRemovals(store, references);
   for (const { image, numbers } of removals) if (numbers !== undefined) refuseToEmpty(store, image, numbers);
   return removals.flatMap(({ image, numbers }) => {
     if (numbers === undefined) {
-      store.edit.removeImage(image);
+      store.edit.removeImage(image, options);
       return [image];
     }
     store.edit.removeSnapshots(image, [...numbers]);

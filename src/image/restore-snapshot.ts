@@ -2,6 +2,7 @@ import { VarveError } from '../base/varve-error.ts';
 import { sameContentAs } from '../store/image-editor.ts';
 import { parseReference } from '../store/image-name.ts';
 import { referenceOf, type Snapshot, sameContent } from '../store/image-table.ts';
+import { refuseOverlays } from '../store/overlay/refuse-overlays.ts';
 import type { Store } from '../store/store.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 
@@ -15,7 +16,8 @@ export interface Restored {
 
 /**
  * Makes an older snapshot's content an image's newest again, as one more snapshot; those in between stay.
- * @throws NOT_FOUND, INVALID when `reference` names no particular snapshot, READ_ONLY
+ * @throws NOT_FOUND, INVALID when `reference` names no particular snapshot, READ_ONLY, BUSY naming who has the image
+ *   open, CONFLICT where it has uncommitted changes
  */
 export function restoreSnapshot(store: Store, reference: string, details: SnapshotDetails = {}): Restored {
   store.requireWritable();
@@ -25,6 +27,7 @@ export function restoreSnapshot(store: Store, reference: string, details: Snapsh
   }
   const parent = store.images.resolve(reference);
   const newest = store.images.resolve(image);
+  refuseOverlays(store, store.images.get(image));
   if (sameContent(parent, newest)) return { snapshot: newest, changed: false };
   const note = completeNote(details, `Restored from ${referenceOf(parent)}`);
   const snapshot = store.edit.addSnapshot(image, { ...note, parent, content: sameContentAs(parent) });

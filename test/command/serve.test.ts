@@ -96,11 +96,11 @@ test('serve --all exports images, snapshots, tags and contents, to be read', asy
 test('serve of a snapshot says that it is to be read', async (t) => {
   const place = new Workplace(t);
   await place.addImage('web');
-  const server = await serving(t, place, 'web', '--listen', '0');
+  const server = await serving(t, place, 'web@1', '--listen', '0');
   await using device = await openNbdDevice(parseNbdUri(server.uris[0]!));
   assert.equal(device.supports.write, false);
   server.child.kill('SIGTERM');
-  assert.match((await server.ended).stderr, /^varve: web is served to be read; with --ephemeral/);
+  assert.match((await server.ended).stderr, /^varve: web@1 is served to be read; with --ephemeral/);
 });
 
 test('serve refuses what cannot be served', async (t) => {

@@ -5,27 +5,22 @@ import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
 import { overlayFilter } from '../../filter/overlay.ts';
 import { readOnlyFilter } from '../../filter/read-only.ts';
-import type { FormatDevice } from '../../format/image-format.ts';
 import { openAddressDisk, openWritableAddressDisk } from '../../image/address-disk.ts';
 import { type DiskArgument, diskArgument } from '../../image/disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openFileDisk, openWritableDisk } from '../../image/file-disk.ts';
+import { requireNoChildren } from '../../image/file-history/children.ts';
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { openFilteredSnapshot, withFileHint } from '../../image/open-disk.ts';
+import { settleImage } from '../../image/settle-image.ts';
 import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
 import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import { HeldImage } from '../control/held-image.ts';
 import { changesSource } from './changes-source.ts';
-import { depthSource } from './depth-source.ts';
-import { dirtySource } from './dirty-source.ts';
-import {
-  type ExportEntry,
-  type NbdExport,
-  type NbdExports,
-  offerOf,
-  type StatusSource,
-  sharedEntry,
-} from './nbd-export.ts';
+import { imageContexts } from './image-contexts.ts';
+import { type ExportEntry, type NbdExport, type NbdExports, offerOf, sharedEntry } from './nbd-export.ts';
 
 import { withBlockSizes } from './with-block-sizes.ts';
 
@@ -35,8 +30,12 @@ export interface DiskExportsOptions extends OpenFileDiskOptions {
   readonly readOnly?: boolean | undefined;
   /** Each connection gets an overlay of its own over the disk, and what it writes is gone with it. */
   readonly ephemeral?: boolean | undefined;
+  /** Where other processes talk to this one: with it images are written to, through an overlay that is kept. */
+  readonly control?: (() => Promise<ControlServer>) | undefined;
   /** Serves every image and snapshot of the store, besides. */
   readonly all?: boolean | undefined;
+  /** Each file's driver runs in a process of its own, without rights but those to the file. */
+  readonly isolate?: boolean | undefined;
   /** What requests have to keep to, as far as it is given. */
   readonly blockSizes?: Partial<BlockSizes> | undefined;
 }
@@ -92,6 +91,7 @@ class OpenExports implements DiskExports {
   }
 
   async addStore(): Promise<void> {
+    if (this.#options.isolate) throw cannotIsolate();
     this.#store = await this.#options.store();
   }
 
@@ -125,21 +125,40 @@ class OpenExports implements DiskExports {
     const { ephemeral = false, readOnly = false } = this.#options;
     const { filters, internalSnapshot } = this.#options;
     const isChanged = !readOnly && !ephemeral && internalSnapshot === undefined && !keepsWrites(filters);
+    if (this.#options.isolate) return await this.#isolatedEntry(argument, isChanged);
     const disk = isChanged ? await openToChange(argument, this.#options) : await openToRead(argument, this.#options);
     this.#shared.push(disk);
     return this.#imageEntry(disk);
+  }
+
+  async #isolatedEntry(argument: FileOrAddress, isChanged: boolean): Promise<ExportEntry> {
+    if (argument.kind !== 'file' || this.#options.filters !== undefined) throw cannotIsolate();
+    const { path } = argument;
+    const { openIsolatedDisk } = await import('./isolate/isolated-disk.ts');
+    if (isChanged) await requireNoChildren(path, `change ${path}`);
+    const disk = await openIsolatedDisk(path, isChanged, this.#options);
+    this.#shared.push(disk);
+    const { contexts, device } = disk;
+    if (this.#options.ephemeral) return sharedOver({ device, description: path }, true);
+    const connect = (): NbdExport => ({ device: disk.forClient(), description: path, contexts });
+    return { offer: offerOf({ device, description: path, contexts }), connect };
   }
 
   #imageEntry({ image, label }: Pick<FileDisk, 'image' | 'label'>): ExportEntry {
     const { ephemeral = false, readOnly = false } = this.#options;
     // Through a filter, a disk that is only read can be written.
     const device = checkedDevice(readOnly && image.supports.write ? readOnlyFilter(image) : image, { label });
-    return sharedOver({ device, description: label, contexts: contextsOf(image) }, ephemeral);
+    return sharedOver({ device, description: label, contexts: imageContexts(image) }, ephemeral);
   }
 
   async #referenceEntry(reference: string): Promise<ExportEntry> {
+    if (this.#options.isolate) throw cannotIsolate();
     const store = await this.#options.store();
     try {
+      const { control, ephemeral, filters, readOnly } = this.#options;
+      const isWritten = control !== undefined && !ephemeral && !readOnly && filters === undefined && !store.readOnly;
+      if (isWritten && !reference.includes('@')) return await this.#heldEntry(store, reference, await control());
+      await settleImage(store, reference);
       if (this.#options.filters === undefined) return this.#snapshotEntry(store, store.images.resolve(reference));
       const disk = await openFilteredSnapshot(store, store.images.resolve(reference), this.#options.filters);
       this.#shared.push(disk);
@@ -147,6 +166,20 @@ class OpenExports implements DiskExports {
     } catch (error) {
       throw withFileHint(reference, error);
     }
+  }
+
+  /** All connections share one overlay, which is kept. */
+  async #heldEntry(store: Store, name: string, control: ControlServer): Promise<ExportEntry> {
+    const held = await HeldImage.open(store, name, control, { purpose: `serve ${name}` });
+    this.#shared.push(held);
+    const { device } = held;
+    return {
+      offer: offerOf({ device }),
+      connect() {
+        const client = held.connect();
+        return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
+      },
+    };
   }
 
   /** A connection opens the snapshot for itself: a store may have thousands. */
@@ -169,6 +202,12 @@ class OpenExports implements DiskExports {
       },
     };
   }
+}
+
+function cannotIsolate(): VarveError {
+  const what =
+    'drivers of disk files are isolated, and neither images of the store, nor what others serve, nor filters';
+  return new VarveError('INVALID', `${what}; leave out --isolate`);
 }
 
 type FileOrAddress = Exclude<DiskArgument, { readonly kind: 'snapshot' }>;
@@ -235,21 +274,6 @@ function undisposed(device: BlockDevice): BlockDevice {
     extents: (offset, length) => device.extents(offset, length),
     async [Symbol.asyncDispose]() {},
   };
-}
-
-function contextsOf(image: FormatDevice): NonNullable<NbdExport['contexts']> {
-  const contexts = new Map<string, StatusSource>();
-  const depths = depthSource(image);
-  if (depths !== undefined) contexts.set('qemu:allocation-depth', depths);
-  // What is written through us is not in a bitmap before the image is closed.
-  const bitmaps = image.supports.write ? [] : (image.information().bitmaps ?? []);
-  for (const { flags, name } of bitmaps) {
-    const find = image.dirtyRanges?.bind(image, name);
-    if (find !== undefined && !flags.includes('in-use')) {
-      contexts.set(`qemu:dirty-bitmap:${name}`, dirtySource(find, image.size));
-    }
-  }
-  return contexts;
 }
 
 /** By reference, or by content: `blake3:` and the hash of a content's root. */
