@@ -37,7 +37,8 @@ export class ExactReader {
   }
 
   #take(chunk: Uint8Array): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    // The stream may use the chunk's memory again.
+    this.#received = Buffer.concat([this.#received, chunk]);
     if (this.#received.length < this.#wanted) return;
     // Nobody gets to send ahead of what is read.
     this.#stream.pause();

@@ -24,6 +24,12 @@ export interface ClientRequest {
 const connectTimeoutMs = 30_000;
 /** After so many milliseconds of silence the system begins to ask whether the other side is still there. */
 const keepAliveInitialDelay = 30_000;
+const tcpOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay };
+/**
+ * How much is read at once, in bytes, always into the same buffer: with one for each 64 KiB a fifth of a copy's time went
+ * into collecting them.
+ */
+const readLength = 2 ** 18;
 
 const verbs: ReadonlyMap<number, string> = new Map([
   [commands.READ, 'read'],
@@ -175,11 +181,17 @@ export class NbdClient {
   }
 }
 
-async function connected({ server }: NbdAddress, label: string): Promise<Duplex> {
-  const socket =
+async function connected({ server, tls }: NbdAddress, label: string): Promise<Duplex> {
+  // TLS reads the connection by itself.
+  const reading = tls === undefined ? { onread: { buffer: Buffer.alloc(readLength), callback: passOn } } : {};
+  function passOn(length: number, buffer: Uint8Array): boolean {
+    socket.emit('data', buffer.subarray(0, length));
+    return true;
+  }
+  const socket: net.Socket =
     server.kind === 'unix'
-      ? net.connect({ path: server.path })
-      : net.connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true, keepAliveInitialDelay });
+      ? net.connect({ path: server.path, ...reading })
+      : net.connect({ host: server.host, port: server.port, ...reading, ...tcpOptions });
   const { promise, reject, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(() => socket.destroy(new Error('nobody answers')), connectTimeoutMs);
   socket.once('connect', resolve);

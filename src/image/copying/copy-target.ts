@@ -2,8 +2,9 @@ import fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { formatSize } from '../../base/size.ts';
-import { VarveError } from '../../base/varve-error.ts';
+import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, ResizableDevice } from '../../block/block-device.ts';
+import { endedError } from '../../block/positional-io.ts';
 import { regularFileDevice } from '../../block/regular-file-device.ts';
 import { formatForPath, formatNamed } from '../../format/formats.ts';
 import type { ImageFormat } from '../../format/image-format.ts';
@@ -11,6 +12,9 @@ import { openWritableAddressDisk } from '../address-disk.ts';
 import { diskArgument } from '../disk-argument.ts';
 import { type OpenWritableDiskOptions, openWritableDisk, type WritableDisk } from '../file-disk.ts';
 import { writeNewFile } from '../new-file.ts';
+
+/** A promise costs more than writing a shorter piece. */
+const backgroundLength = 2 ** 16;
 
 /** How the target of a copy is opened, or made. */
 export interface CopyTargetOptions extends Pick<OpenWritableDiskOptions, 'askSecret' | 'force' | 'register'> {
@@ -102,6 +106,19 @@ async function openNew(format: ImageFormat, file: ResizableDevice, path: string)
   return await format.open(file, { name: path, writable: true });
 }
 
+/** Writes in the thread pool, so that a server's answers are read meanwhile. */
+async function writeInBackground(file: FileHandle, source: Uint8Array, offset: number, path: string): Promise<void> {
+  try {
+    for (let done = 0; done < source.length; ) {
+      const { bytesWritten } = await file.write(source, done, source.length - done, offset + done);
+      if (bytesWritten === 0) throw endedError('write', path, offset + done);
+      done += bytesWritten;
+    }
+  } catch (error) {
+    throw systemError(`write ${path}`, error);
+  }
+}
+
 /** A device over a file that whoever opened it closes. */
 async function leftOpen(handle: FileHandle, path: string): Promise<ResizableDevice> {
   const { blksize: blockSize } = await handle.stat();
@@ -113,7 +130,10 @@ async function leftOpen(handle: FileHandle, path: string): Promise<ResizableDevi
     blockSize,
     supports: file.supports,
     read: (target, offset) => file.read(target, offset),
-    write: (source, offset) => file.write(source, offset),
+    write(source, offset) {
+      const isLong = source.length >= backgroundLength && offset + source.length <= file.size;
+      return isLong ? writeInBackground(handle, source, offset, path) : file.write(source, offset);
+    },
     zero: (offset, length) => file.zero(offset, length),
     trim: (offset, length) => file.trim(offset, length),
     flush: () => file.flush(),

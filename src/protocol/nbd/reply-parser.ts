@@ -40,7 +40,7 @@ export class ReplyParser {
     this.#awaited = awaited;
   }
 
-  /** @throws VarveError `CORRUPT` for what is no reply to anything */
+  /** The chunk is the caller's again afterwards. @throws VarveError `CORRUPT` for what is no reply to anything */
   push(chunk: Uint8Array): void {
     let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     while (bytes.length > 0) {
@@ -48,7 +48,7 @@ export class ReplyParser {
       if (taken === 0) break;
       bytes = bytes.subarray(taken);
     }
-    this.#rest = bytes;
+    this.#rest = new Uint8Array(bytes);
   }
 
   #fill(data: IncomingData, bytes: Uint8Array): number {
