@@ -46,6 +46,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./resize.ts')).resizeCommand,
   },
   {
+    name: 'sparsify',
+    elsewhere: ['trim', 'fstrim', 'shrink'],
+    group: files,
+    summary: 'give back what the file systems of a disk do not use',
+    load: async () => (await import('./sparsify.ts')).sparsifyCommand,
+  },
+  {
     name: 'check',
     elsewhere: ['repair'],
     group: files,

@@ -22,6 +22,11 @@ export function punchHole(fd: number, offset: number, length: number, path = `fi
   return fallocate(fd, punchHoleMode + keepSize, offset, length, `punch a hole in ${path}`);
 }
 
+/** Whether a file of `size` bytes, which is open for writing, can have holes. Asked of what lies behind its end. */
+export function canHaveHoles(fd: number, size: number, path = `file ${fd}`): boolean {
+  return punchHole(fd, size, 4096, path);
+}
+
 /** Like `punchHole`, but the space stays allocated, so that writing there later cannot fail for want of it. */
 export function zeroRange(fd: number, offset: number, length: number, path = `file ${fd}`): boolean {
   return fallocate(fd, zeroRangeMode + keepSize, offset, length, `zero a range of ${path}`);

@@ -6,8 +6,17 @@ import type { TestContext } from 'node:test';
  * is nothing: then the test counts as skipped, and has to return.
  */
 export function mountTmpfs(t: TestContext, path: string, size: string): Disposable | undefined {
+  return mountInMemory(t, path, ['-t', 'tmpfs', '-o', `size=${size}`]);
+}
+
+/** The same of any size, on which files have no holes. */
+export function mountRamfs(t: TestContext, path: string): Disposable | undefined {
+  return mountInMemory(t, path, ['-t', 'ramfs']);
+}
+
+function mountInMemory(t: TestContext, path: string, options: readonly string[]): Disposable | undefined {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'varve-test', path], { stdio: 'pipe' });
+    execFileSync('mount', [...options, 'varve-test', path], { stdio: 'pipe' });
   } catch (error) {
     t.skip(`no file system can be mounted here: ${String((error as { stderr: unknown }).stderr).trim()}`);
     return undefined;
