@@ -1,106 +1,61 @@
-/** Serving a disk over NBD, beside qemu-nbd and nbdkit, with fio as the client. `npm run bench nbd` */
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+/** Serving a raw disk file over NBD, beside qemu-nbd and nbdkit, with fio as the client. `npm run bench nbd` */
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Contestant, contest } from './runner/contest.ts';
 import { debianDisk } from './runner/debian-disk.ts';
+import { dataOf } from './runner/disk-data.ts';
+import { compareServers, fio, type NbdLoad, peakMemoryOf, type ServedDisk } from './runner/nbd-load.ts';
 import { startServer } from './runner/nbd-servers.ts';
-import { run, varve } from './runner/program.ts';
+import { varve } from './runner/program.ts';
 import { runBenchmark } from './runner/run-benchmark.ts';
 
-/** A way to load a server. */
-interface Load {
-  readonly name: string;
-  /** Options of fio. */
-  readonly options: readonly string[];
-  /** Requests a second beside those of the better peer. */
-  readonly target?: number;
-}
+const diskSize = 2 ** 29;
+const pieceLength = 2 ** 27;
 
-const secondsPerRun = 2;
-const spread = '512m';
-const loads: readonly Load[] = [
-  { name: 'read 4 KiB at random, depth 32', options: ['--rw=randread', '--bs=4k', '--iodepth=32'], target: 1.5 },
-  { name: 'write 4 KiB at random, depth 32', options: ['--rw=randwrite', '--bs=4k', '--iodepth=32'], target: 1.5 },
-  { name: 'read 4 KiB at random, depth 1', options: ['--rw=randread', '--bs=4k', '--iodepth=1'], target: 0.9 },
-  { name: 'write 4 KiB at random, depth 1', options: ['--rw=randwrite', '--bs=4k', '--iodepth=1'], target: 0.9 },
-  { name: 'read 128 KiB in order, depth 8', options: ['--rw=read', '--bs=128k', '--iodepth=8'], target: 1 },
-  { name: 'write 128 KiB in order, depth 8', options: ['--rw=write', '--bs=128k', '--iodepth=8'], target: 1 },
-  {
-    name: 'read 4 KiB at random, 4 clients, depth 32',
-    options: ['--rw=randread', '--bs=4k', '--iodepth=32', '--numjobs=4', '--thread'],
-  },
+const small = ['--bs=4k', `--size=${diskSize}`];
+const long = ['--bs=128k', `--size=${diskSize}`, '--iodepth=8'];
+const four = ['--numjobs=4', '--thread'];
+const loads: readonly NbdLoad[] = [
+  { name: 'read 4 KiB at random, depth 32', options: ['--rw=randread', ...small, '--iodepth=32'], target: 1.5 },
+  { name: 'write 4 KiB at random, depth 32', options: ['--rw=randwrite', ...small, '--iodepth=32'], target: 1.5 },
+  { name: 'read 4 KiB at random, depth 1', options: ['--rw=randread', ...small, '--iodepth=1'], target: 0.9 },
+  { name: 'write 4 KiB at random, depth 1', options: ['--rw=randwrite', ...small, '--iodepth=1'], target: 0.9 },
+  { name: 'read 128 KiB in order, depth 8', options: ['--rw=read', ...long], target: 1 },
+  { name: 'write 128 KiB in order, depth 8', options: ['--rw=write', ...long], target: 1 },
+  { name: 'read 4 KiB, depth 32, 4 clients', options: ['--rw=randread', ...small, '--iodepth=32', ...four] },
+  { name: 'write 4 KiB, depth 32, 4 clients', options: ['--rw=randwrite', ...small, '--iodepth=32', ...four] },
+  { name: 'read 128 KiB, depth 8, 4 clients', options: ['--rw=read', ...long, ...four] },
+  { name: 'write 128 KiB, depth 8, 4 clients', options: ['--rw=write', ...long, ...four] },
 ];
-
-interface FioJob {
-  readonly [way: string]: {
-    readonly iops: number;
-    readonly clat_ns?: { readonly percentile?: Record<string, number> };
-  };
-}
 
 const programs = ['fio', 'qemu-nbd', 'nbdkit'];
 
-await runBenchmark({ title: 'nbd: a disk served on a Unix socket', programs, rounds: 5 }, async (bench) => {
+await runBenchmark({ title: 'nbd: a raw file served on a Unix socket', programs, rounds: 5 }, async (bench) => {
   if (!programs.every(bench.has)) return;
   const raw = join(bench.directory, 'disk.raw');
-  copyFileSync(debianDisk().path, raw);
-  const socket = (name: string): string => join(bench.directory, `${name}.sock`);
-  const servers = [
-    { name: 'varve', command: varve('serve', raw, '--socket', socket('varve')), exportName: '' },
-    {
-      name: 'qemu-nbd',
-      command: ['qemu-nbd', '-t', '-e', '64', '-f', 'raw', '-k', socket('qemu-nbd'), raw],
-      exportName: '',
-    },
-    { name: 'nbdkit', command: ['nbdkit', '-f', '-U', socket('nbdkit'), 'file', raw], exportName: '' },
+  makeDisk(raw);
+  const servers: ServedDisk[] = [
+    { name: 'varve', command: (socket) => varve('serve', raw, '--socket', socket) },
+    { name: 'qemu-nbd', command: (socket) => ['qemu-nbd', '-t', '-e', '64', '-f', 'raw', '-k', socket, raw] },
+    { name: 'nbdkit', command: (socket) => ['nbdkit', '-f', '-U', socket, 'file', raw] },
   ];
-  for (const load of loads) {
-    const slowest = new Map<string, number>();
-    const contestants = servers.map(
-      ({ command, name }): Contestant => ({
-        name: `${load.name}: ${name}`,
-        async run() {
-          await using _server = await startServer(command, socket(name));
-          const { iops, slowestMs } = fio(socket(name), load.options);
-          slowest.set(name, slowestMs);
-          return 1000 / iops;
-        },
-      }),
-    );
-    const result = await contest(contestants, { rounds: bench.rounds });
-    for (const [index, { name }] of servers.entries()) {
-      const contestant = contestants[index]?.name as string;
-      const summary = result.summary(contestant);
-      bench.report.add(contestant, summary, {
-        'requests a second': Math.round(1000 / summary.median).toLocaleString('en'),
-        '99 % within': `${(slowest.get(name) ?? 0).toFixed(2)} ms`,
-      });
-    }
-    const [ours, ...peers] = contestants.map(({ name }) => name) as [string, ...string[]];
-    const speed = Math.min(...peers.map((peer) => result.ratio(peer, ours)));
-    if (load.target !== undefined)
-      bench.report.target(`${load.name}, to the better peer`, speed, '×', { atLeast: load.target });
+  for (const load of loads) await compareServers(bench, servers, load);
+  for (const { command, name } of servers) {
+    const socket = join(bench.directory, 'many.sock');
+    await using server = await startServer(command(socket), socket);
+    const many = ['--iodepth=32', '--numjobs=64', '--thread', '--runtime=2', '--time_based'];
+    fio(socket, '', ['--rw=randread', ...small, ...many]);
+    const megabytes = peakMemoryOf(server.pid) / 1e6;
+    const what = `memory of ${name} with 64 clients at depth 32`;
+    if (name === 'varve') bench.report.target(what, megabytes, 'MB', { atMost: 150 });
+    else bench.report.note(`${what}: ${megabytes.toFixed(0)} MB`);
   }
-  await using server = await startServer(varve('serve', raw, '--socket', socket('many')), socket('many'));
-  fio(socket('many'), ['--rw=randread', '--bs=4k', '--iodepth=32', '--numjobs=64', '--thread']);
-  bench.report.target('memory of varve with 64 clients at depth 32', memoryOf(server.pid) / 1e6, 'MB', { atMost: 150 });
   bench.report.note('each server is started anew for each round, on the same raw file, in the page cache');
 });
 
-/** Requests a second, and within how many milliseconds 99 of 100 were done. */
-function fio(socket: string, options: readonly string[]): { iops: number; slowestMs: number } {
-  const common = ['--name=load', '--ioengine=nbd', `--uri=nbd+unix:///?socket=${socket}`, `--size=${spread}`];
-  const timing = [`--runtime=${secondsPerRun}`, '--time_based', '--group_reporting', '--output-format=json'];
-  const { stdout } = run(['fio', ...common, ...timing, ...options]);
-  const [job] = JSON.parse(stdout.slice(stdout.indexOf('{'))).jobs as [FioJob];
-  const way = options.some((option) => /rw=(rand)?write/.test(option)) ? job.write : job.read;
-  if (way === undefined) throw new Error('fio did nothing');
-  return { iops: way.iops, slowestMs: (way.clat_ns?.percentile?.['99.000000'] ?? 0) / 1e6 };
-}
-
-/** The most memory that a process has had, in bytes. */
-function memoryOf(pid: number): number {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) throw new Error('the server is gone');
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(path, 'utf8'))?.[1] ?? Number.NaN) * 1024;
+/** All of it is data, so that nobody can answer with holes. */
+function makeDisk(path: string): void {
+  const data = dataOf(debianDisk().path, pieceLength);
+  const file = openSync(path, 'w');
+  for (let offset = 0; offset < diskSize; offset += pieceLength) writeSync(file, data, 0, pieceLength, offset);
+  closeSync(file);
 }
