@@ -85,6 +85,20 @@ test('a failure of either side ends the copy, when what was under way is done', 
   }
 });
 
+test('who made the connections may close them at the first failure, which is the one that is thrown', async () => {
+  const silent = Promise.withResolvers<void>();
+  const source = memoryDevice(someContent());
+  const first = delayFilter(source);
+  const read = first.read.bind(first);
+  first.read = (target, offset) => (offset === 65536 ? read(target, offset) : silent.promise);
+  const rules = [{ operations: ['write' as const], code: 'NO_SPACE' as const }];
+  const copy = copyDevice(first, faultFilter(memoryDevice(size), { rules }), {
+    requestSize: 65536,
+    onFailure: () => silent.reject(new Error('was closed')),
+  });
+  await assert.rejects(copy, { code: 'NO_SPACE' });
+});
+
 test('a signal stops a copy between devices that answer at once', async () => {
   const controller = new AbortController();
   setImmediate(() => controller.abort());

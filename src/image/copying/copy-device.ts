@@ -2,7 +2,7 @@ import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { isZero } from '../../bytes/is-zero.ts';
 import { zeroRuns } from '../../format/zero-runs.ts';
 import { type CopyPiece, copyPieces } from './copy-pieces.ts';
-import { eachPiece } from './each-piece.ts';
+import { type EachPieceOptions, eachPiece } from './each-piece.ts';
 
 /** How the content of a device is copied. */
 export interface CopyDeviceOptions {
@@ -19,6 +19,8 @@ export interface CopyDeviceOptions {
   /** Writes zeros as data, so that the target has room for all of it. */
   readonly allocated?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called when a request has failed and others may still be under way, which nobody needs any more. */
+  readonly onFailure?: (() => void) | undefined;
   /** Told how many bytes more were dealt with. */
   readonly onProgress?: ((count: number) => void) | undefined;
 }
@@ -43,9 +45,9 @@ export function piecesOf(
   return copyPieces(source, { dataLength: requestSize, zeroLength, useExtents: extents });
 }
 
-/** How many requests are under way at a time. */
-export function requestCount({ requests = 64 }: CopyDeviceOptions): number {
-  return requests;
+/** How many requests are under way at a time, and who may stop them. */
+export function workOf({ onFailure, requests = 64, signal }: CopyDeviceOptions): EachPieceOptions {
+  return { count: requests, onFailure, signal };
 }
 
 /**
@@ -61,7 +63,7 @@ export async function copyDevice(
 ): Promise<CopyStatistics> {
   const copy = new DeviceCopy(source, target, options);
   const pieces = piecesOf(source, options, target.supports.zero && !options.allocated);
-  await eachPiece(pieces, { count: requestCount(options), signal: options.signal }, (piece) => copy.piece(piece));
+  await eachPiece(pieces, workOf(options), (piece) => copy.piece(piece));
   return { dataLength: copy.dataLength };
 }
 

@@ -7,7 +7,7 @@ import { type CopyTarget, type CopyTargetOptions, withCopyTarget } from './copy-
 import { verifyCopy } from './verify-copy.ts';
 
 /** How a disk is copied. */
-export interface CopyDiskOptions extends CopyTargetOptions, Omit<CopyDeviceOptions, 'onProgress'> {
+export interface CopyDiskOptions extends CopyTargetOptions, Omit<CopyDeviceOptions, 'onProgress' | 'onFailure'> {
   /** Reads both again in the end, and compares. */
   readonly verify?: boolean | undefined;
   /** Whether what was written is durable in the end; true where nothing is given. */
@@ -36,16 +36,19 @@ export async function copyDisk(source: Disk, target: string, options: CopyDiskOp
   const { label } = source;
   return await log.scope(`copy ${label}`, () =>
     withCopyTarget(target, { label, size: source.device.size }, options, async (opened) => {
-      using _stopping = closingOnAbort(source, opened, options.signal);
-      const statistics = await copyWhole(source, opened, options);
-      if (options.verify) await verify(source, opened, options);
+      using connections = closeable(source, opened, options.signal);
+      const how = { ...options, onFailure: connections.close };
+      const statistics = await copyWhole(source, opened, how);
+      if (options.verify) await verify(source, opened, how);
       return { ...statistics, target: opened.label, size: source.device.size };
     }),
   );
 }
 
+type CopyingOptions = CopyDiskOptions & Pick<CopyDeviceOptions, 'onFailure'>;
+
 /** Copies, and once more where the target's server was started again and may have lost what it had. */
-async function copyWhole(source: Disk, target: CopyTarget, options: CopyDiskOptions): Promise<CopyStatistics> {
+async function copyWhole(source: Disk, target: CopyTarget, options: CopyingOptions): Promise<CopyStatistics> {
   const { device, kind, label } = target;
   const how = { ...options, destinationIsZero: options.destinationIsZero ?? kind === 'new file' };
   for (let repetition = 0; ; repetition += 1) {
@@ -64,20 +67,27 @@ async function copyWhole(source: Disk, target: CopyTarget, options: CopyDiskOpti
   }
 }
 
-async function verify(source: Disk, { device }: CopyTarget, options: CopyDiskOptions): Promise<void> {
+async function verify(source: Disk, { device }: CopyTarget, options: CopyingOptions): Promise<void> {
   await readInOrder(source, async (inOrder) => {
     using progress = log.progress({ label: `verifying ${source.label}`, totalBytes: inOrder.size });
     await verifyCopy(inOrder, device, { ...options, onProgress: (count) => progress.advance(count) });
   });
 }
 
-/** Who is stopped does not wait for a server that is silent. */
-function closingOnAbort(source: Disk, target: CopyTarget, signal: AbortSignal | undefined): Disposable {
+/**
+ * Closes the connections of a copy when it is stopped or has failed: nobody waits then for a server that is silent, or
+ * away.
+ */
+function closeable(
+  source: Disk,
+  target: CopyTarget,
+  signal: AbortSignal | undefined,
+): Disposable & { readonly close: () => void } {
   const close = (): void => {
     // What fails to close is closed again by whoever opened it, who sees the failure.
     if (source.kind === 'address') Promise.resolve(source[Symbol.asyncDispose]()).catch(() => undefined);
     if (target.kind === 'address') Promise.resolve(target.device[Symbol.asyncDispose]()).catch(() => undefined);
   };
   signal?.addEventListener('abort', close, { once: true });
-  return { [Symbol.dispose]: () => signal?.removeEventListener('abort', close) };
+  return { close, [Symbol.dispose]: () => signal?.removeEventListener('abort', close) };
 }

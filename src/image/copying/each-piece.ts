@@ -6,6 +6,8 @@ import { throwIfAborted } from '../../format/disk-pieces.ts';
 export interface EachPieceOptions {
   readonly count: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called when a piece has failed and others may still be under way, which nobody needs any more. */
+  readonly onFailure?: (() => void) | undefined;
 }
 
 /** Others get a turn after so many bytes, where each piece counts as some more. */
@@ -16,18 +18,18 @@ const costOfPiece = 16_384;
  * Calls `work` for each piece, for several at a time, and is done when all of them are. After a failure no further piece
  * is begun; those under way are waited for.
  *
- * @throws what failed first; VarveError `ABORTED` by the signal
+ * @throws what failed first, also where others failed because of that; VarveError `ABORTED` by the signal
  */
 export async function eachPiece<Piece extends { readonly length: number }>(
   pieces: AsyncGenerator<Piece, undefined>,
-  { count, signal }: EachPieceOptions,
+  { count, onFailure, signal }: EachPieceOptions,
   work: (piece: Piece) => MaybePromise<void>,
 ): Promise<void> {
-  let hasFailed = false;
+  const failures: unknown[] = [];
   let sinceTurn = 0;
   const worker = async (): Promise<void> => {
     try {
-      for (let next = await pieces.next(); !(next.done || hasFailed); next = await pieces.next()) {
+      for (let next = await pieces.next(); !(next.done || failures.length > 0); next = await pieces.next()) {
         throwIfAborted(signal);
         const working = work(next.value);
         if (working !== undefined) await working;
@@ -39,14 +41,11 @@ export async function eachPiece<Piece extends { readonly length: number }>(
         }
       }
     } catch (error) {
-      hasFailed = true;
-      throw error;
+      if (failures.push(error) === 1) onFailure?.();
     }
   };
-  const results = await Promise.allSettled(Array.from({ length: count }, worker));
+  await Promise.all(Array.from({ length: count }, worker));
   await pieces.return(undefined);
-  // Failures that follow from the first one come later; which is first is not known, so that an abort goes before.
   throwIfAborted(signal);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  if (failures.length > 0) throw failures[0];
 }

@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { isZero } from '../../bytes/is-zero.ts';
-import { type CopyDeviceOptions, piecesOf, requestCount } from './copy-device.ts';
+import { type CopyDeviceOptions, piecesOf, workOf } from './copy-device.ts';
 import type { CopyPiece } from './copy-pieces.ts';
 import { eachPiece } from './each-piece.ts';
 
@@ -15,9 +15,9 @@ export async function verifyCopy(
   target: BlockDevice,
   options: CopyDeviceOptions = {},
 ): Promise<void> {
-  const { onProgress, requestSize = 2 ** 18, signal } = options;
+  const { onProgress, requestSize = 2 ** 18 } = options;
   const pieces = piecesOf(source, options, target.supports.extents);
-  await eachPiece(pieces, { count: requestCount(options), signal }, async (piece) => {
+  await eachPiece(pieces, workOf(options), async (piece) => {
     if (piece.isZero) await verifyZeros(target, piece, requestSize);
     else await verifyData(source, target, piece);
     onProgress?.(piece.length);
