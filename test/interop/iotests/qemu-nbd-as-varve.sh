@@ -1,7 +1,8 @@
 #!/bin/bash
 # Stands in for qemu-nbd where QEMU's tests start a server: turns its options into those of varve serve. What makes a
 # client of qemu-nbd (--list) is left to the real one. The environment names VARVE, REAL_QEMU_NBD and SERVERS, a
-# directory of its own where the process of the server on each address is noted.
+# directory of its own where for each address a file .server tells of the server's process and the file that a test
+# finds its number in, and a file .starting that it is about to come.
 set -u
 
 real() { exec "$REAL_QEMU_NBD" "${all[@]}"; }
@@ -68,10 +69,10 @@ note=$SERVERS/$(printf '%s' "${socket:-$port}" | md5sum | cut -c1-16)
 
 # A test that stops a server and starts the next does not wait: the first one may still have the image. One that has
 # ended runs no file any more, though it may be in the list of processes for a while.
-if read -r last 2> /dev/null < "$note"; then
+if read -r last _ 2> /dev/null < "$note.server"; then
   for _ in {1..500}; do [ -e "/proc/$last/exe" ] || break; sleep 0.01; done
 fi
-rm -f "${socket:-$note}"
+[ -z "$socket" ] || rm -f "$socket"
 
 # The export has the file's name.
 if [ -n "$name" ]; then
@@ -102,7 +103,7 @@ leave_with_client() {
 if "$forks"; then
   setsid "$VARVE" serve "${serve[@]}" -- "$image" > "$printed" 2> "$errors" < /dev/null &
   server=$!
-  echo "$server" > "$note"
+  echo "$server $pid_file" > "$note.server"
   until is_there "$server"; do sleep 0.02; done
   if ! [ -s "$printed" ]; then
     # The words that the tests know a port by that is taken.
@@ -113,7 +114,7 @@ if "$forks"; then
   "$persists" || leave_with_client "$server" > /dev/null 2>&1 < /dev/null &
   exit 0
 fi
-echo $$ > "$note"
+echo "$$ $pid_file" > "$note.server"
 : > "$note.starting"
 tell_when_there $$ > /dev/null 2>&1 < /dev/null &
 exec "$VARVE" serve "${serve[@]}" -- "$image" > "$printed" 2> >(tee "$errors" | grep --line-buffered -v '^varve: stopped by ' >&2)

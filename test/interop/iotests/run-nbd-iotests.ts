@@ -47,10 +47,18 @@ export async function runNbdIotests({
   }
 }
 
-/** The tests give a server a second to come; on a machine that has much to do, that is not enough for any. */
+/**
+ * The tests give a server a second to come and no time to go; on a machine that has much to do, that is not enough for
+ * any. One that was told to go has no file with its number any more, and may still have its image.
+ */
 function waitingScript(tool: string, servers: string): string {
   return `#!/bin/bash
+shopt -s nullglob
 for _ in {1..1000}; do compgen -G '${servers}/*.starting' > /dev/null || break; sleep 0.01; done
+for note in '${servers}'/*.server; do
+  read -r process file < "$note"
+  for _ in {1..500}; do [ -n "$file" ] && [ ! -e "$file" ] && [ -e "/proc/$process/exe" ] || break; sleep 0.01; done
+done
 exec '${tool}' "$@"
 `;
 }
