@@ -22,6 +22,8 @@ export const createCommand: CommandModule<[string, string | undefined], Options>
     ['varve create disk.qcow2 20G', 'make an empty disk, in the format that the name tells'],
     ['varve create try.qcow2 --backing base.qcow2', 'make a disk that reads as base.qcow2 until it is written to'],
     ['varve create disk.qcow2 1T --cluster-size 1M -o extended_l2=on', 'with switches of the format'],
+    ['varve create disk.qcow2 20G -o preallocation=falloc', 'and take the space for all of it at once'],
+    ['varve create disk.qcow2 20G -o data_file=disk.raw -o data_file_raw=on', 'a qcow2 file beside a raw one'],
   ],
   completes: ['file'],
   configure: (command: Command) =>

@@ -7,6 +7,10 @@ export interface NewImage {
   readonly extendedL2: boolean;
   readonly lazyRefcounts: boolean;
   readonly compression: Compression;
+  /** `metadata` and `falloc`: all clusters have a place in the file, which is theirs; `full`: and are written as zeros. */
+  readonly preallocation: 'off' | 'metadata' | 'falloc' | 'full';
+  /** The file that its content is in, and whether that is the raw disk at any time. */
+  readonly dataFile: { readonly name: string; readonly isRaw: boolean } | undefined;
 }
 
 const switches = new Map([
@@ -19,14 +23,16 @@ const versions: ReadonlyMap<string, 2 | 3> = new Map([
   ['1.1', 3],
   ['v3', 3],
 ]);
-const knownOptions = ['compat', 'extended_l2', 'lazy_refcounts', 'refcount_bits'];
+const preallocations = new Map((['off', 'metadata', 'falloc', 'full'] as const).map((name) => [name as string, name]));
+const dataFileOptions = ['data_file', 'data_file_raw'];
+const knownOptions = ['compat', ...dataFileOptions, 'extended_l2', 'lazy_refcounts', 'preallocation', 'refcount_bits'];
 
 /**
  * Takes the options that `qemu-img create -o` has.
  *
  * @throws VarveError `INVALID` for those that do not exist, or do not go together
  */
-export function newImage({ options = {}, compression, clusterSize }: CreateImageOptions): NewImage {
+export function newImage({ backing, clusterSize, compression, options = {} }: CreateImageOptions): NewImage {
   const unknown = Object.keys(options).find((name) => !knownOptions.includes(name));
   if (unknown !== undefined) {
     throw invalid(`has no option ${JSON.stringify(unknown)}; there are ${knownOptions.join(', ')}`);
@@ -42,7 +48,29 @@ export function newImage({ options = {}, compression, clusterSize }: CreateImage
   if (extendedL2 && clusterSize !== undefined && clusterSize < 2 ** 14) {
     throw invalid(`with extended L2 entries needs clusters of 16 KiB or more, not ${clusterSize} bytes`);
   }
-  return { version, extendedL2, lazyRefcounts, compression: compression ?? (version === 2 ? 'deflate' : 'zstd') };
+  const dataFile = dataFileOf(options, version);
+  const given = choice(options, 'preallocation', preallocations) ?? 'off';
+  // QEMU has it so, too: else what the raw file holds would not be the disk.
+  const preallocation = given === 'off' && dataFile?.isRaw ? 'metadata' : given;
+  if (preallocation !== 'off' && backing !== undefined) {
+    throw invalid('that builds on another shows nothing of it when all its clusters are allocated');
+  }
+  return {
+    version,
+    extendedL2,
+    lazyRefcounts,
+    preallocation,
+    dataFile,
+    compression: compression ?? (version === 2 ? 'deflate' : 'zstd'),
+  };
+}
+
+function dataFileOf(options: Readonly<Record<string, string>>, version: 2 | 3): NewImage['dataFile'] {
+  const name = options.data_file;
+  const isRaw = choice(options, 'data_file_raw', switches) ?? false;
+  if (name === undefined && isRaw) throw invalid('with data_file_raw needs a data_file');
+  if (name !== undefined && version === 2) throw invalid('of compat 0.10 has no data file; choose compat 1.1');
+  return name === undefined ? undefined : { name, isRaw };
 }
 
 function choice<T>(

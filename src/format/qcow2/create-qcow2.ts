@@ -2,13 +2,15 @@ import type { ResizableDevice } from '../../block/block-device.ts';
 import { runSteps, type Steps } from '../../block/run-steps.ts';
 import type { BackingReference, CreateImageOptions } from '../image-format.ts';
 import { type NewImage, newImage } from './create-options.ts';
-import { compatibleFeature, incompatibleFeature } from './features.ts';
+import { autoclearFeature, compatibleFeature, incompatibleFeature } from './features.ts';
 import { encodeHeader, type Qcow2Header } from './header.ts';
 import { extensionType, type HeaderExtension } from './header-extensions.ts';
-import { headerFor, type Layout, layoutFor, refcountClusters } from './layout.ts';
+import { headerFor, type Layout, layoutFor } from './layout.ts';
+import { placeTables, writeTables } from './new-tables.ts';
 
 /**
- * Makes an empty image, with refcounts of 16 bits. The header comes last, so that what was cut off is no image.
+ * Makes an empty image, with refcounts of 16 bits. The header comes last, so that what was cut off is no image. The file's
+ * space and its data file are up to the caller.
  *
  * @throws VarveError `INVALID` for options that make no sense, or a backing file's name that does not fit
  */
@@ -18,39 +20,38 @@ export async function createQcow2(file: ResizableDevice, options: CreateImageOpt
   await runSteps(createSteps(file, layout, image, options.backing));
 }
 
-/** Header, refcount table, refcount blocks, L1 table. */
+/** Sets the file's length, writes the tables, and then the header. */
 function* createSteps(
   file: ResizableDevice,
   layout: Layout,
   image: NewImage,
   backing: BackingReference | undefined,
 ): Steps {
-  const { clusterSize, l1Size } = layout;
-  const l1Clusters = Math.ceil((l1Size * 8) / clusterSize);
-  const { blockCount, tableClusters } = refcountClusters(layout, 1 + l1Clusters);
-  const firstBlock = 1 + tableClusters;
-  const l1Cluster = firstBlock + blockCount;
-  const end = l1Cluster + l1Clusters;
+  const { clusterSize } = layout;
+  const isOutside = image.dataFile !== undefined;
+  const clusterCount = image.preallocation === 'off' ? 0 : Math.ceil(layout.size / clusterSize);
+  const places = placeTables(layout, { clusterCount, isOutside });
   const header = encodeHeader(
     newHeader(layout, image, backing, {
-      refcountTableOffset: clusterSize,
-      refcountTableClusters: tableClusters,
-      l1TableOffset: l1Cluster * clusterSize,
+      refcountTableOffset: places.refcountTable * clusterSize,
+      refcountTableClusters: places.refcountTableCount,
+      l1TableOffset: places.l1Table * clusterSize,
     }),
   );
   yield file.resize(0);
-  yield file.resize(end * clusterSize);
-  const table = new DataView(new ArrayBuffer(tableClusters * clusterSize));
-  for (let index = 0; index < blockCount; index += 1) {
-    table.setBigUint64(index * 8, BigInt((firstBlock + index) * clusterSize));
-  }
-  yield file.write(new Uint8Array(table.buffer), clusterSize);
-  const refcounts = new DataView(new ArrayBuffer(blockCount * clusterSize));
-  for (let cluster = 0; cluster < end; cluster += 1) refcounts.setUint16(cluster * 2, 1);
-  yield file.write(new Uint8Array(refcounts.buffer), firstBlock * clusterSize);
+  yield file.resize(places.end * clusterSize);
+  yield* writeTables(file, layout, places, { clusterCount, isOutside });
+  if (image.preallocation === 'full' && !isOutside) yield* writeZeros(file, places.data, places.end, clusterSize);
   yield file.flush();
   yield file.write(header, 0);
   yield file.flush();
+}
+
+function* writeZeros(file: ResizableDevice, first: number, end: number, clusterSize: number): Steps {
+  const zeros = new Uint8Array(2 ** 21);
+  for (let offset = first * clusterSize; offset < end * clusterSize; offset += zeros.length) {
+    yield file.write(zeros.subarray(0, Math.min(zeros.length, end * clusterSize - offset)), offset);
+  }
 }
 
 function newHeader(
@@ -64,10 +65,23 @@ function newHeader(
     ...header,
     version: image.version,
     backingFile: backing?.name,
-    incompatibleFeatures: header.incompatibleFeatures | (image.extendedL2 ? incompatibleFeature.extendedL2 : 0n),
+    incompatibleFeatures:
+      header.incompatibleFeatures |
+      (image.extendedL2 ? incompatibleFeature.extendedL2 : 0n) |
+      (image.dataFile === undefined ? 0n : incompatibleFeature.externalDataFile),
+    autoclearFeatures: image.dataFile?.isRaw ? autoclearFeature.rawExternalData : 0n,
     compatibleFeatures: image.lazyRefcounts ? compatibleFeature.lazyRefcounts : 0n,
-    extensions: [...backingExtensions(backing), ...(image.version === 2 ? [] : header.extensions)],
+    extensions: [
+      ...backingExtensions(backing),
+      ...dataFileExtensions(image),
+      ...(image.version === 2 ? [] : header.extensions),
+    ],
   };
+}
+
+function dataFileExtensions({ dataFile }: NewImage): HeaderExtension[] {
+  if (dataFile === undefined) return [];
+  return [{ type: extensionType.externalDataFile, data: new TextEncoder().encode(dataFile.name) }];
 }
 
 function backingExtensions(backing: BackingReference | undefined): HeaderExtension[] {

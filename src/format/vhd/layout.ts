@@ -80,6 +80,18 @@ function subformatOf({ clusterSize, options = {} }: WriteImageOptions): 'dynamic
   return subformat;
 }
 
+/**
+ * Where the footer goes behind `count` blocks: right behind the last one, or the table, because that is where others
+ * put the next block, and all but its first sector has to be zeros there.
+ */
+export function footerOffset(
+  { bitmapLength, blockSize, firstBlock, stride, ...layout }: VhdLayout,
+  count: number,
+): number {
+  if (count === 0) return layout.tableOffset + layout.tableLength;
+  return firstBlock + (count - 1) * stride + bitmapLength + blockSize;
+}
+
 /** Midnight on 2000-01-01 UTC, in milliseconds since 1970. */
 const epochMs = 946_684_800_000;
 

@@ -5,7 +5,7 @@ import type { WriteImageOptions } from '../image-format.ts';
 import type { ImageTarget } from '../image-target.ts';
 import { OrderedTarget } from '../ordered-target.ts';
 import { footerLength } from './footer.ts';
-import { dynamicHeaderOffset, type VhdLayout } from './layout.ts';
+import { dynamicHeaderOffset, footerOffset, type VhdLayout } from './layout.ts';
 import { emptyTable, headersFor } from './write-dynamic.ts';
 
 /** Writes an image from its first byte to its last: what the disk's extents call data is allocated. */
@@ -31,7 +31,7 @@ export async function streamDynamic(
     await ordered.write(piece.bytes, place + bitmapLength + (piece.offset % blockSize));
     onProgress?.(piece.offset + piece.length);
   }
-  const end = place + stride;
+  const end = footerOffset(layout, allocated.count);
   await ordered.write(footer, end);
   await ordered.finish(end + footerLength);
 }
@@ -49,7 +49,7 @@ function metadataFor(
     place += stride;
   }
   const { dynamicHeader, footer } = headersFor(layout);
-  const metadata = new Uint8Array(firstBlock);
+  const metadata = new Uint8Array(Math.min(firstBlock, footerOffset(layout, allocated.count)));
   metadata.set(footer);
   metadata.set(dynamicHeader, dynamicHeaderOffset);
   metadata.set(new Uint8Array(table.buffer), tableOffset);

@@ -5,7 +5,7 @@ import { nonZeroRuns } from '../non-zero-runs.ts';
 import { encodeDynamicHeader, plainDynamicHeader } from './dynamic-header.ts';
 import { unallocated } from './dynamic-map.ts';
 import { encodeFooter, footerLength } from './footer.ts';
-import { dynamicHeaderOffset, newFooter, type VhdLayout } from './layout.ts';
+import { dynamicHeaderOffset, footerOffset, newFooter, type VhdLayout } from './layout.ts';
 
 /** Writes all that is not zero in the order of the disk, then the table, and the footer at the start last. */
 export async function writeDynamic(
@@ -49,14 +49,16 @@ class BlockWriter {
     const { tableOffset } = this.#layout;
     const target = this.#target;
     const { dynamicHeader, footer } = headersFor(this.#layout);
-    await target.write(footer, this.#end);
+    const { firstBlock, stride } = this.#layout;
+    const end = footerOffset(this.#layout, (this.#end - firstBlock) / stride);
+    await target.write(footer, end);
     const table = new Uint8Array(this.#table.buffer);
     await target.write(table, tableOffset);
     const tableEnd = tableOffset + table.length;
-    if (!target.zeroed) await target.zero(tableEnd, this.#layout.firstBlock - tableEnd);
+    if (!target.zeroed && end > firstBlock) await target.zero(tableEnd, firstBlock - tableEnd);
     await target.write(dynamicHeader, dynamicHeaderOffset);
     await target.write(footer, 0);
-    await target.finish(this.#end + footerLength);
+    await target.finish(end + footerLength);
   }
 
   #placeOf(block: number): number | undefined {
