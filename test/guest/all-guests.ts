@@ -11,6 +11,7 @@ import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
+import { tryLiveSnapshots } from './live-snapshots.ts';
 import { emptyImage, emptyQcow2 } from './served-disk.ts';
 
 const found = await guestKernel();
@@ -56,4 +57,7 @@ guestTest('Linux boots from an image in a store, twice, and leaves nothing behin
 );
 guestTest('Linux boots from an image in a store, and finds what it wrote when it boots again', (directory) =>
   tryBootFromOverlay({ directory, kernel }),
+);
+guestTest('snapshots of an image that Linux writes to have all that was synced', (directory) =>
+  tryLiveSnapshots({ directory, kernel }),
 );
