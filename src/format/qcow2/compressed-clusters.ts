@@ -1,3 +1,4 @@
+import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import type { Compression } from '../image-format.ts';
 import type { ClusterRun } from './cluster-map.ts';
@@ -14,21 +15,27 @@ export interface CompressedClustersOptions {
   readonly clusterSize: number;
 }
 
-const maximumCacheLength = 2 * 2 ** 20;
-const minimumCachedClusters = 4;
+const maximumCacheLength = 2 ** 25;
 
-/** Reads compressed clusters, and keeps the last few that were read in parts. */
+/**
+ * Clusters that were read in parts, by image and host offset: of all images together, so that a chain of many takes no
+ * more memory than one image.
+ */
+const keptClusters = new LruMap<string, Uint8Array>(maximumCacheLength);
+let imageCount = 0;
+
+/** Reads compressed clusters, and keeps those that were read in parts for a while. Hot: bench/nbd-images.ts watches it. */
 export class CompressedClusters {
   readonly #options: CompressedClustersOptions;
-  /** Content by host offset, the oldest first. */
-  readonly #kept = new Map<number, Uint8Array>();
-  readonly #capacity: number;
+  /** What the keys of its clusters begin with. */
+  readonly #image: number;
   /** Takes the packed bytes where the file answers at once instead of a fresh buffer for each cluster. */
   #packed: Uint8Array | undefined;
 
   constructor(options: CompressedClustersOptions) {
     this.#options = options;
-    this.#capacity = Math.max(minimumCachedClusters, Math.floor(maximumCacheLength / options.clusterSize));
+    imageCount += 1;
+    this.#image = imageCount;
   }
 
   /**
@@ -37,7 +44,7 @@ export class CompressedClusters {
    * @throws VarveError `CORRUPT`
    */
   read(target: Uint8Array, offset: number, run: ClusterRun): MaybePromise<void> {
-    const kept = this.#kept.get(run.hostOffset);
+    const kept = keptClusters.get(this.#keyOf(run));
     if (kept !== undefined) return this.#copy(target, kept, offset);
     const packed = this.#takePacked(run.compressedLength);
     const bytes = packed.subarray(0, run.compressedLength);
@@ -63,7 +70,7 @@ export class CompressedClusters {
     } catch (cause) {
       throw this.#undecodable(offset, cause instanceof Error ? cause.message : String(cause));
     }
-    if (target.length < clusterSize) this.#keep(run.hostOffset, cluster);
+    if (target.length < clusterSize) keptClusters.set(this.#keyOf(run), cluster, cluster.length);
     this.#copy(target, cluster, offset);
   }
 
@@ -72,9 +79,8 @@ export class CompressedClusters {
     target.set(target.length === cluster.length ? cluster : cluster.subarray(skipped, skipped + target.length));
   }
 
-  #keep(hostOffset: number, cluster: Uint8Array): void {
-    if (this.#kept.size >= this.#capacity) this.#kept.delete(this.#kept.keys().next().value!);
-    this.#kept.set(hostOffset, cluster);
+  #keyOf({ hostOffset }: ClusterRun): string {
+    return `${this.#image} ${hostOffset}`;
   }
 
   #undecodable(offset: number, reason: string): Error {
