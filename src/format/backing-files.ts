@@ -22,13 +22,15 @@ export interface BackingFilesOptions {
 
 /** A chain deeper than this is refused; nobody's is, and each file of it stays open. */
 const maximumDepth = 1000;
+const filesystemRoot = '/';
 
 /**
  * Follows backing files that lie in the directories allowed, where they really are after all symbolic links; theirs
  * too. A file that builds on itself, over whatever detour, is refused.
  *
  * Where an image does not tell the format of what it builds on, that file's content does; but then it may not name a
- * further one: a guest that writes an image's header into its raw disk would choose which file that is.
+ * further one: a guest that writes an image's header into its raw disk would choose which file that is. Images of
+ * formats that have no way to tell it, and so never do, may build on further ones where all directories are allowed.
  */
 export async function followBackingFiles(options: BackingFilesOptions): Promise<OpenBacking> {
   const allowed = await Promise.all(options.allowed.map((directory) => realPath(directory)));
@@ -43,7 +45,7 @@ interface Chain extends Omit<BackingFilesOptions, 'path'> {
 
 /** What opens the file that the image at the path `image` builds on. Names start from there, as QEMU has it. */
 function hookFor(image: string, chain: Chain): OpenBacking {
-  return async (name, format) => {
+  return async (name, format, cannotTell = false) => {
     const path = resolve(dirname(image), fileNameOf(name, image));
     const real = await realPath(path);
     refuse(real, image, chain);
@@ -51,9 +53,11 @@ function hookFor(image: string, chain: Chain): OpenBacking {
     const file = await chain.openFile(real);
     const above = new Set(chain.above).add(real);
     const { askSecret, partsOf } = chain;
-    const isTold = format !== undefined;
-    const openBacking = isTold ? hookFor(path, { ...chain, above }) : refuseFurther(path, image, 'it builds on');
-    const openPart = isTold ? partsOf?.(path) : refuseFurther(path, image, 'a part of it is in');
+    const isTold = format !== undefined || (cannotTell && chain.allowed.includes(filesystemRoot));
+    const openBacking = isTold
+      ? hookFor(path, { ...chain, above })
+      : refuseFurther(path, image, cannotTell, 'it builds on');
+    const openPart = isTold ? partsOf?.(path) : refuseFurther(path, image, cannotTell, 'a part of it is in');
     return openImage(file, {
       ...{ name: path, format, openBacking },
       ...(openPart === undefined ? {} : { openPart }),
@@ -62,10 +66,12 @@ function hookFor(image: string, chain: Chain): OpenBacking {
   };
 }
 
-function refuseFurther(path: string, image: string, why: string): OpenPart {
+function refuseFurther(path: string, image: string, cannotTell: boolean, why: string): OpenPart {
   return async (name) => {
     const doing = `cannot open ${path}: ${why} ${JSON.stringify(name)}`;
-    const advice = 'let it say so, as qemu-img rebase -u -F does';
+    const advice = cannotTell
+      ? 'it has no way to: give --follow if you trust all of them'
+      : 'let it say so, as qemu-img rebase -u -F does';
     throw new VarveError('PERMISSION', `${doing}, and ${image} does not say that it is an image at all; ${advice}`);
   };
 }

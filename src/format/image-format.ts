@@ -5,9 +5,10 @@ import type { ImageTarget } from './image-target.ts';
 /**
  * Opens the file that an image builds on. `name` and `format` are what the image says, so what a stranger may have
  * written: the hook decides whether that file may be opened at all, what a relative name is relative to, and how deep
- * a chain may get. The image disposes of the device.
+ * a chain may get. `cannotTell`: images of its format have no way to say what that file is. The image disposes of the
+ * device.
  */
-export type OpenBacking = (name: string, format: string | undefined) => Promise<BlockDevice>;
+export type OpenBacking = (name: string, format: string | undefined, cannotTell?: boolean) => Promise<BlockDevice>;
 
 /**
  * Opens a file that holds a part of the image's own data: an extent of a VMDK, a qcow2's external data file. `name` is

@@ -64,6 +64,28 @@ describe('QED images of qemu-img', { skip }, () => {
     await assert.rejects(alone, { code: 'PERMISSION', message: /builds on the file "base\.qed"/ });
   });
 
+  test('a chain of three, of which no file tells what the next one is, where all files may be followed', async () => {
+    await using directory = await imageDirectory();
+    await directory.save('0.raw', mixedDisk(diskSize));
+    const layers = [
+      ['0.raw', 'raw'],
+      ['1.qed', 'qed'],
+      ['2.qcow', 'qcow'],
+      ['3.qed', 'qed'],
+    ] as const;
+    for (const [index, [base, baseFormat]] of layers.slice(0, 3).entries()) {
+      const [name, format] = layers[index + 1]!;
+      const path = directory.path(name);
+      await qemuImg('create', '-q', '-f', format, '-b', base, '-F', baseFormat, path, '4M');
+      await qemuIo(path, `write -P ${index + 1} ${index * 100}k 70k`);
+    }
+    await assertReadsLikeQemu(directory.path('3.qed'), '/');
+    await assert.rejects(openPath(directory.path('3.qed'), directory.path('')), {
+      code: 'PERMISSION',
+      message: /it has no way to: give --follow/,
+    });
+  });
+
   test('a terabyte with little in it', async () => {
     await using directory = await imageDirectory();
     const path = directory.path('image.qed');

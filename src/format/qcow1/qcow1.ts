@@ -24,7 +24,7 @@ async function openQcow1(file: BlockDevice, options: OpenImageOptions): Promise<
   const header = await readQcow1Header(file, name);
   const { backingFile, clusterSize } = header;
   if (backingFile !== undefined && openBacking === undefined) throw backingNotAllowed(name, backingFile);
-  const backing = backingFile === undefined ? undefined : await openBacking?.(backingFile, undefined);
+  const backing = backingFile === undefined ? undefined : await openBacking?.(backingFile, undefined, true);
   const map = new Qcow1ClusterMap(file, header, name);
   return new Qcow1Device({ file, map, backing, information: informationOf(header, file.size), clusterSize, name });
 }

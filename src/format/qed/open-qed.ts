@@ -22,7 +22,7 @@ export async function openQed(file: BlockDevice, options: OpenImageOptions): Pro
   const map = new QedClusterMap(file, header, name, await FileHoles.of(file));
   const information = informationOf(header, file.size);
   if (header.backing !== undefined && openBacking === undefined) throw backingNotAllowed(name, header.backing.name);
-  const backing = header.backing && (await openBacking?.(header.backing.name, header.backing.format));
+  const backing = header.backing && (await openBacking?.(header.backing.name, header.backing.format, true));
   return new BlockMapDevice({ file, map, backing, information, blockSize: likedSize, name });
 }
 
