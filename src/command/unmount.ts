@@ -10,7 +10,13 @@ export const unmountCommand: CommandModule<[string]> = {
   async run(context, [directory]) {
     const runDirectory = await currentRunPath(context);
     const { unmountDisk } = await import('../server/attach/unmount-disk.ts');
-    const { attachment } = await unmountDisk(directory, runDirectory);
+    const { attachment, isUsed } = await unmountDisk(directory, runDirectory);
     context.show({ disk: attachment.disk, directory }, () => '');
+    if (isUsed) {
+      const { disk, holder } = attachment;
+      context.remark(
+        `${disk} is mounted still, in a container perhaps; process ${holder.pid} closes it when that ends`,
+      );
+    }
   },
 };

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -16,6 +17,18 @@ function reason(): string | false {
   if (process.geteuid?.() !== 0) return 'only root may mount';
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
   return existsSync('/dev/loop-control') ? false : 'there are no loop devices';
+}
+
+/*
+ * A mount namespace of our own: other tests make namespaces, too, and each would begin with a copy of our mounts, which then
+ * would stay in use until it ends. It counts for this thread, and for the processes that it starts. Source: unshare(2).
+ */
+if (attachSkip === false) {
+  const CLONE_NEWNS = 0x20000;
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const unshare = koffi.load(null).func('int unshare(int flags)');
+  if (unshare(CLONE_NEWNS) !== 0) throw new Error(`unshare failed with errno ${koffi.errno()}`);
+  execFileSync('mount', ['--make-rprivate', '/']);
 }
 
 /** What `varve list --attached --json` tells of a disk. */

@@ -12,8 +12,11 @@ import { lossOf } from './sweep-dead.ts';
 const busyAttempts = 40;
 const busyPauseMs = 50;
 const waitPauseMs = 5;
-/** Whoever uses what was taken from it by force may take any time. */
-const longestForcedWaitMs = 5000;
+/**
+ * Whoever uses what was taken from it by force may take any time, and so may a container that was made meanwhile: it has
+ * copies of all mounts.
+ */
+const longestUnusedWaitMs = 3000;
 
 /** How a disk is detached. */
 export interface DetachOptions {
@@ -25,7 +28,8 @@ export interface DetachOptions {
  * Takes an attached disk away, with its loop devices: writes what they were given, and waits until its holder has flushed
  * and closed the disk.
  *
- * @returns false where somebody uses it by force's leave, and its holder goes on until they are done
+ * @returns false where somebody uses it by force's leave, or has it in a mount namespace of their own: its holder goes on
+ *   until they are done
  * @throws VarveError `BUSY` where it is in use, and then all is as it was, but for loop devices that nobody uses; `IO`
  *   where the disk could not be written
  */
@@ -41,7 +45,7 @@ export async function detachDisk(disk: AttachedDiskState, { force = false }: Det
   return await closeAttachment(directory, attachment, { force });
 }
 
-/** The same for an attachment without loop devices. */
+/** The same for an attachment without loop devices, or whose are gone with what was mounted from them. */
 export async function closeAttachment(
   directory: string,
   attachment: Attachment,
@@ -50,7 +54,8 @@ export async function closeAttachment(
   await unmountPatiently(attachment, force);
   const start = Date.now();
   while (isRunning(attachment.holder)) {
-    if (force && Date.now() - start > longestForcedWaitMs) return false;
+    const isUsed = readAttachment(directory)?.closing !== true;
+    if (isUsed && Date.now() - start > longestUnusedWaitMs) return false;
     await setTimeout(waitPauseMs);
   }
   const left = readAttachment(directory);

@@ -34,6 +34,7 @@ async function hold(request: HolderRequest): Promise<void> {
     answer({ kind: 'ready', attachment });
     await serveFuse({ fd, operations: diskFile(device), onError: report });
     closeSync(fd);
+    saveAttachment(directory, { ...attachment, closing: true });
     await finish(directory, attachment, async () => {
       await device.flush();
       await disk[Symbol.asyncDispose]();

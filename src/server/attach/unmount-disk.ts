@@ -4,12 +4,20 @@ import { systemError, VarveError } from '../../base/varve-error.ts';
 import { loopsOf } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
 import { mountTable } from '../../linux/mount-table.ts';
-import { type AttachedDiskState, attachedDisks } from './attached-disk.ts';
+import { attachedDisks } from './attached-disk.ts';
+import type { Attachment } from './attachment.ts';
 import { closeAttachment } from './detach-disk.ts';
 
 /** The kernel lets go of a loop device a little after the file system that was on it. */
 const loopAttempts = 100;
 const loopPauseMs = 10;
+
+/** What became of a disk that was mounted. */
+export interface UnmountedDisk {
+  readonly attachment: Attachment;
+  /** Whether somebody has it still, in a mount namespace of their own: its holder goes on until they are done. */
+  readonly isUsed: boolean;
+}
 
 /**
  * Unmounts what `mountDisk` mounted on a directory, and detaches a disk that was attached for that alone. Returns when all
@@ -17,7 +25,7 @@ const loopPauseMs = 10;
  *
  * @throws VarveError `INVALID` for what is not mounted so, `BUSY` while it is in use, `IO` where the disk could not be written
  */
-export async function unmountDisk(directory: string, runDirectory: string): Promise<AttachedDiskState> {
+export async function unmountDisk(directory: string, runDirectory: string): Promise<UnmountedDisk> {
   const target = realPath(directory);
   const device = mountTable().findLast((mount) => mount.target === target)?.device;
   const disk = attachedDisks(runDirectory).find(({ mounts }) => mounts.some((mount) => mount.device === device));
@@ -26,11 +34,10 @@ export async function unmountDisk(directory: string, runDirectory: string): Prom
   }
   unmountFileSystem(target);
   const { attachment, mounts } = disk;
-  if (attachment.forMount && mounts.length === 1) {
-    await loopsGone(attachment.path);
-    await closeAttachment(disk.directory, attachment);
-  }
-  return disk;
+  if (!attachment.forMount || mounts.length > 1) return { attachment, isUsed: false };
+  await loopsGone(attachment.path);
+  // What else could use it would have kept it from being unmounted here.
+  return { attachment, isUsed: !(await closeAttachment(disk.directory, attachment, { force: true })) };
 }
 
 async function loopsGone(path: string): Promise<void> {
