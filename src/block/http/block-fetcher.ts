@@ -83,7 +83,8 @@ export class BlockFetcher {
     const { blockSize } = this.#options;
     const blocks: Uint8Array[] = [];
     for (let index = first; index < end; index += 1) {
-      blocks.push(new Uint8Array(Math.min(blockSize, this.#source.size - index * blockSize)));
+      // Nobody sees it before it has been filled.
+      blocks.push(Buffer.allocUnsafeSlow(Math.min(blockSize, this.#source.size - index * blockSize)));
     }
     await this.#source.read(blocks, first * blockSize);
     return blocks;

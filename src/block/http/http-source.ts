@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { type ContentRange, decodeContentRange } from './content-range.ts';
+import { fillFrom } from './fill-from.ts';
 import { describeHttpUrl, type HttpAddress } from './http-address.ts';
 import { HttpClient } from './http-client.ts';
 import { PassingError, statusError } from './http-error.ts';
@@ -89,7 +90,7 @@ export class HttpSource {
       if (size === undefined) throw this.#refuse('UNSUPPORTED', 'the server does not tell how long it is');
       const isEmpty = status === 416 && size === 0;
       if (!isEmpty && (range?.offset !== 0 || range.length !== 1)) throw this.#wrongRange();
-      if (!isEmpty) await fill(answer, [new Uint8Array(1)], this.label);
+      if (!isEmpty) await fillFrom(answer, [new Uint8Array(1)], this.label);
       this.#from = from;
       return httpValidator(said, size);
     });
@@ -107,7 +108,7 @@ export class HttpSource {
       if (given?.offset !== offset || given.length !== length) throw this.#wrongRange();
       const announced = answer.headers['content-length'];
       if (announced !== undefined && announced !== String(length)) throw this.#wrongRange();
-      await fill(answer, targets, this.label);
+      await fillFrom(answer, targets, this.label);
       this.#from = from;
     });
   }
@@ -170,25 +171,4 @@ export class HttpSource {
   #refuse(code: VarveError['code'], why: string): VarveError {
     return new VarveError(code, `cannot read ${this.label}: ${why}`);
   }
-}
-
-/** @throws PassingError for a body that ends early, VarveError `CORRUPT` for one that goes on */
-async function fill(answer: IncomingMessage, targets: readonly Uint8Array[], label: string): Promise<void> {
-  let index = 0;
-  let filled = 0;
-  for await (const chunk of answer as AsyncIterable<Uint8Array>) {
-    for (let done = 0; done < chunk.length; ) {
-      const target = targets[index];
-      if (target === undefined) throw new VarveError('CORRUPT', `cannot read ${label}: the server sends without end`);
-      const part = chunk.subarray(done, done + target.length - filled);
-      target.set(part, filled);
-      done += part.length;
-      filled += part.length;
-      if (filled === target.length) {
-        index += 1;
-        filled = 0;
-      }
-    }
-  }
-  if (index < targets.length) throw new PassingError('IO', `cannot read ${label}: the answer ends early`);
 }
