@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { projectDirectory } from '../../../scripts/project.ts';
-import { filterNames } from './filter-names.ts';
-import { parseFilters } from './parse-filters.ts';
+import { projectDirectory } from '../../scripts/project.ts';
+import { filterNames } from '../../src/image/filters/filter-names.ts';
+import { parseFilters } from '../../src/image/filters/parse-filters.ts';
 
 test('docs/filters.md has an example of each filter, and every one can be', () => {
   const page = fs.readFileSync(join(projectDirectory, 'docs/filters.md'), 'utf8');
