@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { projectDirectory } from '../../scripts/project.ts';
 import { parseHttpAddress } from '../../src/block/http/http-address.ts';
 import { openHttpDevice } from '../../src/block/http/http-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
@@ -108,6 +109,23 @@ describe('nginx', { skip: skipWithout('nginx', 'openssl', 'qemu-img') }, () => {
     assert.match(await place.varve('check', `${plain}/disk.qcow2`), /nothing is wrong/);
     assert.match(await place.fails(3, 'map', `${plain}/nothing.raw`), /answers 404, there is no such file/);
     assert.match(await place.fails(7, 'export', 'web', `${plain}/disk.raw`, '--force'), /only read/);
+  });
+
+  test('is read by a server of NBD, and copied by its client', async (t) => {
+    const place = new Workplace(t);
+    const { plain } = await startNginx(t, place.directory);
+    const content = new Uint8Array(2 ** 22);
+    content.set(pattern(1_000_000, 3), 12_345);
+    await writeFile(join(place.directory, 'disk.raw'), content);
+    const copy = `${join(projectDirectory, 'varve')} copy "$uri" ./copy.raw --verify`;
+    const { status, stderr } = await place.run(['serve', `${plain}/disk.raw`, '--run', copy]);
+    assert.deepEqual([status, stderr], [0, '']);
+    assertEqualBytes(await readFile(join(place.directory, 'copy.raw')), content, 'the copy');
+    const again = `${join(projectDirectory, 'varve')} copy ${plain}/disk.raw "$uri" --verify`;
+    await writeFile(join(place.directory, 'target.raw'), new Uint8Array(content.length).fill(1));
+    const second = await place.run(['serve', './target.raw', '--format', 'raw', '--run', again]);
+    assert.deepEqual([second.status, second.stderr], [0, '']);
+    assertEqualBytes(await readFile(join(place.directory, 'target.raw')), content, 'the second copy');
   });
 
   test('is trusted where its certificate is, and leads nobody away from TLS', async (t) => {
