@@ -69,6 +69,34 @@ describe('varve attach', { skip: attachSkip }, () => {
     await place.varve('detach', file);
   });
 
+  test('images are written to, and snapshots of them taken meanwhile', async (t) => {
+    const place = new AttachPlace(t);
+    await place.work.addImage('web', { fill: 7, size: 16 * 2 ** 20 });
+    const loop = await place.varve('attach', 'web');
+    await place.program('mke2fs', '-q', '-F', '-t', 'ext4', loop);
+    await place.varve('mount', 'web', place.path('mnt'));
+    for (const number of [2, 3]) {
+      fs.writeFileSync(join(place.path('mnt'), 'number'), String(number));
+      await place.program('sync', '-f', place.path('mnt'));
+      await place.varve('snapshot', 'web', '-m', `Number ${number}`);
+    }
+    assert.match(await place.work.fails(6, 'discard', 'web'), /web/);
+    assert.match(await place.work.fails(6, 'attach', 'web'), /web/);
+    await place.varve('unmount', place.path('mnt'));
+    await place.varve('detach', loop);
+    for (const number of [2, 3]) {
+      await place.varve('mount', `web@${number}`, place.path('mnt'), '--ephemeral');
+      assert.equal(fs.readFileSync(join(place.path('mnt'), 'number'), 'utf8'), String(number));
+      await place.varve('unmount', place.path('mnt'));
+    }
+    await place.varve('attach', 'web', '--file');
+    const [{ holder }] = (await place.attached()) as [ListedAttachment];
+    process.kill(holder, 'SIGKILL');
+    while (fs.existsSync(`/proc/${holder}/fd/0`)) await setTimeout(5);
+    assert.match((await place.work.run(['attach', 'web', '--file'])).stderr, /what held web died/);
+    await place.varve('detach', 'web');
+  });
+
   test('what cannot be attached leaves nothing behind', async (t) => {
     const place = new AttachPlace(t);
     assert.match(await place.work.fails(3, 'attach', './missing.raw'), /missing\.raw: no such file/);

@@ -10,8 +10,10 @@ import { diskArgument } from '../../image/disk-argument.ts';
 import { type OpenWritableDiskOptions, openWritableDisk } from '../../image/file-disk.ts';
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { parseFilters } from '../../image/filters/parse-filters.ts';
-import { type OpenDiskOptions, openDisk } from '../../image/open-disk.ts';
+import { type OpenDiskOptions, openDisk, withFileHint } from '../../image/open-disk.ts';
 import { openStore, type Store } from '../../store/store.ts';
+import { ControlServer } from '../control/control-server.ts';
+import { HeldImage } from '../control/held-image.ts';
 import type { AttachAccess } from './attachment.ts';
 
 /** Which disk is attached, and how it is opened: what goes to another process, so that it is plain data. */
@@ -35,13 +37,13 @@ export interface AttachedDiskRequest {
 /** An open disk that is to be attached. Disposing of it closes it, and does not flush. */
 export interface AttachedDisk extends AsyncDisposable {
   readonly device: BlockDevice;
-  /** What came of it: an image of the store is only read unless it is ephemeral. */
+  /** What came of it: a snapshot is only read unless it is ephemeral. */
   readonly access: AttachAccess;
 }
 
 /**
- * Opens a disk to be attached: a file in place, a snapshot to be read; with `ephemeral`, both beneath an overlay that is gone
- * when the disk is closed.
+ * Opens a disk to be attached: a file in place, an image through its overlay, a snapshot to be read; with `ephemeral`, any of
+ * them beneath an overlay that is gone when the disk is closed.
  *
  * @throws VarveError as `openDisk` and `openWritableDisk` do
  */
@@ -57,7 +59,24 @@ export async function openAttachedDisk(request: AttachedDiskRequest): Promise<At
   if (isInPlace && argument.kind === 'address') {
     return attached(await openWritableAddressDisk(argument.address, options), 'writable', request.disk);
   }
+  // A snapshot such as web@3 stays what it is, and through a filter an image is only read.
+  const isImage = argument.kind === 'snapshot' && !argument.reference.includes('@') && filters === undefined;
+  if (isInPlace && isImage) return await openHeldImage(request, argument.reference);
   return await openBelow(request, options);
+}
+
+/** Through its overlay, with a socket by which others take snapshots of it meanwhile. */
+async function openHeldImage({ disk, storePath }: AttachedDiskRequest, name: string): Promise<AttachedDisk> {
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(await openStore(storePath));
+  const control = stack.use(await ControlServer.listen());
+  const held = stack.use(
+    await HeldImage.open(store, name, control, { purpose: `attach ${name}` }).catch((error) => {
+      throw withFileHint(disk, error);
+    }),
+  );
+  stack.use(held.connect());
+  return kept(stack.move(), held.device, 'writable');
 }
 
 async function openBelow(
