@@ -13,6 +13,7 @@ import { OverlayThread } from '../store/overlay/overlay-thread.ts';
 import { removeLayerFiles } from '../store/overlay/remove-layers.ts';
 import type { Store } from '../store/store.ts';
 import type { ChangedRange } from './diff-snapshots.ts';
+import { dropEmptyLayers } from './drop-empty-layers.ts';
 import { type OverlayStatus, statusOfStack, uncommittedRanges } from './overlay-status.ts';
 import { completeNote, type SnapshotDetails } from './snapshot-details.ts';
 
@@ -51,6 +52,7 @@ export async function openImageForWriting(
   const who = { image: image.id, owner };
   const lease = takeWriteLease(store, { ...who, purpose, socket });
   try {
+    await dropEmptyLayers(store, who);
     const before = store.overlays.stack(who.image, who.owner);
     const top = before.at(-1);
     const layers = top === undefined || top.pending !== undefined ? [...before, pushLayer(store, who)] : before;
@@ -61,7 +63,7 @@ export async function openImageForWriting(
   }
 }
 
-/** An image that is open for writing. Disposing keeps what was flushed; uncommitted changes stay for the next time. */
+/** An image that is open for writing. Disposing flushes, and leaves uncommitted changes for the next who opens it. */
 export class LiveImage implements AsyncDisposable {
   /** The image's name when it was opened. */
   readonly name: string;
@@ -76,6 +78,8 @@ export class LiveImage implements AsyncDisposable {
   #storing: Promise<void> | undefined;
   /** Those that were taken here and are not stored yet, by number. */
   readonly #taken = new Map<number, PromiseWithResolvers<Snapshot>>();
+  /** A layer that the catalog has on top already, and that nothing is written to yet. */
+  #spare: Promise<string> | undefined;
   #disposing: Promise<void> | undefined;
 
   /** Use `openImageForWriting`. */
@@ -90,9 +94,24 @@ export class LiveImage implements AsyncDisposable {
     if (this.#layers().some(({ pending }) => pending !== undefined)) this.#startStoring();
   }
 
-  /** Gets ready for snapshots, so that the first is as quick as the others. */
+  /** Gets ready for a snapshot, so that it is quick: the layer that will be on top is made. */
   prepare(): void {
-    this.#thread.start();
+    if (this.#spare !== undefined) return;
+    this.#spare = this.#pushLayer();
+    this.#spare.catch(() => {
+      // Whoever wants a snapshot tries again, and hears of it.
+      this.#spare = undefined;
+    });
+  }
+
+  /** Before all layers that make no snapshot are dropped, that one among them. */
+  async #forgetSpare(): Promise<void> {
+    await this.#spare?.catch(() => {});
+    this.#spare = undefined;
+  }
+
+  async #pushLayer(): Promise<string> {
+    return (await this.#thread.ask({ kind: 'push' })).id;
   }
 
   /**
@@ -104,9 +123,10 @@ export class LiveImage implements AsyncDisposable {
     using _lock = await this.#lock.lock();
     const tag = details.tag === undefined ? undefined : tagName(details.tag);
     const below = this.#stack.uppermost;
-    // Above an empty layer all is as it was, whatever fails from here on.
-    const layer = await this.#thread.ask({ kind: 'push' });
-    await this.#stack.push(layer.id);
+    // An empty layer above changes nothing, whatever fails from here on.
+    const spare = await (this.#spare ?? this.#pushLayer());
+    this.#spare = undefined;
+    await this.#stack.push(spare);
     const note = { ...completeNote(details, ''), ...(tag === undefined ? {} : { tag }) };
     await below.flush();
     const pending = await this.#thread.ask({ kind: 'mark', layerId: below.id, note });
@@ -115,6 +135,7 @@ export class LiveImage implements AsyncDisposable {
     stored.promise.catch(() => {});
     this.#taken.set(pending.number, stored);
     this.#startStoring();
+    this.prepare();
     return { ...pending, image: this.name, size: this.#stack.size, stored: stored.promise };
   }
 
@@ -128,6 +149,7 @@ export class LiveImage implements AsyncDisposable {
     using _lock = await this.#lock.lock();
     // Until then the catalog and the open files may be about different layers.
     await this.settled().catch(() => {});
+    await this.#forgetSpare();
     const dropped = dropUncommitted(this.#store, this.#who);
     const kept = this.#layers().length;
     await this.#stack.cut(kept, pushLayer(this.#store, this.#who).id);
@@ -145,6 +167,7 @@ export class LiveImage implements AsyncDisposable {
     }
     using _lock = await this.#lock.lock();
     await this.settled();
+    await this.#forgetSpare();
     const note = completeNote(details, `Restored from ${parent.image}@${parent.number}`);
     const snapshot = this.#store.edit.addSnapshotInstead(this.#image().name, {
       ...{ ...note, parent, content: sameContentAs(parent) },
@@ -171,22 +194,17 @@ export class LiveImage implements AsyncDisposable {
   async #dispose(): Promise<void> {
     using _lock = await this.#lock.lock();
     await this.settled().catch(() => {});
-    await this.#thread[Symbol.asyncDispose]();
-    const isEmpty = this.#stack.uppermost.states.isEmpty;
-    await this.#stack[Symbol.asyncDispose]();
     try {
-      if (isEmpty) this.#dropEmpty();
+      await using stack = new AsyncDisposableStack();
+      stack.use(this.#stack);
+      stack.use(this.#thread);
+      await this.#stack.flush();
+      await stack.disposeAsync();
+      // They would be in the way of imports.
+      await dropEmptyLayers(this.#store, this.#who);
     } finally {
       this.#store.leases.release(this.#lease);
     }
-  }
-
-  /** An overlay in which there is nothing would be in the way of imports. */
-  #dropEmpty(): void {
-    const top = this.#layers().at(-1);
-    if (top === undefined || top.pending !== undefined) return;
-    this.#store.catalog.write(() => this.#store.overlays.delete(top.id));
-    removeLayerFiles(this.#store, [top]);
   }
 
   #startStoring(): void {

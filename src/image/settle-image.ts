@@ -2,11 +2,10 @@ import { setTimeout } from 'node:timers/promises';
 import { parseReference } from '../store/image-name.ts';
 import type { Image } from '../store/image-table.ts';
 import { takeWriteLease } from '../store/overlay/edit-overlays.ts';
-import { openOverlay } from '../store/overlay/overlay-files.ts';
-import { removeLayerFiles } from '../store/overlay/remove-layers.ts';
 import { storePending } from '../store/overlay/store-pending.ts';
 import type { Store } from '../store/store.ts';
 import { throwIfAborted } from '../store/throw-if-aborted.ts';
+import { dropEmptyLayers } from './drop-empty-layers.ts';
 
 /** How long one waits. */
 export interface SettleOptions {
@@ -38,21 +37,8 @@ async function settleAlone(store: Store, image: Image, options: SettleOptions): 
   const lease = takeWriteLease(store, { ...who, purpose: `store snapshots of ${image.name}` });
   try {
     while ((await storePending(store, who, options)) !== undefined);
-    await dropEmptyLayers(store, image);
+    await dropEmptyLayers(store, who);
   } finally {
     store.leases.release(lease);
   }
-}
-
-/** Forgets the layers of an image that nobody has open, if all of them are empty. */
-async function dropEmptyLayers(store: Store, image: Image): Promise<void> {
-  const layers = store.overlays.stack(image.id);
-  for (const { id } of layers) {
-    await using layer = await openOverlay(store.path, id, { readOnly: true });
-    if (!layer.states.isEmpty) return;
-  }
-  store.catalog.write(() => {
-    for (const { id } of layers) store.overlays.delete(id);
-  });
-  removeLayerFiles(store, layers);
 }

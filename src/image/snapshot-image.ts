@@ -1,7 +1,7 @@
 import { VarveError } from '../base/varve-error.ts';
 import { tagName } from '../store/image-name.ts';
 import { type Image, referenceOf, type Snapshot } from '../store/image-table.ts';
-import { markPending, takeWriteLease } from '../store/overlay/edit-overlays.ts';
+import { markPending, recordLayer, takeWriteLease } from '../store/overlay/edit-overlays.ts';
 import { openOverlay } from '../store/overlay/overlay-files.ts';
 import { storePending } from '../store/overlay/store-pending.ts';
 import type { Store } from '../store/store.ts';
@@ -43,6 +43,7 @@ async function commitChanges(store: Store, image: Image, options: SnapshotImageO
       await using layer = await openOverlay(store.path, top.id);
       await layer.flush();
       markPending(store, top.id, { ...completeNote(options, ''), ...(options.tag && { tag: options.tag }) });
+      recordLayer(store, top.id);
     }
     for (let last: Snapshot | undefined; ; ) {
       const stored = await storePending(store, who, { signal: options.signal });

@@ -65,7 +65,8 @@ export function pushLayer(parts: StoreParts, { image, owner }: StackOwner, base?
 
 /**
  * Makes a snapshot of all up to a layer, which nobody writes to any more and whose changes are durable: from here on it
- * is made, has its number, and only remains to be stored.
+ * is made, has its number, and only remains to be stored. One sync of the disk: somebody waits. The layer's record is
+ * written by `recordLayer` afterwards.
  * @throws EXISTS for a tag that is taken, CONFLICT when the layer is gone or makes a snapshot already
  */
 export function markPending(
@@ -81,9 +82,16 @@ export function markPending(
     const { message, author, time, tag } = note;
     if (tag !== undefined) refuseTakenTag(parts, layer, tag);
     const pending = { number: takeNumber(parts, layer.image), message, author, time, tag };
-    writeRecord(parts, { ...layer, pending });
     parts.overlays.setPending(layerId, pending);
     return pending;
+  });
+}
+
+/** Writes down what the catalog says of a layer by now, if it is still there. */
+export function recordLayer(parts: StoreParts, layerId: string): void {
+  parts.catalog.write(() => {
+    const layer = parts.overlays.find(layerId);
+    if (layer !== undefined) writeRecord(parts, layer);
   });
 }
 

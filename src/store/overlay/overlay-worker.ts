@@ -3,7 +3,7 @@ import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
 import type { SnapshotNote } from '../append-snapshot.ts';
 import type { Snapshot } from '../image-table.ts';
 import { openStore, type Store } from '../store.ts';
-import { markPending, pushLayer, type StackOwner } from './edit-overlays.ts';
+import { markPending, pushLayer, recordLayer, type StackOwner } from './edit-overlays.ts';
 import type { Layer, PendingNote } from './overlay-table.ts';
 import { storePending } from './store-pending.ts';
 
@@ -67,7 +67,11 @@ async function answer(store: Store, stack: StackOwner, { id, request }: Numbered
 async function work(port: NonNullable<typeof parentPort>, { storePath, image, owner }: OverlayWork): Promise<void> {
   const store = await openStore(storePath);
   port.on('message', async (message: NumberedRequest | 'end') => {
-    if (message !== 'end') return port.postMessage(await answer(store, { image, owner }, message));
+    if (message !== 'end') {
+      port.postMessage(await answer(store, { image, owner }, message));
+      if (message.request.kind === 'mark') recordLayer(store, message.request.layerId);
+      return;
+    }
     await store[Symbol.asyncDispose]();
     port.close();
   });
