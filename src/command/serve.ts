@@ -47,7 +47,7 @@ export const serveCommand: CommandModule<string[], Options> = {
   completes: ['disk'],
   configure: (command: Command) =>
     addServingLimits(addAccessOptions(command))
-      .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb')
+      .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
       .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
       .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
       .option('--stdio', 'serve one client on standard input and output, and end with it')

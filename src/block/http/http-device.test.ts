@@ -122,6 +122,21 @@ test('redirects without end, and to what is not HTTP, are errors', async () => {
   }
 });
 
+test('a proxy that the environment names is asked', async (t) => {
+  const places: (string | undefined)[] = [];
+  const instead: RangeServerOptions['instead'] = ({ request }) => places.push(request.url) < 0;
+  await using proxy = await serveRanges({ content: () => before, instead });
+  const was = process.env.HTTP_PROXY;
+  process.env.HTTP_PROXY = new URL(proxy.url).origin;
+  t.after(() => {
+    if (was === undefined) delete process.env.HTTP_PROXY;
+    else process.env.HTTP_PROXY = was;
+  });
+  await using device = await open('http://disks.invalid/disk.raw');
+  assertEqualBytes(await contentOf(device), before, 'content');
+  assert.deepEqual(new Set(places), new Set(['http://disks.invalid/disk.raw']));
+});
+
 test('what fails for a moment is asked for again, and what goes on failing is an error', async () => {
   let failures = 4;
   const instead: RangeServerOptions['instead'] = ({ index, offset, length, response }) => {
