@@ -57,6 +57,29 @@ describe('images that qemu-img converts', { skip }, () => {
     }
   });
 
+  test('a file whose last cluster is cut short, or missing, reads as in QEMU; one that lacks more is CORRUPT', async () => {
+    await using directory = await imageDirectory();
+    const path = directory.path('image.qcow2');
+    await qemuImg('create', '-q', '-f', 'qcow2', path, '1M');
+    await qemuIo(path, 'write -P 1 0 256k');
+    const image = await readFile(path);
+    const end = 5 * 65536 + 4 * 65536;
+    assert.equal(image.length, end, 'four clusters of data come last');
+    for (const length of [end - 512, end - 30_000, end - 65_535, end - 65_536]) {
+      await writeFile(path, image.subarray(0, length));
+      await assertReadsLikeQemu(path);
+      await using disk = await openPath(path);
+      assert.deepEqual(await ourMap(disk), await qemuMap(path), `map of ${length} bytes`);
+    }
+    await writeFile(path, image.subarray(0, end - 65_537));
+    await using disk = await openPath(path);
+    await disk.read(new Uint8Array(131_072), 0);
+    await assert.rejects(async () => disk.read(new Uint8Array(65_536), 196_608), {
+      code: 'CORRUPT',
+      message: /cluster of disk byte 196608, .* lies past its end/,
+    });
+  });
+
   for (const mode of ['off', 'metadata', 'falloc', 'full']) {
     test(`preallocation ${mode}`, async () => {
       await using directory = await imageDirectory();

@@ -12,13 +12,13 @@ export interface ClusterData {
   write(source: Uint8Array, hostOffset: number, guestOffset: number): MaybePromise<void>;
 }
 
-/** Clusters in the image's own file. */
+/** Clusters in the image's own file, whose last one may be cut short: the file reads as zeros past its end. */
 export function ownData(file: BlockDevice): ClusterData {
   return {
     file,
     isExternal: false,
     isPlain: true,
-    read: (target, hostOffset) => file.read(target, hostOffset),
+    read: (target, hostOffset) => readOrZeros(file, target, hostOffset),
     write: (source, hostOffset) => file.write(source, hostOffset),
   };
 }
@@ -29,12 +29,15 @@ export function externalData(file: BlockDevice): ClusterData {
     file,
     isExternal: true,
     isPlain: true,
-    read(target, hostOffset) {
-      const available = Math.min(target.length, file.size - hostOffset);
-      if (available >= target.length) return file.read(target, hostOffset);
-      target.fill(0, Math.max(0, available));
-      return available > 0 ? file.read(target.subarray(0, available), hostOffset) : undefined;
-    },
+    read: (target, hostOffset) => readOrZeros(file, target, hostOffset),
     write: (source, hostOffset) => file.write(source, hostOffset),
   };
+}
+
+/** Fills `target` from byte `offset` of a file, with zeros past its end. */
+function readOrZeros(file: BlockDevice, target: Uint8Array, offset: number): MaybePromise<void> {
+  const available = Math.min(target.length, file.size - offset);
+  if (available >= target.length) return file.read(target, offset);
+  target.fill(0, Math.max(0, available));
+  return available > 0 ? file.read(target.subarray(0, available), offset) : undefined;
 }

@@ -1,4 +1,5 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { alignDown } from '../../bytes/align.ts';
 import { hasFeature, l2Coverage } from './check-header.ts';
 import {
   type ClusterKind,
@@ -74,7 +75,7 @@ export class ClusterMap {
   /**
    * The run that starts at guest byte `offset`, at most `length` bytes and at most up to where the next L2 table
    * begins. `contiguous` ends a run of `data` where it stops being in one piece in the file, and makes sure that all
-   * of it is inside the file.
+   * of it is inside the file, but for the end of its last cluster.
    *
    * @throws VarveError `CORRUPT`
    */
@@ -189,8 +190,12 @@ export class ClusterMap {
     return this.#extended ? Math.floor(unit / subclusterCount) * 16 : unit * 8;
   }
 
+  /** The last cluster may be cut short, or not be there yet. More that is missing was there, and the file is cut off. */
   #checkInFile(offset: number, hostOffset: number, length: number): void {
-    if (hostOffset + length > this.#file.size && !this.#isDataExternal) throw this.#outsideFile(offset, hostOffset);
+    const end = hostOffset + length;
+    if (end <= this.#file.size || this.#isDataExternal) return;
+    if (end > alignDown(this.#file.size, this.clusterSize) + this.clusterSize)
+      throw this.#outsideFile(offset, hostOffset);
   }
 
   #outsideFile(offset: number, hostOffset: number): Error {

@@ -11,7 +11,7 @@ const knownDifferences: readonly KnownDifference[] = [
   {
     aspect: 'content',
     detail: /^CORRUPT, .* the cluster of disk byte \d+, .* lies past its end/,
-    reason: 'what an image has past the end of its file is zeros to QEMU; here the file counts as cut off',
+    reason: 'clusters that begin past the end of the file are zeros to QEMU; here the file counts as cut off',
   },
   {
     aspect: 'open',
