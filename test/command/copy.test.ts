@@ -110,6 +110,16 @@ describe('nbdkit', { skip: skipWithout('nbdkit') }, () => {
     assert.deepEqual(fs.readdirSync(place.directory), []);
   });
 
+  test('a server that ends with its last client ends with the copy', async (t) => {
+    const place = new Workplace(t);
+    const content = someDisk(place, 'source.raw');
+    const server = new Server(t, place, 'source', 'rdelay=1ms', '--filter=exitlast');
+    await server.start();
+    await place.varve('copy', server.uri, './new.raw');
+    await server.ended();
+    assert.ok(fs.readFileSync(join(place.directory, 'new.raw')).equals(content));
+  });
+
   test('killed and started again in the middle, source and target, and the copy is whole', async (t) => {
     const place = new Workplace(t);
     const content = someDisk(place, 'source.raw', 64 * 2 ** 20);
@@ -163,11 +173,11 @@ class Server {
   readonly #command: string[];
   #child: ChildProcess | undefined;
 
-  constructor(t: TestContext, place: Workplace, name: string, delay: string) {
+  constructor(t: TestContext, place: Workplace, name: string, delay: string, ...filters: string[]) {
     this.#socket = join(place.directory, `${name}.sock`);
     this.uri = `nbd+unix:///?socket=${this.#socket}`;
     const file = join(place.directory, `${name}.raw`);
-    this.#command = ['-f', '-U', this.#socket, '--filter=delay', 'file', file, delay];
+    this.#command = ['-f', '-U', this.#socket, ...filters, '--filter=delay', 'file', file, delay];
     t.after(() => this.kill());
   }
 
@@ -175,6 +185,11 @@ class Server {
     fs.rmSync(this.#socket, { force: true });
     this.#child = spawn('nbdkit', this.#command, { stdio: 'ignore' });
     while (!fs.existsSync(this.#socket)) await sleep(10);
+  }
+
+  /** Waits until it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.#child?.exitCode === null) await once(this.#child, 'exit');
   }
 
   async kill(): Promise<void> {
