@@ -230,6 +230,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./unmount.ts')).unmountCommand,
   },
   {
+    name: 'block',
+    elsewhere: ['blkdiscard'],
+    group: attaching,
+    summary: 'discard or zero ranges of a block device, and show what it can do',
+    load: async () => (await import('./block.ts')).blockCommand,
+  },
+  {
     name: 'status',
     group: keeping,
     summary: 'tell what the store holds and takes, and who is at work in it',

@@ -7,11 +7,13 @@ import { errnoError, libc } from './libc.ts';
  *   BLKSSZGET     _IO(0x12, 104)             int: logical sector size in bytes
  *   BLKGETSIZE64  _IOR(0x12, 114, size_t)    uint64: size in bytes
  *   BLKDISCARD    _IO(0x12, 119)             uint64[2]: offset, length, in bytes
+ *   BLKSECDISCARD _IO(0x12, 125)             uint64[2]: offset, length, in bytes
  *   BLKZEROOUT    _IO(0x12, 127)             uint64[2]: offset, length, in bytes
  */
 const BLKSSZGET = 0x1268;
 const BLKGETSIZE64 = 0x8008_1272;
 const BLKDISCARD = 0x1277;
+const BLKSECDISCARD = 0x127d;
 const BLKZEROOUT = 0x127f;
 
 /**
@@ -40,6 +42,11 @@ export function blockDeviceSectorSize(fd: number, path = `file ${fd}`): number {
  */
 export function discardBlocks(fd: number, offset: number, length: number, path = `file ${fd}`): boolean {
   return changeRange(fd, BLKDISCARD, offset, length, `discard a range of ${path}`);
+}
+
+/** As `discardBlocks`, and the content cannot be had again, not even by who takes the device apart. Few devices can. */
+export function secureDiscardBlocks(fd: number, offset: number, length: number, path = `file ${fd}`): boolean {
+  return changeRange(fd, BLKSECDISCARD, offset, length, `discard a range of ${path} securely`);
 }
 
 /** Makes a range of a host block device zeros, as quickly as the device can. Otherwise as `discardBlocks`. */
