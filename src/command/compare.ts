@@ -36,7 +36,7 @@ export const compareCommand: CommandModule<[string, string], Options> = {
     if (rest.length > 0) throw new VarveError('INVALID', '--format takes one name, or two with a comma between');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    const access = { ...accessOptions(options), store: store.open, signal };
+    const access = { ...(await accessOptions(options)), store: store.open, signal };
     await using a = await openDisk(argumentA, { ...access, format: formatA });
     await using b = await openDisk(argumentB, { ...access, format: formatB });
     const result = await compareDisks(a, b, { strict, signal });

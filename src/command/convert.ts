@@ -59,7 +59,12 @@ export const convertCommand: CommandModule<[string, string | undefined], Options
     if (room !== undefined) throw new VarveError('INVALID', '--room is of no use without --in-place');
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    await using disk = await openDisk(source, { ...accessOptions(options), store: store.open, format: from, signal });
+    await using disk = await openDisk(source, {
+      ...(await accessOptions(options)),
+      store: store.open,
+      format: from,
+      signal,
+    });
     const result = await exportDisk(disk, target, { ...targetOptions(options), format: to, force, signal });
     context.show({ disk: disk.label, target, ...result }, () => {
       const { format, size } = result;

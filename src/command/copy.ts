@@ -58,7 +58,7 @@ export const copyCommand: CommandModule<[string, string], Options> = {
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { connections = defaultConnections, from, to, verify } = options;
-    const access = { ...accessOptions(options), store: store.open, signal };
+    const access = { ...(await accessOptions(options)), store: store.open, signal };
     await using disk = await openDisk(argument, { ...access, connections, format: from });
     const register = registerPath(context.storePath);
     const { allocated, destinationIsZero, extents, flush, requests, requestSize, sparse } = options;

@@ -38,7 +38,7 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
     if (argumentB === undefined) return await showUncommitted(context, argumentA, exitCode);
     const signal = await context.startWork();
     await using store = new LazyStore(context);
-    const access = { ...accessOptions(options), store: store.open, signal };
+    const access = { ...(await accessOptions(options)), store: store.open, signal };
     await using a = await openDisk(argumentA, access);
     await using b = await openDisk(argumentB, access);
     const ranges = await diffDisks(a, b, { signal });

@@ -41,7 +41,7 @@ export const exportCommand: CommandModule<[string, string], Options> = {
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     await using disk = await openDisk(argument, {
-      ...accessOptions(options),
+      ...(await accessOptions(options)),
       store: store.open,
       format: sourceFormat,
       signal,

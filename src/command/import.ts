@@ -60,7 +60,7 @@ export const importCommand: CommandModule<[string, string | undefined], Options>
     await using store = await context.openStore({ create: options.update !== true });
     const stream = source === '-' ? process.stdin : source;
     const { update, always, tag, format, live, reread } = options;
-    const how = { ...accessOptions(options), update, always, tag, format, live, reread };
+    const how = { ...(await accessOptions(options)), update, always, tag, format, live, reread };
     const result = await importDisk(store, stream, { ...how, ...details, name, signal });
     context.show({ ...snapshotJson(result.snapshot), unchanged: result.unchanged }, () => resultText(result));
   },

@@ -35,7 +35,7 @@ export const infoCommand: CommandModule<[string], Options> = {
       .option('--format <name>', 'read a disk file in this format, whatever its content looks like')
       .option('--chain', 'also tell of the files that it builds on, down to the last'),
   async run(context, [argument], { chain, filter, format }) {
-    const filters = readFilters(filter);
+    const filters = await readFilters(filter);
     if (filters !== undefined) {
       if (chain)
         throw new VarveError('INVALID', '--chain tells of files, and --filter of what is seen of a disk; give one');

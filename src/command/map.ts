@@ -32,7 +32,12 @@ export const mapCommand: CommandModule<[string], Options> = {
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { all = false, format } = options;
-    await using disk = await openDisk(argument, { ...accessOptions(options), store: store.open, format, signal });
+    await using disk = await openDisk(argument, {
+      ...(await accessOptions(options)),
+      store: store.open,
+      format,
+      signal,
+    });
     const runs = await Array.fromAsync(mapDisk(disk));
     context.show(
       () => runs.map(runJson),

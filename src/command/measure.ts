@@ -44,7 +44,7 @@ export const measureCommand: CommandModule<[string | undefined], Options> = {
     await using disk =
       argument === undefined
         ? undefined
-        : await openDisk(argument, { ...accessOptions(options), store: store.open, format: from, signal });
+        : await openDisk(argument, { ...(await accessOptions(options)), store: store.open, format: from, signal });
     const measure = await measureDisk(disk ?? options.size ?? 0, to, layout);
     context.show({ format: to, ...measure }, () =>
       formatFields([

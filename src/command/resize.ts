@@ -41,7 +41,7 @@ export const resizeCommand: CommandModule<[string, string], Options> = {
     await context.startWork();
     const { force, format, shrink } = options;
     const register = registerPath(context.storePath);
-    const access = { ...accessOptions(options), force, format, register };
+    const access = { ...(await accessOptions(options)), force, format, register };
     const resized = await resizeDisk(disk.path, sizeFor, { ...access, shrink });
     context.show({ disk: argument, ...resized }, () => {
       const { oldSize, size } = resized;

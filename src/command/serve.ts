@@ -72,7 +72,7 @@ export const serveCommand: CommandModule<string[], Options> = {
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
-    const opened = { ...options, ...accessOptions(options), blockSizes: options.blockSize, store: store.open };
+    const opened = { ...options, ...(await accessOptions(options)), blockSizes: options.blockSize, store: store.open };
     await using stack = new AsyncDisposableStack();
     let listening: Promise<ControlServer> | undefined;
     const control = (): Promise<ControlServer> => {

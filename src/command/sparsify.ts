@@ -80,7 +80,7 @@ async function sparsifyInPlace(
     return noHolesStatus;
   }
   const { force, format } = options;
-  const access = { ...accessOptions(options), force, format, register: registerPath(context.storePath) };
+  const access = { ...(await accessOptions(options)), force, format, register: registerPath(context.storePath) };
   const { stored, ...done } = await sparsifyFile(disk.path, { ...work, access });
   const sizes = stored && `It took ${formatSize(stored.before)}, and takes ${formatSize(stored.after)} now.`;
   show(context, { disk: argument, ...done, extra: { stored } }, sizes ?? '');
@@ -101,7 +101,7 @@ async function copySparse(
   const diskFilters = [unusedAsZeros({ ...workOf(context, options), signal })];
   const filters = { fileFilters: [], diskFilters, report: (text: string) => context.remark(text) };
   const { convert, force, format } = options;
-  const opening = { ...accessOptions(options), filters, format, store: store.open, signal };
+  const opening = { ...(await accessOptions(options)), filters, format, store: store.open, signal };
   await using disk = await openDisk(source, opening);
   const result = await exportDisk(disk, target, { ...targetOptions(options), format: convert, force, signal });
   context.show({ disk: disk.label, target, ...result }, () => `${disk.label} sparsified to ${target}`);

@@ -40,10 +40,14 @@ export function addContentOptions(command: Command): Command {
     .option('--internal <snapshot>', 'read the disk as it was when a snapshot inside the file was made');
 }
 
-/** The options in the library's terms. A passphrase is asked for on a terminal, when it is needed. */
-export function accessOptions(options: AccessOptions): OpenFileDiskOptions {
+/**
+ * The options in the library's terms. A passphrase is asked for on a terminal, when it is needed.
+ *
+ * @throws VarveError `INVALID` for a filter that cannot be
+ */
+export async function accessOptions(options: AccessOptions): Promise<OpenFileDiskOptions> {
   const { allow, filter, follow, forceShare, internal, keyFile, member } = options;
-  const filters = readFilters(filter);
+  const filters = await readFilters(filter);
   return {
     follow,
     allowed: allow,

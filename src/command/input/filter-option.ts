@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { FilterChain } from '../../image/filters/filter-chain.ts';
 import { filterNames } from '../../image/filters/filter-names.ts';
-import { parseFilters } from '../../image/filters/parse-filters.ts';
 import { printable } from '../../log/printable.ts';
 
 /** Declares `--filter`, which may be given several times. */
@@ -16,8 +15,10 @@ export function addFilterOption(command: Command): Command {
 }
 
 /** The filters in the library's terms. What they report goes to standard error. @throws VarveError `INVALID` */
-export function readFilters(specs: readonly string[] | undefined): FilterChain | undefined {
+export async function readFilters(specs: readonly string[] | undefined): Promise<FilterChain | undefined> {
   if (specs === undefined) return undefined;
+  // Loaded by whoever needs it: most disks are seen without filters.
+  const { parseFilters } = await import('../../image/filters/parse-filters.ts');
   const report = (text: string) => process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`);
   return parseFilters(specs, { report });
 }
