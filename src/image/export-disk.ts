@@ -15,6 +15,7 @@ import { diskUsers } from '../linux/disk-users.ts';
 import { freeSpace } from '../linux/free-space.ts';
 import { log } from '../log/log.ts';
 import { openAddressDevice } from './address-device.ts';
+import { copyDevice } from './copying/copy-device.ts';
 import { type DiskAddress, diskAddress } from './disk-address.ts';
 import { existsError, writeNewFile } from './new-file.ts';
 import type { Disk } from './open-disk.ts';
@@ -37,6 +38,9 @@ export interface ExportResult {
   /** The disk's size in bytes. */
   readonly size: number;
 }
+
+/** To an NBD server, where it lets several be. */
+const connections = 4;
 
 /** An export under way. */
 interface Job {
@@ -137,7 +141,7 @@ async function exportToBlockDevice(job: Job, path: string): Promise<void> {
 
 async function exportToAddress(job: Job, address: DiskAddress): Promise<void> {
   requireForce(job, address.label, 'the disk there');
-  await using device = await openAddressDevice(address, { writable: true });
+  await using device = await openAddressDevice(address, { writable: true, connections });
   await exportToDevice(job, device, address.label);
 }
 
@@ -154,8 +158,16 @@ async function exportToDevice(job: Job, device: BlockDevice, label: string): Pro
     const sizes = `it has ${formatSize(device.size)}, and the disk ${formatSize(size)}`;
     throw new VarveError('NO_SPACE', `cannot export ${disk.label} to ${label}: ${sizes}`);
   }
-  await writeImage(job, deviceTarget(device));
+  if (format.name === 'raw') await copyOver(job, device);
+  else await writeImage(job, deviceTarget(device));
   await device.flush();
+}
+
+/** With many requests at a time: the device may be far away. */
+async function copyOver({ disk, options: { signal } }: Job, device: BlockDevice): Promise<void> {
+  using progress = log.progress({ label: `exporting ${disk.label}`, totalBytes: disk.device.size });
+  const onProgress = (count: number) => progress.advance(count);
+  await readInOrder(disk, (inOrder) => copyDevice(inOrder, device, { signal, onProgress }));
 }
 
 /** A named pipe, or a character device such as /dev/null. */
