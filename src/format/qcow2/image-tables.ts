@@ -2,7 +2,7 @@ import { answerOf, type Steps } from '../../block/run-steps.ts';
 import { KeptBitmaps } from './bitmaps/kept-bitmaps.ts';
 import { ChangeLock } from './change-lock.ts';
 import type { ClusterData } from './cluster-data.ts';
-import { corruptImage } from './errors.ts';
+import { contradiction } from './errors.ts';
 import { autoclearFeature, compatibleFeature, incompatibleFeature } from './features.ts';
 import type { ImageFile } from './image-file.ts';
 import type { L1Table } from './l1-table.ts';
@@ -130,19 +130,33 @@ export class ImageTables {
    * @throws VarveError `CORRUPT`
    */
   refuseTables(hostOffset: number, length: number): void {
-    if (this.data.isExternal) return;
-    const { clusterSize, name } = this.image;
+    const found = this.tableIn(hostOffset, length);
+    if (found === undefined) return;
+    throw contradiction(
+      this.image.name,
+      `a cluster of the disk lies in its ${found}, and is not written; run a check, and repair it`,
+    );
+  }
+
+  /** Which of the image's own structures is in a range of the file, as far as they are known. */
+  tableIn(hostOffset: number, length: number): string | undefined {
+    if (this.data.isExternal) return undefined;
+    const { clusterSize } = this.image;
     const first = Math.floor(hostOffset / clusterSize);
     const count = Math.ceil((hostOffset + length) / clusterSize) - first;
     let found = this.refcounts.tableAt(first, count);
     for (let cluster = first; found === undefined && cluster < first + count; cluster += 1) {
       if (this.l2.has(cluster * clusterSize)) found = 'L2 table';
     }
-    if (found === undefined) return;
-    throw corruptImage(
-      name,
-      `a cluster of the disk lies in its ${found}, and is not written; run a check, and repair it`,
-    );
+    return found;
+  }
+
+  /** Says in the file that it is damaged, so that nobody writes to it before it is repaired. Version 2 cannot say so. */
+  *markCorrupt(): Steps {
+    const { file, header } = this.image;
+    if (header.version === 2 || (header.incompatibleFeatures & incompatibleFeature.corrupt) !== 0n) return;
+    yield* this.image.changeFields({ incompatibleFeatures: header.incompatibleFeatures | incompatibleFeature.corrupt });
+    yield file.flush();
   }
 
   /** Commits where more is waiting in memory than should be. */

@@ -3,6 +3,7 @@ import type { Steps } from '../../block/run-steps.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
+import { isContradiction } from './errors.ts';
 import type { ImageTables } from './image-tables.ts';
 import { resizeImage } from './resize-image.ts';
 
@@ -38,8 +39,7 @@ export class Qcow2Writer {
       const run = this.#map.lookupExclusive(offset, source.length);
       // What fails here fails once more below, where somebody hears of it.
       if (run instanceof Promise) run.catch(() => undefined);
-      else if (run?.length === source.length) {
-        this.#tables.refuseTables(run.hostOffset, run.length);
+      else if (run?.length === source.length && this.#tables.tableIn(run.hostOffset, run.length) === undefined) {
         return this.#tables.lock.track(this.#tables.data.write(source, run.hostOffset, offset));
       }
     }
@@ -83,7 +83,12 @@ export class Qcow2Writer {
 
   *#noting(work: Steps): Steps {
     this.#hasFailed = true;
-    yield* work;
+    try {
+      yield* work;
+    } catch (error) {
+      if (isContradiction(error)) yield* this.#tables.markCorrupt();
+      throw error;
+    }
     this.#hasFailed = false;
   }
 

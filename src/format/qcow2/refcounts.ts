@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { isResizable } from '../../block/block-device.ts';
 import type { Steps } from '../../block/run-steps.ts';
-import { corruptImage } from './errors.ts';
+import { contradiction } from './errors.ts';
 import type { ImageFile } from './image-file.ts';
 import { RefcountBlocks } from './refcount-blocks.ts';
 import { type RefcountCodec, refcountCodec } from './refcount-codec.ts';
@@ -289,7 +289,7 @@ export class Refcounts {
     const { clusterSize, file, name } = this.#image;
     const found = this.tableAt(first, count);
     if (found !== undefined) {
-      throw corruptImage(name, `its ${found} lies in clusters that are marked as free; run a check, and repair it`);
+      throw contradiction(name, `its ${found} lies in clusters that are marked as free; run a check, and repair it`);
     }
     if (!isResizable(file) && (first + count) * clusterSize > file.size) {
       throw new VarveError('NO_SPACE', `cannot write ${name}: it is full, and what it lies on cannot grow`);
@@ -299,7 +299,7 @@ export class Refcounts {
   #unused(cluster: number): VarveError {
     const { clusterSize, name } = this.#image;
     const where = `the cluster at byte ${cluster * clusterSize} is in use`;
-    return corruptImage(name, `${where}, and its refcount is 0; run a check, and repair it`);
+    return contradiction(name, `${where}, and its refcount is 0; run a check, and repair it`);
   }
 
   #tooMany(cluster: number): VarveError {
