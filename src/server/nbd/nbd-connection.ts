@@ -194,7 +194,7 @@ export class NbdConnection implements WireReceiver {
       : request.command === commands.WRITE;
     if (hasPayload) return this.#takePayload(request, available);
     input.take(this.#headerLength);
-    this.#start(request, undefined);
+    void this.#start(request, undefined);
     return true;
   }
 
@@ -239,7 +239,7 @@ export class NbdConnection implements WireReceiver {
     incoming.filled += length;
     if (incoming.filled < payload.length) return false;
     this.#incoming = undefined;
-    this.#start(request, payload);
+    void this.#start(request, payload);
     return true;
   }
 

@@ -59,7 +59,7 @@ export async function negotiateOnStream(
       return { result, entry: entry as ExportEntry, stream: current, received };
     }
     const answered = await answer(step.value);
-    if (step.value.kind === 'read' && answered === undefined) return 'the client went away';
+    if (current.destroyed || (step.value.kind === 'read' && answered === undefined)) return 'the client went away';
     step = negotiation.next(answered);
   }
 }

@@ -25,6 +25,7 @@ export class SocketWire implements Wire {
   /** The socket as it was. */
   readonly #former: net.Socket;
   #socket: net.Socket | undefined;
+  #receiver: WireReceiver | undefined;
 
   private constructor(fd: number, former: net.Socket, early: Uint8Array) {
     this.early = early;
@@ -62,8 +63,15 @@ export class SocketWire implements Wire {
     // A client that goes away in the middle of something is nothing to speak of.
     for (const event of ['end', 'close', 'error']) socket.on(event, () => receiver.ended());
     const { timeout } = this.#former;
-    if (timeout !== undefined) socket.setTimeout(timeout).on('timeout', () => this.#former.emit('timeout'));
+    if (timeout !== undefined) {
+      socket.setTimeout(timeout).on('timeout', () => {
+        this.#former.emit('timeout');
+        // Told again, where that was in the middle of a long request: what is sent past the stream is not seen here.
+        if (!socket.destroyed) socket.setTimeout(timeout);
+      });
+    }
     this.#socket = socket;
+    this.#receiver = receiver;
     socket.resume();
   }
 
@@ -88,7 +96,11 @@ export class SocketWire implements Wire {
   }
 
   send(bytes: Uint8Array, done: () => void): void {
-    this.#socket?.write(bytes, done);
+    this.#socket?.write(bytes, (error) => {
+      // Told at once: what waits would be done for nobody before the socket says that it is closed.
+      if (error != null) this.#receiver?.ended();
+      done();
+    });
   }
 
   end(): void {

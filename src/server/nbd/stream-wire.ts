@@ -47,7 +47,11 @@ export class StreamWire implements Wire {
   }
 
   send(bytes: Uint8Array, done: () => void): void {
-    this.#stream.write(bytes, done);
+    this.#stream.write(bytes, (error) => {
+      // Told at once: what waits would be done for nobody before the stream says that it is closed.
+      if (error != null) this.#receiver?.ended();
+      done();
+    });
   }
 
   end(): void {
