@@ -44,11 +44,18 @@ async function openExt4(device: BlockDevice, { name }: OpenFileSystemOptions): P
   const superblock = await readSuperblock(device, name);
   const isClean = (superblock.state & (stateUnmounted | stateErrors)) === stateUnmounted;
   if ((superblock.incompat & incompat.recover) === 0) {
-    return new Ext4FileSystem(new Ext4Volume(device, superblock, name), identityOf(superblock), isClean);
+    return await openVolume(new Ext4Volume(device, superblock, name), isClean);
   }
   const replayed = await withJournal(device, superblock, name);
   const current = await readSuperblock(replayed, name);
-  return new Ext4FileSystem(new Ext4Volume(replayed, current, name), identityOf(current), false);
+  return await openVolume(new Ext4Volume(replayed, current, name), false);
+}
+
+async function openVolume(volume: Ext4Volume, isClean: boolean): Promise<FileSystem> {
+  const fileSystem = new Ext4FileSystem(volume, identityOf(volume.superblock), isClean);
+  const { kind } = await fileSystem.stat(fileSystem.root);
+  if (kind === 'directory') return fileSystem;
+  throw volume.corrupt(`its root, inode ${fileSystem.root}, is a ${kind}`);
 }
 
 async function readSuperblock(device: BlockDevice, name: string): Promise<Superblock> {

@@ -116,9 +116,9 @@ function decodeEntries(volume: Ext4Volume, inode: Inode, { entries, values }: Ar
     const end = offset + entryHeaderLength + nameLength;
     if (end > entries.length) throw corrupt('has a name that ends past the end');
     const prefix = prefixes[entries[offset + 1]!];
-    if (prefix === undefined) throw corrupt(`has a name of unknown kind ${entries[offset + 1]}`);
-    const name = prefix + new TextDecoder().decode(entries.subarray(offset + entryHeaderLength, end));
-    found.push({ name, value: storedValue(volume, view, offset, values, corrupt) });
+    const name = `${prefix}${new TextDecoder().decode(entries.subarray(offset + entryHeaderLength, end))}`;
+    // Those of other kinds are the kernel's own: how a file is encrypted, or verified.
+    if (prefix !== undefined) found.push({ name, value: storedValue(volume, view, offset, values, corrupt) });
     offset = end + ((4 - (nameLength % 4)) % 4);
   }
   return found;

@@ -1,6 +1,6 @@
 import type { DeviceRange } from '../file-system.ts';
 import { asStored, chained } from './checksum.ts';
-import { hasSuperblock } from './group-descriptors.ts';
+import { hasSuperblock, superblockBlock } from './group-descriptors.ts';
 import type { Ext4Volume } from './volume.ts';
 
 /** A run of blocks: the first, and the one after the last. */
@@ -94,7 +94,8 @@ async function usedByLayout(volume: Ext4Volume, group: number): Promise<Blocks[]
   const { superblock } = volume;
   const { blockSize, inodesPerGroup, inodeSize, blocksPerGroup, firstDataBlock, groupCount } = superblock;
   const start = firstDataBlock + group * blocksPerGroup;
-  const used: Blocks[] = [{ start, end: start + tableBlocksIn(volume, group) }];
+  const before = group === 0 ? superblockBlock(superblock) - firstDataBlock : 0;
+  const used: Blocks[] = [{ start, end: start + before + tableBlocksIn(volume, group) }];
   const tableLength = Math.ceil((inodesPerGroup * inodeSize) / blockSize);
   // Flexible groups keep the tables of several groups in one: look at the neighbours' too, as far as they may be away.
   const flexible = 1 << 10;

@@ -17,7 +17,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { DevicePages } from '../../block/device-pages.ts';
 import { asStored, chained } from './checksum.ts';
-import { roCompat, type Superblock } from './superblock.ts';
+import { roCompat, type Superblock, superblockOffset } from './superblock.ts';
 
 const blockBitmapUninitialised = 2;
 
@@ -63,7 +63,7 @@ export class GroupDescriptors {
   /** The block in which part `part` of the descriptors is. */
   #blockOf(part: number, perBlock: number): number {
     const { firstDataBlock, firstMetaGroup, blocksPerGroup } = this.#superblock;
-    if (part < firstMetaGroup) return firstDataBlock + 1 + part;
+    if (part < firstMetaGroup) return superblockBlock(this.#superblock) + 1 + part;
     const group = part * perBlock;
     return firstDataBlock + group * blocksPerGroup + (hasSuperblock(this.#superblock, group) ? 1 : 0);
   }
@@ -90,6 +90,11 @@ export class GroupDescriptors {
     if ((asStored(sum) & 0xffff) === view.getUint16(30, true)) return;
     throw new VarveError('CORRUPT', `cannot read ${this.#name}: block group ${group} does not fit its checksum`);
   }
+}
+
+/** The block that the superblock is in: the first data block, but for clusters of blocks of 1 KiB, which begin at block 0. */
+export function superblockBlock({ blockSize, firstDataBlock }: Superblock): number {
+  return Math.max(firstDataBlock, Math.floor(superblockOffset / blockSize));
 }
 
 /** Whether a group begins with a copy of the superblock. Source: blockgroup.rst, "Flexible block groups" and before. */
