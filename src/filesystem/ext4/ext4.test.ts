@@ -36,7 +36,7 @@ testFileSystem(
 );
 testFileSystem(
   'ext4 with clusters',
-  () => ext4Sample(64 << 20, ['-t', 'ext4', '-b', '4096', '-O', 'bigalloc', '-C', '16384']),
+  () => ext4Sample(64 << 20, ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '16384']),
   skip,
 );
 testFileSystem(
