@@ -237,6 +237,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./block.ts')).blockCommand,
   },
   {
+    name: 'ok',
+    group: working,
+    summary: 'run a command that can be told that it is enough, and tell it',
+    load: async () => (await import('./ok.ts')).okCommand,
+  },
+  {
     name: 'status',
     group: keeping,
     summary: 'tell what the store holds and takes, and who is at work in it',

@@ -26,6 +26,7 @@ interface Libc {
   /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
   recvmsg(fd: number, message: MessageHeader, flags: number): number;
   prctl(option: number, a: bigint, b: bigint, c: bigint, d: bigint): number;
+  waitpid(pid: number, status: bigint, options: number): number;
   /** The number of the last failure; ask before anything else is called. */
   errno(): number;
 }
@@ -99,6 +100,7 @@ function load(): Libc {
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int option, void *value, uint32_t length)',
     ) as Libc['setsockopt'],
+    waitpid: library.func('int waitpid(int pid, void *status, int options)') as Libc['waitpid'],
     errno: () => koffi.errno(),
   };
 }

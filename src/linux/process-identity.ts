@@ -15,6 +15,12 @@ export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, startTime, bootId: bootId() };
 }
 
+/** Who a process is; undefined for one that is not there, or has ended. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const startTime = startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
+}
+
 /** Whether a process lives; one that has ended and was not waited for does not. */
 export function isRunning(identity: ProcessIdentity): boolean {
   return identity.bootId === bootId() && startTimeOf(identity.pid) === identity.startTime;

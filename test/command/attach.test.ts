@@ -19,7 +19,7 @@ describe('varve attach', { skip: attachSkip }, () => {
       fs.writeFileSync(path, pattern(4096, 5));
       await place.varve('detach', nameOf(path));
       assert.deepEqual(await place.attached(), []);
-      assert.deepEqual(fs.readdirSync(place.path('run')), []);
+      assert.deepEqual(fs.readdirSync(place.path('run/attached')), []);
       assertEqualBytes(fs.readFileSync(disk).subarray(0, 4096), pattern(4096, 5), 'what was written');
     }
   });
@@ -102,7 +102,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     assert.match(await place.work.fails(3, 'attach', './missing.raw'), /missing\.raw: no such file/);
     assert.match(await place.work.fails(3, 'attach', 'web'), /web|store/);
     assert.match(await place.work.fails(3, 'detach', './missing.raw'), /is not attached; varve list --attached/);
-    assert.deepEqual(fs.readdirSync(place.path('run')), []);
+    assert.deepEqual(fs.readdirSync(place.path('run/attached')), []);
   });
 
   test('--foreground stays until it is told to stop, and leaves nothing behind', async (t) => {
@@ -114,7 +114,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     assert.equal(outcome.status, 0, outcome.stderr);
     assert.match(outcome.stdout, /^\/dev\/loop\d+\n$/);
     assert.deepEqual(await place.attached(), []);
-    assert.deepEqual(fs.readdirSync(place.path('run')), []);
+    assert.deepEqual(fs.readdirSync(place.path('run/attached')), []);
   });
 
   test('several are attached and detached at the same time', async (t) => {
@@ -144,7 +144,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     const { stderr, stdout } = await place.work.run(['list', '--attached', '--json']);
     assert.equal(stderr, `varve: what held ${disk} died; what it left was taken away\n`);
     assert.deepEqual(JSON.parse(stdout), []);
-    assert.deepEqual(fs.readdirSync(place.path('run')), []);
+    assert.deepEqual(fs.readdirSync(place.path('run/attached')), []);
     assert.doesNotMatch(fs.readFileSync('/proc/mounts', 'utf8'), new RegExp(place.directory));
     await place.varve('mount', disk, place.path('mnt'));
     assert.equal(fs.readFileSync(join(place.path('mnt'), 'kept'), 'utf8'), 'kept');
@@ -172,7 +172,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     // The cluster's place in the file, which is cut off behind its holder's back.
     fs.truncateSync(disk, 4 * 65536);
     assert.throws(() => fs.readFileSync(file), { code: 'EIO' });
-    assert.match(fs.readFileSync(join(place.path('run'), 'a.qcow2', 'log'), 'utf8'), /a\.qcow2/);
+    assert.match(fs.readFileSync(join(place.path('run/attached'), 'a.qcow2', 'log'), 'utf8'), /a\.qcow2/);
     await place.work.run(['detach', file]);
   });
 });

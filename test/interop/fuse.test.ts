@@ -145,7 +145,7 @@ describe('the file of an attached disk', { skip: attachSkip || skipWithout('qemu
         printf changed | dd of=$file conv=notrunc,fsync status=none
         head -c 7 $file
         ${varve} detach ${disk}
-        ls ${place.path('run')}'`;
+        ls ${place.path('run/attached')}'`;
     const env = { ...process.env, HOME: place.path('home') };
     const { stdout } = await promisify(execFile)('unshare', ['-m', 'sh', '-c', script], { env, cwd: '/' });
     assert.equal(stdout, 'changed');

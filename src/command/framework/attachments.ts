@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { CommandContext } from './command-context.ts';
 import { runPath } from './run-path.ts';
 
@@ -8,7 +9,7 @@ import { runPath } from './run-path.ts';
  */
 export async function currentRunPath(context: CommandContext): Promise<string> {
   const { sweepDead } = await import('../../server/attach/sweep-dead.ts');
-  const path = runPath();
+  const path = join(runPath(), 'attached');
   for (const remark of await sweepDead(path)) context.remark(remark);
   return path;
 }

@@ -2,7 +2,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * The directory where what is true until the next boot is kept: which disks are attached.
+ * The directory where what is true until the next boot is kept: which disks are attached,
+ * which commands can be told that it is enough.
  *
  * Source: XDG Base Directory Specification 0.8, `XDG_RUNTIME_DIR`; Filesystem Hierarchy Standard 3.0, `/run`.
  */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { basename, join } from 'node:path';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { ProcessIdentity } from '../../linux/process-identity.ts';
-import { requireRunDirectory } from './run-directory.ts';
+import { requireRunDirectory } from '../run-directory.ts';
 
 /** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
 export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
