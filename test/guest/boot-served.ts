@@ -54,11 +54,31 @@ async function smallSystemImage(directory: string): Promise<{ readonly raw: stri
   return { raw, store };
 }
 
+/**
+ * Boots a Debian from an image that is made of `disk`, and has dpkg compare each file of its packages with what it was
+ * when it was installed.
+ */
+export async function tryBootDebian({ directory, disk, kernel }: BootTrial & { readonly disk: string }): Promise<void> {
+  const store = join(directory, 'store');
+  await runVarve(store, 'import', disk, 'debian');
+  const trial: ShellTrial = { kernel, served: ['debian'], store, init: '/bin/bash', prompt: /root@.*:\/# / };
+  const printed = await atShell(trial, [
+    'dpkg --verify && echo "all of $(dpkg-query -f . -W | wc -c) packages are whole"',
+    'mount -t proc proc /proc; mount -o remount,ro /; echo o > /proc/sysrq-trigger',
+  ]);
+  assert.match(printed, /all of \d{2,} packages are whole$/m, printed);
+  await runVarve(store, 'verify');
+}
+
 interface ShellTrial {
   readonly kernel: GuestKernel;
   /** Arguments for `varve serve`. */
   readonly served: readonly string[];
   readonly store: string;
+  /** The first program, if it is not the system's own. */
+  readonly init?: string;
+  /** What its shell says when it waits for a command. */
+  readonly prompt?: RegExp;
 }
 
 /** Sees that the system is as it was made, writes a file, reads it again past all caches, and leaves. */
@@ -71,8 +91,10 @@ async function writeAtShell(trial: ShellTrial): Promise<void> {
 }
 
 /** Boots, types lines at the shell, of which the last one leaves it, and gives all that was printed. */
-async function atShell({ kernel, served, store }: ShellTrial, lines: readonly string[]): Promise<string> {
-  const initramfs = await makeInitramfs({ kernel, modules: ['virtio_pci', 'virtio_blk'], task: { root: '/dev/vda' } });
+async function atShell(trial: ShellTrial, lines: readonly string[]): Promise<string> {
+  const { init, kernel, prompt = shellPrompt, served, store } = trial;
+  const task = { root: '/dev/vda', ...(init === undefined ? {} : { init }) };
+  const initramfs = await makeInitramfs({ kernel, modules: ['virtio_pci', 'virtio_blk'], task });
   await using guest = await startGuest({
     kernelPath: kernel.path,
     initramfs,
@@ -82,7 +104,7 @@ async function atShell({ kernel, served, store }: ShellTrial, lines: readonly st
         env: { ...process.env, VARVE_STORE: store },
       }),
   });
-  await guest.waitFor(shellPrompt);
+  await guest.waitFor(prompt);
   for (const line of lines) guest.type(line);
   const printed = await guest.end();
   assert.match(printed, /reboot: Power down/, printed);

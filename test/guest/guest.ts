@@ -30,7 +30,7 @@ export interface Guest extends AsyncDisposable {
 export const userNetwork: readonly string[] = ['-nic', 'user,model=virtio-net-pci'];
 
 /** It is ended then, and whoever waits is told what it had printed. */
-const timeoutMs = 240_000;
+const timeoutMs = 480_000;
 
 /** Starts a virtual machine, emulated, with half a gigabyte of memory. */
 export async function startGuest(options: GuestOptions): Promise<Guest> {

@@ -20,7 +20,10 @@ export interface InitramfsOptions {
 }
 
 /** Either a script for busybox's shell, with whose end the guest ends, or a disk whose ext4 is the system to start. */
-export type ScriptOrRoot = { readonly script: string } | { readonly root: string };
+export type ScriptOrRoot =
+  | { readonly script: string }
+  /** `init` is the first program that it runs; its `/sbin/init` where none is given. */
+  | { readonly root: string; readonly init?: string };
 
 /**
  * A first root file system. Its `init` loads the modules, sets the network up as QEMU's user networking has it (the
@@ -41,7 +44,11 @@ export async function makeInitramfs(options: InitramfsOptions): Promise<Uint8Arr
   for (const path of paths) add(`modules/${basename(path)}`, 0o100644, await readFile(path));
   for (const [path, content] of Object.entries(files)) add(path, 0o100644, content);
   const moduleNames = paths.map((path) => basename(path));
-  add('init', 0o100755, Buffer.from(initScript(moduleNames) + ('root' in task ? startSystem(task.root) : runScript)));
+  add(
+    'init',
+    0o100755,
+    Buffer.from(initScript(moduleNames) + ('root' in task ? startSystem(task.root, task.init) : runScript)),
+  );
   if ('script' in task) add('script', 0o100644, Buffer.from(task.script));
   return encodeCpio([...all.values()].sort((one, other) => (one.path < other.path ? -1 : 1)));
 }
@@ -71,11 +78,11 @@ echo "guest: ended with $?"
 poweroff -f
 `;
 
-function startSystem(root: string): string {
+function startSystem(root: string, init = '/sbin/init'): string {
   return `
 mount ${root} /mnt
 umount /proc /sys /dev
-exec switch_root /mnt /sbin/init
+exec switch_root /mnt ${init}
 `;
 }
 

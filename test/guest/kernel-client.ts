@@ -23,6 +23,8 @@ export interface KernelClientTrial {
   readonly ext4Format: 'raw' | 'qcow2';
   /** Whether the guest reads both disks whole at the end, to compare each byte: half a minute. */
   readonly readsAll: boolean;
+  /** More arguments for `varve serve`. */
+  readonly serveOptions?: readonly string[];
 }
 
 /** XFS wants no less than this. */
@@ -33,10 +35,11 @@ const ext4Length = 96 * 2 ** 20;
  * Has Linux's own client of NBD put file systems on disks that `varve serve` serves, fill them, empty them in part,
  * trim and check them, and then looks at the disks from outside.
  */
-export async function tryKernelClient({ directory, ext4Format, kernel, readsAll }: KernelClientTrial): Promise<void> {
+export async function tryKernelClient(trial: KernelClientTrial): Promise<void> {
+  const { directory, ext4Format, kernel, readsAll, serveOptions = [] } = trial;
   const ext4Path = await makeDisk(join(directory, 'ext4'), ext4Format, ext4Length);
   const xfsPath = await makeDisk(join(directory, 'xfs'), ext4Format === 'raw' ? 'qcow2' : 'raw', xfsLength);
-  await using server = await serving([ext4Path, xfsPath]);
+  await using server = await serving([ext4Path, xfsPath, ...serveOptions]);
   const initramfs = await makeInitramfs({
     kernel,
     modules: ['virtio_pci', 'virtio_net', 'nbd', 'xfs'],
