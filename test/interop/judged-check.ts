@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
 import { openFileDevice } from '../../src/block/file-device.ts';
 import type { CheckReport, ImageFormat } from '../../src/format/image-format.ts';
 import { qemuImg } from './qemu-images.ts';
@@ -8,6 +9,29 @@ async function ourCheck(format: ImageFormat, path: string): Promise<CheckReport>
   await using file = await openFileDevice(path, { readOnly: true });
   assert.ok(format.check !== undefined);
   return await format.check(file, { name: path });
+}
+
+/**
+ * That our repair of an image leaves what that of qemu-img does: as many faults, and the same disk. Gives what our repair
+ * told.
+ */
+export async function assertRepairsLikeQemu(format: ImageFormat, path: string): Promise<CheckReport> {
+  const [mine, theirs] = [`${path}.mine`, `${path}.theirs`];
+  for (const copy of [mine, theirs]) await copyFile(path, copy);
+  await qemuImg('check', '-r', 'all', '-f', format.name, theirs).catch(() => undefined);
+  const report = await repair(format, mine);
+  await assertChecksLikeQemu(format, mine);
+  const left = await qemuCheck(mine);
+  assert.equal(left.corruptions ?? 0, (await qemuCheck(theirs)).corruptions ?? 0);
+  for (const copy of [mine, theirs]) await qemuImg('convert', '-f', format.name, '-O', 'raw', copy, `${copy}.raw`);
+  await qemuImg('compare', '-f', 'raw', '-F', 'raw', `${mine}.raw`, `${theirs}.raw`);
+  return report;
+}
+
+async function repair(format: ImageFormat, path: string): Promise<CheckReport> {
+  await using file = await openFileDevice(path);
+  assert.ok(format.check !== undefined);
+  return await format.check(file, { name: path, repair: 'all' });
 }
 
 /** What `qemu-img check` says of it. */

@@ -6,7 +6,7 @@ import { compressible, mixedDisk } from '../../src/conformance/image-format-samp
 import { openImage } from '../../src/format/formats.ts';
 import { qedFormat } from '../../src/format/qed/qed.ts';
 import { assertSurvivesDamage } from './damaged-image.ts';
-import { assertChecksLikeQemu } from './judged-check.ts';
+import { assertChecksLikeQemu, assertRepairsLikeQemu } from './judged-check.ts';
 import { ourRuns, qemuRuns } from './mapped-runs.ts';
 import { assertReadsLikeQemu, imageDirectory, openPath, qemuImg, qemuIo } from './qemu-images.ts';
 import { skipWithout } from './require-tool.ts';
@@ -128,6 +128,8 @@ describe('QED images of qemu-img', { skip }, () => {
       const changed = Buffer.from(image);
       changed.writeBigUInt64LE(value, place);
       await writeFile(path, changed);
+      const repaired = await assertRepairsLikeQemu(qedFormat, path);
+      assert.equal(repaired.corruptionsFixed, ['leak', 'shared'].includes(what) ? 0 : 1, what);
       const report = await assertChecksLikeQemu(qedFormat, path);
       assert.ok(report.corruptions + report.leaks > 0, what);
     }

@@ -1,25 +1,47 @@
-import type { BlockDevice } from '../../block/block-device.ts';
+import { type BlockDevice, isResizable } from '../../block/block-device.ts';
 import { CheckFindings } from '../check-findings.ts';
 import { FlatBlockMap } from '../flat-block-map.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { PlaceSet } from '../place-set.ts';
 import { batOf } from './bat.ts';
-import { type ParallelsHeader, readParallelsHeader, sectorSize } from './header.ts';
+import { inUseOffset, type ParallelsHeader, readParallelsHeader, sectorSize } from './header.ts';
 
 /**
  * Looks for clusters of a Parallels image that are outside of the file or used twice, and for space at the end of the
- * file that nothing uses.
+ * file that nothing uses. A repair takes back that space; of `all`, clusters that are not there read as zeros after it,
+ * and the image counts as closed. Two uses of one cluster are left as they are.
  *
- * @throws VarveError `CORRUPT`, `UNSUPPORTED` for a header that cannot be read, and for a repair
+ * @throws VarveError `CORRUPT`, `UNSUPPORTED` for a header that cannot be read
  */
 export async function checkParallels(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport> {
-  const findings = new CheckFindings('parallels', options);
+  const findings = new CheckFindings('parallels', options, true);
   const header = await readParallelsHeader(file, options.name);
-  if (header.inUse) findings.corruption('inuse says that it was not closed by whoever wrote to it last');
   const { allocated, end, fragmented } = await checkBat(file, header, findings);
-  const leaks = Math.ceil((file.size - end) / header.clusterSize);
-  if (leaks > 0) findings.leak(leaks, `${leaks} clusters from byte ${end} on are taken, and nothing uses them`);
+  await checkEnd(file, end, header.clusterSize, findings);
+  if (header.inUse) {
+    const closes = findings.repair === 'all' && findings.corruptions === 0;
+    if (closes) await writeField(file, inUseOffset, 0);
+    findings.corruption('inuse says that it was not closed by whoever wrote to it last', closes);
+  }
   return findings.report({ total: header.batEntries, allocated, compressed: 0, fragmented }, end);
+}
+
+async function checkEnd(file: BlockDevice, end: number, clusterSize: number, findings: CheckFindings): Promise<void> {
+  const leaks = Math.ceil((file.size - end) / clusterSize);
+  if (leaks <= 0) return;
+  const frees = findings.repair !== undefined && isResizable(file);
+  if (frees) {
+    // What no longer refers to what is cut off has to be there before.
+    await file.flush();
+    await file.resize(end);
+  }
+  findings.leak(leaks, `${leaks} clusters from byte ${end} on are taken, and nothing uses them`, frees);
+}
+
+async function writeField(file: BlockDevice, offset: number, value: number): Promise<void> {
+  const field = new DataView(new ArrayBuffer(4));
+  field.setUint32(0, value, true);
+  await file.write(new Uint8Array(field.buffer), offset);
 }
 
 /** What the BAT takes, and where the last of it ends. */
@@ -36,7 +58,10 @@ async function checkBat(file: BlockDevice, header: ParallelsHeader, findings: Ch
       const cluster = page.firstIndex + index;
       const isOutside = place !== 0 && (place < dataOffset || place + clusterSize > file.size);
       if (isOutside) {
-        findings.corruption(`cluster ${cluster} is at byte ${place}, outside of the data in the file`);
+        const forgets = findings.repair === 'all';
+        if (forgets) await writeField(file, bat.offset + cluster * 4, 0);
+        findings.corruption(`cluster ${cluster} is at byte ${place}, outside of the data in the file`, forgets);
+        if (forgets) continue;
       } else if (place !== 0) {
         const isFree = take(used, place / unit, clusterSize / unit);
         if (!isFree) findings.corruption(`cluster ${cluster} is at byte ${place}, which is in use already`);

@@ -22,6 +22,8 @@ export const parallelsMagic = { sectors: 'WithoutFreeSpace', clusters: 'WithouFr
 export const parallelsHeaderLength = 64;
 export const sectorSize = 512;
 
+/** Where the field `inuse` is, in bytes. */
+export const inUseOffset = 44;
 const inUse = 0x746f_6e59;
 const emptyFlag = 1;
 /** The largest that QEMU reads. */

@@ -5,22 +5,24 @@ import { FileHoles } from '../file-holes.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { PlaceSet } from '../place-set.ts';
 import { QedClusterMap } from './cluster-map.ts';
-import { type QedHeader, readQedHeader } from './header.ts';
+import { clearNeedCheck, type QedHeader, readQedHeader } from './header.ts';
 
 /**
  * Looks for tables and clusters of a QED image that are outside of the file or used twice, and for clusters that
- * nothing uses.
+ * nothing uses. A repair of `all` forgets what points to where nothing can be, which the backing file shows through then,
+ * and says that the image is closed; nothing else is repaired, as in QEMU.
  *
- * @throws VarveError `CORRUPT`, `UNSUPPORTED` for a header that cannot be read, and for a repair
+ * @throws VarveError `CORRUPT`, `UNSUPPORTED` for a header that cannot be read
  */
 export async function checkQed(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport> {
-  const findings = new CheckFindings('qed', options);
+  const findings = new CheckFindings('qed', options, true);
   const header = await readQedHeader(file, options.name);
   return await new QedCheck(file, header, findings, await FileHoles.of(file)).run();
 }
 
 /** A check under way. */
 class QedCheck {
+  readonly #file: BlockDevice;
   readonly #header: QedHeader;
   readonly #findings: CheckFindings;
   readonly #map: QedClusterMap;
@@ -29,6 +31,7 @@ class QedCheck {
   #fragmented = 0;
 
   constructor(file: BlockDevice, header: QedHeader, findings: CheckFindings, holes: FileHoles) {
+    this.#file = file;
     this.#header = header;
     this.#findings = findings;
     this.#map = new QedClusterMap(file, header, findings.name, holes);
@@ -41,6 +44,7 @@ class QedCheck {
     await this.#checkL1Table();
     const leaks = this.#used.countFree(headerSize / clusterSize);
     if (leaks > 0) this.#findings.leak(leaks, `${leaks} clusters are taken, and nothing uses them`);
+    if (this.#findings.repair === 'all' && this.#findings.corruptions === 0) await clearNeedCheck(this.#file);
     const total = Math.ceil(imageSize / clusterSize);
     return this.#findings.report({ total, allocated: this.#allocated, compressed: 0, fragmented: this.#fragmented });
   }
@@ -65,7 +69,8 @@ class QedCheck {
 
   async #checkL1Entry(tableOffset: number, index: number): Promise<void> {
     if (!this.#map.isTableOffset(tableOffset)) {
-      this.#findings.corruption(`L1 entry ${index} points to byte ${tableOffset}, where no table can be`);
+      const forgets = await this.#forget(this.#header.l1TableOffset + index * 8);
+      this.#findings.corruption(`L1 entry ${index} points to byte ${tableOffset}, where no table can be`, forgets);
       // Gone through once: another way to the same table leads to nothing new, only round and round.
     } else if (this.#take(tableOffset, this.#clustersOfTable, `L2 table ${index}`)) {
       await this.#checkL2Table(tableOffset, index);
@@ -81,7 +86,15 @@ class QedCheck {
       for (let index = first; index < end; index += 1) {
         const entry = this.#map.entryIn(page, index);
         if (entry <= 1) continue;
-        this.#checkCluster(entry, last, l1Index * entriesOfTable + index);
+        const cluster = l1Index * entriesOfTable + index;
+        if (this.#map.isClusterOffset(entry)) this.#take(entry, 1, `cluster ${cluster}`);
+        else {
+          const forgets = await this.#forget(tableOffset + index * 8);
+          this.#findings.corruption(`cluster ${cluster} is at byte ${entry}, where no cluster can be`, forgets);
+          if (forgets) continue;
+        }
+        this.#allocated += 1;
+        if (last !== 0 && last + this.#header.clusterSize !== entry) this.#fragmented += 1;
         last = entry;
       }
       this.#findings.progress(Math.min(this.#header.imageSize, l1Index * entriesOfTable * this.#header.clusterSize));
@@ -98,12 +111,11 @@ class QedCheck {
     }
   }
 
-  /** A cluster at `offset` of the file, where the one before it on the disk is at `before`; 0 for none. */
-  #checkCluster(offset: number, before: number, cluster: number): void {
-    this.#allocated += 1;
-    if (before !== 0 && before + this.#header.clusterSize !== offset) this.#fragmented += 1;
-    if (this.#map.isClusterOffset(offset)) this.#take(offset, 1, `cluster ${cluster}`);
-    else this.#findings.corruption(`cluster ${cluster} is at byte ${offset}, where no cluster can be`);
+  /** Empties an entry of a table, where that is asked for; whether it is. */
+  async #forget(entryOffset: number): Promise<boolean> {
+    if (this.#findings.repair !== 'all') return false;
+    await this.#file.write(new Uint8Array(8), entryOffset);
+    return true;
   }
 
   /** Takes clusters for one use; false where one of them is in use already. */

@@ -58,6 +58,20 @@ export async function readQedHeader(file: BlockDevice, name: string): Promise<Qe
   return { ...header, needCheck: (features & qedFeature.needCheck) !== 0n, backing };
 }
 
+const featuresOffset = 16;
+
+/** Says in an image that its tables are in order. */
+export async function clearNeedCheck(file: BlockDevice): Promise<void> {
+  const features = new DataView(new ArrayBuffer(8));
+  const bytes = new Uint8Array(features.buffer);
+  await file.read(bytes, featuresOffset);
+  const old = features.getBigUint64(0, true);
+  if ((old & qedFeature.needCheck) === 0n) return;
+  features.setBigUint64(0, old & ~qedFeature.needCheck, true);
+  await file.flush();
+  await file.write(bytes, featuresOffset);
+}
+
 function decodeSizes(reader: ByteReader, name: string) {
   const clusterSize = reader.u32le();
   if (!isPowerOfTwo(clusterSize, 2 ** 12, 2 ** 26)) {
