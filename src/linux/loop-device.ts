@@ -1,5 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { constants as systemConstants } from 'node:os';
+import { basename } from 'node:path';
 import { systemError } from '../base/varve-error.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { errnoError, libc } from './libc.ts';
@@ -71,14 +72,16 @@ export function attachLoop(path: string, options: LoopOptions = {}): HeldLoop {
 }
 
 /**
- * Detaches a loop device, when its last user has closed it. One that is attached to nothing is fine. With `sync` what was
- * written to it is in the file before.
+ * Detaches a loop device from the file at `path`, when its last user has closed it. With `sync` what was written to it is in
+ * the file before. One that is attached to something else by now, or to nothing, is left alone.
  *
  * @throws VarveError by errno, `IO` where it could not be written
  */
-export function detachLoop(loop: string, { sync = true } = {}): void {
+export function detachLoop(loop: string, path: string, { sync = true } = {}): void {
   const fd = open(loop, constants.O_RDONLY);
   try {
+    // Nobody can attach it to another file while it is open here.
+    if (backingFile(basename(loop)) !== path) return;
     if (sync) syncLoop(fd, loop);
     const { errno, ioctl } = libc();
     if (ioctl(fd, LOOP_CLR_FD, 0n) !== -1) return;
@@ -112,11 +115,16 @@ export function loopsOf(path: string): AttachedLoop[] {
   const names = namesIn('/sys/block').filter((name) => /^loop\d+$/.test(name));
   return names.flatMap((name) => {
     const directory = `/sys/block/${name}`;
-    if (readOr(`${directory}/loop/backing_file`) !== path) return [];
+    if (backingFile(name) !== path) return [];
     const parts = namesIn(directory).filter((part) => part.startsWith(`${name}p`));
     const numbers = [directory, ...parts.map((part) => `${directory}/${part}`)].map((each) => readOr(`${each}/dev`));
     return [{ path: `/dev/${name}`, numbers, offset: Number(readOr(`${directory}/loop/offset`)) }];
   });
+}
+
+/** Empty for a loop device that is attached to nothing. */
+function backingFile(name: string): string {
+  return readOr(`/sys/block/${name}/loop/backing_file`);
 }
 
 function freeLoop(): string {

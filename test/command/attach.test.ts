@@ -117,6 +117,29 @@ describe('varve attach', { skip: attachSkip }, () => {
     assert.deepEqual(fs.readdirSync(place.path('run/attached')), []);
   });
 
+  test('a block device has the sectors that are asked for', async (t) => {
+    const place = new AttachPlace(t);
+    const disk = await place.disk('a.raw', 2 ** 20);
+    const loop = await place.varve('attach', disk, '--sector-size', '4096');
+    assert.equal((await place.work.json('block', 'caps', loop)).logicalSectorSize, 4096);
+    await place.varve('detach', loop);
+    assert.match(await place.work.fails(13, 'attach', disk, '--sector-size', '1000'), /attach .*EINVAL/);
+    assert.deepEqual(await place.attached(), []);
+  });
+
+  test('filters are seen through, and what others mount is not mixed up with it', async (t) => {
+    const place = new AttachPlace(t);
+    const disk = place.path('a.raw');
+    fs.writeFileSync(disk, pattern(2 ** 20, 1));
+    const file = await place.varve('attach', disk, '--file', '--filter', 'offset=65536', '--read-only');
+    assertEqualBytes(fs.readFileSync(file), pattern(2 ** 20, 1).subarray(65536), 'through the filter');
+    await place.program('mke2fs', '-q', '-F', '-t', 'ext4', await place.disk('b.raw', 16 * 2 ** 20));
+    await place.varve('attach', place.path('b.raw'), '--file', '--ephemeral', '--filter', 'truncate=8M');
+    await place.varve('mount', place.path('b.raw'), place.path('mnt'), '--read-only');
+    assert.equal((await place.attached()).length, 3);
+    await place.varve('unmount', place.path('mnt'));
+  });
+
   test('several are attached and detached at the same time', async (t) => {
     const place = new AttachPlace(t);
     const disks = await Promise.all([0, 1, 2, 3].map((index) => place.disk(`${index}.raw`, 2 ** 20)));

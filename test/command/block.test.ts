@@ -25,7 +25,7 @@ function loopPlace(t: TestContext, content: Uint8Array = pattern(size, 1)): Loop
   const file = join(work.directory, 'file');
   fs.writeFileSync(file, content);
   using loop = attachLoop(file);
-  t.after(() => detachLoop(loop.path));
+  t.after(() => detachLoop(loop.path, file));
   return { work, file, device: loop.path };
 }
 

@@ -31,8 +31,8 @@ export async function attachDisk(disk: AttachedDiskRequest, options: AttachOptio
   try {
     const path = diskPathIn(directory);
     closeSync(openSync(path, 'wx', 0o600));
-    const attachment = { disk: disk.disk, path, access: disk.access, since: Date.now(), forMount };
-    return { directory, attachment: await startHolder({ directory, disk, attachment }, signal) };
+    const attachment = { disk: disk.disk, request: disk, path, access: disk.access, since: Date.now(), forMount };
+    return { directory, attachment: await startHolder({ directory, attachment }, signal) };
   } catch (error) {
     removeAttachment(directory);
     throw error;

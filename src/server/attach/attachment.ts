@@ -3,14 +3,14 @@ import { basename, join } from 'node:path';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { ProcessIdentity } from '../../linux/process-identity.ts';
 import { requireRunDirectory } from '../run-directory.ts';
-
-/** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
-export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
+import type { AttachAccess, AttachedDiskRequest } from './open-attached-disk.ts';
 
 /** What is kept of an attached disk, as long as it is attached. */
 export interface Attachment {
   /** What the user called it; for a file, its full path. */
   readonly disk: string;
+  /** How it was opened. */
+  readonly request: AttachedDiskRequest;
   /** The file that shows it. */
   readonly path: string;
   readonly access: AttachAccess;

@@ -41,7 +41,7 @@ export async function detachDisk(disk: AttachedDiskState, { force = false }: Det
     throw new VarveError('BUSY', `cannot detach ${attachment.disk}: it is mounted on ${mount.target}; ${advice}`);
   }
   for (const { target } of mounts.toReversed()) unmountByForce(target);
-  for (const { path } of loops) detachLoop(path, { sync: !force });
+  for (const { path } of loops) detachLoop(path, attachment.path, { sync: !force });
   return await closeAttachment(directory, attachment, { force });
 }
 

@@ -1,12 +1,10 @@
 import type { ErrorCode } from '../../base/varve-error.ts';
 import type { Attachment } from './attachment.ts';
-import type { AttachedDiskRequest } from './open-attached-disk.ts';
 
 /** What a holder is told. */
 export interface HolderRequest {
   /** Of the attachment. */
   readonly directory: string;
-  readonly disk: AttachedDiskRequest;
   /** What is known of it before it is open. */
   readonly attachment: Omit<Attachment, 'size' | 'holder'>;
 }

@@ -24,7 +24,7 @@ async function hold(request: HolderRequest): Promise<void> {
   try {
     saveAttachment(directory, draft);
     becomeIoFlusher();
-    await using disk = await openAttachedDisk(request.disk);
+    await using disk = await openAttachedDisk(request.attachment.request);
     const { access, device } = disk;
     const isWritable = device.supports.write;
     const fd = await mountFuse({ target: draft.path, rootMode: diskFileMode(isWritable), readOnly: !isWritable });
@@ -32,7 +32,8 @@ async function hold(request: HolderRequest): Promise<void> {
     saveAttachment(directory, attachment);
     unmountOnSignals(attachment);
     answer({ kind: 'ready', attachment });
-    await serveFuse({ fd, operations: diskFile(device), onError: report });
+    // Where /dev/fuse fails, what was written is flushed all the same.
+    await serveFuse({ fd, operations: diskFile(device), onError: report }).catch(report);
     closeSync(fd);
     saveAttachment(directory, { ...attachment, closing: true });
     await finish(directory, attachment, async () => {

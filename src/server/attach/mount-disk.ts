@@ -1,5 +1,6 @@
 import { mkdirSync, realpathSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { openFileDevice } from '../../block/file-device.ts';
 import { attachLoop } from '../../linux/loop-device.ts';
@@ -42,8 +43,8 @@ export async function mountDisk(request: MountDiskRequest): Promise<NewAttachmen
     const advice = 'varve attach gives you the disk as a file';
     throw new VarveError('PERMISSION', `cannot mount ${request.disk.disk}: only root can; ${advice}`);
   }
-  const known = attachedDisks(request.runDirectory).find(
-    ({ attachment }) => attachment.disk === request.disk.disk && attachment.access === request.disk.access,
+  const known = attachedDisks(request.runDirectory).find(({ attachment }) =>
+    isSameRequest(attachment.request, request.disk),
   );
   const { runDirectory, signal } = request;
   const made = known ?? (await attachDisk(request.disk, { runDirectory, forMount: true, signal }));
@@ -54,6 +55,11 @@ export async function mountDisk(request: MountDiskRequest): Promise<NewAttachmen
     if (known === undefined) await closeAttachment(made.directory, made.attachment);
     throw error;
   }
+}
+
+/** Whether two requests open the same disk in the same way; either may have been JSON meanwhile. */
+function isSameRequest(one: AttachedDiskRequest, other: AttachedDiskRequest): boolean {
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(one)), JSON.parse(JSON.stringify(other)));
 }
 
 async function mountAttached({ attachment, directory }: NewAttachment, request: MountDiskRequest): Promise<void> {

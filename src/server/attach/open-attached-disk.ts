@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { systemError } from '../../base/varve-error.ts';
+import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
@@ -11,10 +11,14 @@ import { type OpenWritableDiskOptions, openWritableDisk } from '../../image/file
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { parseFilters } from '../../image/filters/parse-filters.ts';
 import { type OpenDiskOptions, openDisk, withFileHint } from '../../image/open-disk.ts';
+import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
+import { transactionDisk } from '../../image/transaction/transaction-name.ts';
 import { openStore, type Store } from '../../store/store.ts';
 import { ControlServer } from '../control/control-server.ts';
 import { HeldImage } from '../control/held-image.ts';
-import type { AttachAccess } from './attachment.ts';
+
+/** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
+export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
 
 /** Which disk is attached, and how it is opened: what goes to another process, so that it is plain data. */
 export interface AttachedDiskRequest {
@@ -59,6 +63,8 @@ export async function openAttachedDisk(request: AttachedDiskRequest): Promise<At
   if (isInPlace && argument.kind === 'address') {
     return attached(await openWritableAddressDisk(argument.address, options), 'writable', request.disk);
   }
+  const inTransaction = argument.kind === 'snapshot' ? transactionDisk(argument.reference) : undefined;
+  if (inTransaction !== undefined) return await openInTransaction(request, inTransaction);
   // A snapshot such as web@3 stays what it is, and through a filter an image is only read.
   const isImage = argument.kind === 'snapshot' && !argument.reference.includes('@') && filters === undefined;
   if (isInPlace && isImage) return await openHeldImage(request, argument.reference);
@@ -77,6 +83,20 @@ async function openHeldImage({ disk, storePath }: AttachedDiskRequest, name: str
   );
   stack.use(held.connect());
   return kept(stack.move(), held.device, 'writable');
+}
+
+/** The disk that a transaction makes of an image. */
+async function openInTransaction(
+  { access, disk, storePath }: AttachedDiskRequest,
+  inTransaction: { readonly image: string; readonly transaction: string },
+): Promise<AttachedDisk> {
+  if (access !== 'writable') {
+    throw new VarveError('INVALID', `${disk} is written to; leave out --read-only and --ephemeral`);
+  }
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(await openStore(storePath));
+  const live = stack.use(await openTransactionDisk(store, inTransaction, `attach ${disk}`));
+  return kept(stack.move(), live.device, access);
 }
 
 async function openBelow(

@@ -55,7 +55,7 @@ function answerTo(holder: ChildProcess, request: HolderRequest): Promise<HolderA
     holder.once('exit', (status, signal) => {
       const how = signal ?? `status ${status}`;
       const said = lastLine(logPathIn(request.directory));
-      const what = `cannot attach ${request.disk.disk}: the process that holds it ended with ${how}`;
+      const what = `cannot attach ${request.attachment.disk}: the process that holds it ended with ${how}`;
       reject(new VarveError('IO', said === '' ? what : `${what}: ${said}`));
     });
     holder.send(request);

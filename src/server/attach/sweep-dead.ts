@@ -39,7 +39,7 @@ async function takeAway(path: string): Promise<void> {
   for (const { device, target } of mounts) {
     if (numbers.has(device)) unmountFileSystem(target, { detach: true });
   }
-  for (const loop of loops) detachLoop(loop.path, { sync: false });
+  for (const loop of loops) detachLoop(loop.path, path, { sync: false });
   for (const { target } of mounts) if (target === path) await unmountFuse(path, { detach: true });
 }
 
