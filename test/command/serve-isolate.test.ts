@@ -168,7 +168,7 @@ describe('what a driver may do', {
         .on('connect', () => resolve('done')).on('error', ({ code }) => resolve(code)));
       console.log(JSON.stringify([
         attempt(() => fs.readFileSync(${JSON.stringify(path)})),
-        attempt(() => fs.writeFileSync(${JSON.stringify(path)}, 'x')),
+        attempt(() => fs.writeFileSync('/etc/varve-probe', 'x')),
         attempt(() => fs.readFileSync('/etc/shadow')),
         attempt(() => fs.readdirSync('/root')),
         attempt(() => spawnSync('/bin/true')),
@@ -200,6 +200,23 @@ describe('contexts of a driver', { skip: skipWithout('qemu-img', 'qemu-io', 'nbd
     assert.deepEqual(isolated, await maps());
     assert.equal(isolated.length, 3);
   });
+});
+
+test('a driver opens what its image builds on where that is allowed', {
+  skip: skipWithout('qemu-img', 'qemu-io'),
+}, async (t) => {
+  const place = new Workplace(t);
+  const [base, top] = ['base.qcow2', 'top.qcow2'].map((name) => join(place.directory, name)) as [string, string];
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', base, '1M']);
+  execFileSync('qemu-io', ['-c', 'write -P 7 64k 64k', base]);
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', top]);
+  const script = 'qemu-io -f raw -c "read -P 7 64k 64k" -c "write -P 8 0 64k" -c flush "$nbd"';
+  const refused = await place.run(['serve', '--isolate', './top.qcow2', '--run', script]);
+  assert.match(refused.stderr, /it needs "base\.qcow2", too; give --follow, or --allow/);
+  for (const how of [['--allow', '.'], ['--follow']]) {
+    const { status, stderr } = await place.run(['serve', '--isolate', ...how, './top.qcow2', '--run', script]);
+    assert.deepEqual([status, stderr.includes('VarveError')], [0, false], stderr);
+  }
 });
 
 test('what is not isolated is refused, and what cannot be opened tells why', async (t) => {

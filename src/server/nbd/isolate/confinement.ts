@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { isInside } from '../../../format/inside-directory.ts';
 import type { DiskRequest } from './driver-request.ts';
 
 /** How a driver's process is kept from everything but its disk. */
@@ -62,16 +63,23 @@ function works([program = '', ...args]: readonly string[]): boolean {
 /** Node reads the program and the disk, and writes the disk where it is to be written. */
 function permissions({ allowed, follow, path, writable }: DiskRequest): string[] {
   const readable = follow ? ['*'] : [...programDirectories(), '/proc', '/sys', path, ...allowed.map(real)];
-  const written = [unpackDirectory(), ...(writable ? [path, ...allowed.map(real)] : [])];
+  // What is written in place is not compressed.
+  const unpacked = writable ? [] : [unpackDirectory()];
+  const written = writable ? [path, ...allowed.map(real)] : unpacked;
   return [
     '--permission',
     // koffi, for the system calls that Node lacks, and threads, for bzip2.
     '--allow-addons',
     '--allow-worker',
     '--disable-warning=SecurityWarning',
-    ...[...readable, unpackDirectory()].map((each) => `--allow-fs-read=${each}`),
-    ...(follow && writable ? ['*'] : written).map((each) => `--allow-fs-write=${each}`),
+    ...outermost([...readable, ...unpacked]).map((each) => `--allow-fs-read=${each}`),
+    ...outermost(follow && writable ? ['*'] : written).map((each) => `--allow-fs-write=${each}`),
   ];
+}
+
+/** Without those inside others: Node 24 denies a directory itself where something inside it is named, too. */
+function outermost(paths: readonly string[]): string[] {
+  return paths.filter((path) => !paths.some((other) => other !== path && isInside(other, path)));
 }
 
 /** Where compressed disks are unpacked to. */

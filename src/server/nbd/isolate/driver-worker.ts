@@ -55,6 +55,12 @@ function diskOptions({ canAsk, secret, ...request }: DriverRequest): OpenFileDis
   };
 }
 
+/** What Node's permissions are about is not in their message. */
+function deniedFile(error: unknown): string {
+  const { resource } = error as { readonly resource?: unknown };
+  return typeof resource === 'string' ? ` (${resource})` : '';
+}
+
 function answer(given: DriverAnswer): void {
   fs.writeSync(1, `${JSON.stringify(given)}\n`);
 }
@@ -74,6 +80,6 @@ try {
 } catch (error) {
   const known = systemError('open it', error);
   const code = isVarveError(known) ? known.code : 'IO';
-  answer({ kind: 'failed', code, message: known instanceof Error ? known.message : String(known) });
+  answer({ kind: 'failed', code, message: `${known instanceof Error ? known.message : known}${deniedFile(error)}` });
   process.exitCode = 1;
 }

@@ -79,9 +79,16 @@ function clientDevice(device: BlockDevice, flush: () => Promise<void>): BlockDev
 
 async function requestFor(path: string, writable: boolean, options: OpenFileDiskOptions): Promise<DiskRequest> {
   const { allowed = [], askSecret, follow = false, forceShare = false, format, internalSnapshot, member } = options;
-  const real = await fs.realpath(path).catch((error) => {
-    throw systemError(`open ${path}`, error);
-  });
+  const [real = path, ...directories] = await Promise.all([path, ...allowed].map(realPath));
   const which = { format, internalSnapshot, member, canAsk: askSecret !== undefined };
-  return { path: real, writable, follow, allowed, forceShare, ...which };
+  return { path: real, writable, follow, allowed: directories, forceShare, ...which };
+}
+
+/** The driver works in another directory. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return await fs.realpath(path);
+  } catch (error) {
+    throw systemError(`open ${path}`, error);
+  }
 }
