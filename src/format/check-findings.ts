@@ -52,14 +52,14 @@ export class CheckFindings {
     this.#options.onProgress?.(doneBytes);
   }
 
-  report(clusters: NonNullable<CheckReport['clusters']>, imageEndOffset?: number): CheckReport {
+  report(clusters: CheckReport['clusters'], imageEndOffset?: number): CheckReport {
     return {
       corruptions: this.#corruptions,
       leaks: this.#leaks,
       corruptionsFixed: this.#corruptionsFixed,
       leaksFixed: this.#leaksFixed,
       problems: this.#problems,
-      clusters,
+      ...(clusters === undefined ? {} : { clusters }),
       ...(imageEndOffset === undefined ? {} : { imageEndOffset }),
     };
   }

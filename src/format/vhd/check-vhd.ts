@@ -1,7 +1,8 @@
-import type { BlockDevice } from '../../block/block-device.ts';
+import { type BlockDevice, isResizable } from '../../block/block-device.ts';
+import { alignUp } from '../../bytes/align.ts';
 import type { Interval } from '../../bytes/interval-set.ts';
+import { CheckFindings } from '../check-findings.ts';
 import { throwIfAborted } from '../disk-pieces.ts';
-import { FoundProblems } from '../found-problems.ts';
 import { unsupportedImage } from '../image-errors.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
 import { type DynamicHeader, dynamicHeaderLength } from './dynamic-header.ts';
@@ -16,37 +17,50 @@ const maximumBlockCount = 2 ** 24;
 
 /**
  * Looks for what is wrong with a VHD: a footer that is missing or unlike its copy, blocks that lie outside the file or
- * on one another. Nothing is repaired.
+ * on one another. A repair of `all` makes the footer, or its copy, of the other one where nothing else is wrong.
  *
  * @throws VarveError `CORRUPT`, `UNSUPPORTED` where not even its header can be read
  */
 export async function checkVhd(file: BlockDevice, options: CheckImageOptions): Promise<CheckReport> {
   const { name } = options;
   const found = await readFooter(file, name);
-  const problems = new FoundProblems();
+  const findings = new CheckFindings('vhd', options, true);
   const size = diskSizeOf(found.footer);
   if (found.footer.type === 'fixed') {
-    if (size > found.endOffset) problems.add(`the disk has ${size} bytes, and the file ${found.endOffset} for it`);
-    return problems.report({ imageEndOffset: file.size });
+    const what = `the disk has ${size} bytes, and the file ${found.endOffset} for it`;
+    if (size > found.endOffset) findings.corruption(what);
+    return findings.report(undefined, file.size);
   }
   const header = await readDynamicHeader(file, found, name);
-  await checkFooters(file, found, problems);
   const blockCount = Math.ceil(size / header.blockSize);
   if (blockCount > maximumBlockCount) throw unsupportedImage(name, `it has ${blockCount} blocks, too many to check`);
   const places = await blockPlaces(file, header, blockCount, options);
-  const { allocated, fragmented } = checkPlaces(places, header, found, problems);
-  return problems.report({
-    clusters: { total: blockCount, allocated, compressed: 0, fragmented },
-    imageEndOffset: file.size,
-  });
+  const { allocated, end, fragmented } = checkPlaces(places, header, found, findings);
+  await checkFooters(file, found, end, findings);
+  return findings.report({ total: blockCount, allocated, compressed: 0, fragmented }, file.size);
 }
 
-async function checkFooters(file: BlockDevice, found: FoundFooter, problems: FoundProblems): Promise<void> {
-  if (found.isCopy) return problems.add('the footer at the end of the file is missing or damaged');
+/** The footer goes to byte `end`, behind all else, where it is missing. */
+async function checkFooters(
+  file: BlockDevice,
+  found: FoundFooter,
+  end: number,
+  findings: CheckFindings,
+): Promise<void> {
+  const repairs = findings.repair === 'all' && findings.corruptions === 0 && isResizable(file);
   const [copy, footer] = [new Uint8Array(footerLength), new Uint8Array(footerLength)];
   await file.read(copy, 0);
+  if (found.isCopy) {
+    if (repairs) {
+      await file.resize(end);
+      await file.write(copy, end);
+    }
+    return findings.corruption('the footer at the end of the file is missing or damaged', repairs);
+  }
   await file.read(footer.subarray(0, file.size - found.endOffset), found.endOffset);
-  if (Buffer.compare(copy, footer) !== 0) problems.add('the copy of the footer at the start of the file is another');
+  if (Buffer.compare(copy, footer) === 0) return;
+  if (repairs) await file.write(footer, 0);
+  findings.corruption('the copy of the footer at the start of the file is another', repairs);
 }
 
 /** The first sector of each block, as the table has it. */
@@ -72,8 +86,8 @@ function checkPlaces(
   places: Uint32Array,
   header: DynamicHeader,
   found: FoundFooter,
-  problems: FoundProblems,
-): { readonly allocated: number; readonly fragmented: number } {
+  findings: CheckFindings,
+): { readonly allocated: number; readonly end: number; readonly fragmented: number } {
   const length = bitmapLengthFor(header.blockSize) + header.blockSize;
   const allocated = places.filter((sector) => sector !== unallocated);
   const fragmented = allocated.reduce((count, sector, index) => count + (sector < allocated[index - 1]! ? 1 : 0), 0);
@@ -82,11 +96,13 @@ function checkPlaces(
   for (const sector of allocated.sort()) {
     const offset = sector * 512;
     const isOn = offset < blocksEnd || metadata.some((part) => offset < part.end && part.offset < offset + length);
-    if (isOn) problems.add(`the block at byte ${offset} lies on another, or on a table`);
-    if (offset + length > found.endOffset) problems.add(`the block at byte ${offset} lies past the end of the file`);
+    if (isOn) findings.corruption(`the block at byte ${offset} lies on another, or on a table`);
+    if (offset + length > found.endOffset)
+      findings.corruption(`the block at byte ${offset} lies past the end of the file`);
     blocksEnd = Math.max(blocksEnd, offset + length);
   }
-  return { allocated: allocated.length, fragmented };
+  const end = metadata.reduce((last, part) => Math.max(last, alignUp(part.end, 512)), blocksEnd);
+  return { allocated: allocated.length, end, fragmented };
 }
 
 /** What no block may be on. */

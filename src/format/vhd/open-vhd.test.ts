@@ -127,6 +127,15 @@ describe('which footer counts', () => {
     assert.equal(Buffer.compare(await contentOf(disk), content), 0);
     const report = await vhdFormat.check!(memoryDevice(image), { name: 'x' });
     assert.equal(report.corruptions, 1);
+    for (const cut of [0, 300, 512]) {
+      const file = memoryDevice(image.subarray(0, image.length - cut));
+      const { corruptions, corruptionsFixed } = await vhdFormat.check!(file, { name: 'x', repair: 'all' });
+      assert.deepEqual([corruptions, corruptionsFixed], [0, 1]);
+      assert.equal((await vhdFormat.check!(file, { name: 'x' })).corruptions, 0);
+      assert.equal(file.size, image.length);
+      await using repaired = await open(await contentOf(file));
+      assert.equal(Buffer.compare(await contentOf(repaired), content), 0);
+    }
     image[100] = 1;
     await assert.rejects(open(image), { code: 'CORRUPT', message: /sample\.vhd.*Checksum/ });
   });

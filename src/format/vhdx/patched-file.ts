@@ -1,5 +1,11 @@
 import { VarveError } from '../../base/varve-error.ts';
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
+import {
+  type BlockDevice,
+  type DeviceSupport,
+  type Extent,
+  isResizable,
+  type MaybePromise,
+} from '../../block/block-device.ts';
 import { IntervalSet } from '../../bytes/interval-set.ts';
 import { type LoggedWrite, logSectorLength } from './log-entry.ts';
 
@@ -66,6 +72,13 @@ export class PatchedFile implements BlockDevice {
 
   [Symbol.asyncDispose](): PromiseLike<void> {
     return this.#file[Symbol.asyncDispose]();
+  }
+
+  /** Makes the writes to the file itself. */
+  async writeTo(file: BlockDevice): Promise<void> {
+    if (file.size < this.size && isResizable(file)) await file.resize(this.size);
+    for (const { end, offset } of this.#patched.intersect(0, this.size)) await file.zero(offset, end - offset);
+    for (const [offset, bytes] of this.#sectors) await file.write(bytes, offset);
   }
 
   #apply({ bytes, length, offset }: LoggedWrite): void {
