@@ -42,7 +42,8 @@ export class SocketWire implements Wire {
     const fd = descriptorOf(stream);
     if (fd === undefined) return undefined;
     // The connection stays open by its second descriptor when the stream closes the first.
-    const own = duplicateDescriptor(fd);
+    const own = duplicateOf(fd);
+    if (own === undefined) return undefined;
     enlargeSendBuffer(own, sendBufferLength);
     const buffered: Uint8Array | null = stream.read();
     stream.destroy();
@@ -126,4 +127,13 @@ function isPlainSocket(stream: Duplex): stream is net.Socket {
 function descriptorOf(socket: net.Socket): number | undefined {
   const fd = (socket as { _handle?: { fd?: unknown } })._handle?.fd;
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/** `undefined` where system calls cannot be made: in a process that may not load what makes them, say. */
+function duplicateOf(fd: number): number | undefined {
+  try {
+    return duplicateDescriptor(fd);
+  } catch {
+    return undefined;
+  }
 }

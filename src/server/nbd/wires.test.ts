@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -138,4 +139,14 @@ test('a client that takes replies slowly gets all of them', async () => {
     await Promise.all(ranges().map((range) => requireRead(client, range, wanted)));
   }
   relay.close();
+});
+
+test('a client without a request is closed after the time that is set', async () => {
+  const path = join(directory, 'idle.sock');
+  const exports = { list: () => [{ name: '' }], find: () => sharedEntry({ device: memoryDevice(4096) }) };
+  await using server = await listenNbd({ kind: 'unix', path }, { exports, idleTimeoutMs: 100 });
+  await using client = await openNbdDevice({ server: { kind: 'unix', path }, exportName: '' });
+  assert.equal(server.clientCount, 1);
+  await client.read(new Uint8Array(10), 0);
+  while (server.clientCount > 0) await sleep(5);
 });
