@@ -3,6 +3,7 @@ import type { DeviceSupport, Extent, MaybePromise } from '../block/block-device.
 import type { BlockMapSources, BlockRun } from './block-map.ts';
 import { blockExtents, mappedBlocks } from './block-map-extents.ts';
 import type { FormatDevice, FormatInformation, MappedExtent } from './image-format.ts';
+import { RunReader, readBeneath } from './run-reader.ts';
 
 /** An opened image. */
 export interface BlockMapDeviceOptions extends BlockMapSources {
@@ -22,6 +23,7 @@ export class BlockMapDevice implements FormatDevice {
   readonly #sources: BlockMapSources;
   readonly #information: FormatInformation;
   readonly #name: string;
+  readonly #reader: RunReader<BlockRun>;
 
   constructor(options: BlockMapDeviceOptions) {
     const { information, blockSize, name } = options;
@@ -31,20 +33,18 @@ export class BlockMapDevice implements FormatDevice {
     this.#sources = options;
     this.#information = information;
     this.#name = name;
+    this.#reader = new RunReader({
+      lookup: (offset, length) => options.map.lookup(offset, length),
+      fill: (part, offset, run) => this.#fill(part, offset, run),
+    });
   }
 
   information(): FormatInformation {
     return this.#information;
   }
 
-  /** Hot: goes on without a promise as long as it can. */
   read(target: Uint8Array, offset: number): MaybePromise<void> {
-    for (let done = 0; done < target.length; ) {
-      const step = this.#readRun(done === 0 ? target : target.subarray(done), offset + done);
-      if (typeof step !== 'number') return this.#readRest(target, offset, done, step);
-      done += step;
-    }
-    return undefined;
+    return this.#reader.read(target, offset);
   }
 
   write(): never {
@@ -74,38 +74,10 @@ export class BlockMapDevice implements FormatDevice {
     await using _backing = this.#sources.backing;
   }
 
-  async #readRest(target: Uint8Array, offset: number, start: number, first: Promise<number>): Promise<void> {
-    let done = start + (await first);
-    while (done < target.length) {
-      const step = this.#readRun(target.subarray(done), offset + done);
-      done += typeof step === 'number' ? step : await step;
-    }
-  }
-
-  /** Reads the run that starts at `offset`, as far as `target` goes, and gives its length. */
-  #readRun(target: Uint8Array, offset: number): MaybePromise<number> {
-    const run = this.#sources.map.lookup(offset, target.length);
-    return run instanceof Promise
-      ? run.then((found) => this.#readFound(target, offset, found))
-      : this.#readFound(target, offset, run);
-  }
-
-  #readFound(target: Uint8Array, offset: number, run: BlockRun): MaybePromise<number> {
-    const part = run.length === target.length ? target : target.subarray(0, run.length);
-    const pending = this.#fill(part, offset, run);
-    return pending === undefined ? run.length : pending.then(() => run.length);
-  }
-
   #fill(part: Uint8Array, offset: number, run: BlockRun): MaybePromise<void> {
     const { backing, file } = this.#sources;
     if (run.kind === 'data') return file.read(part, run.hostOffset);
-    const available = run.kind === 'backing' ? Math.min(part.length, (backing?.size ?? 0) - offset) : 0;
-    if (backing === undefined || available <= 0) {
-      part.fill(0);
-      return undefined;
-    }
-    part.fill(0, available);
-    return backing.read(available === part.length ? part : part.subarray(0, available), offset);
+    return readBeneath(run.kind === 'backing' ? backing : undefined, part, offset);
   }
 
   #readOnly(): VarveError {

@@ -4,6 +4,7 @@ import type { BlockDevice, DeviceSupport, Extent } from '../../block/block-devic
 import { joinedMap, mapBeneath } from '../extents-beneath.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import { readBeneath } from '../run-reader.ts';
 import type { Qcow1ClusterMap, Qcow1Run } from './cluster-map.ts';
 
 /** An opened image. */
@@ -96,9 +97,7 @@ export class Qcow1Device implements FormatDevice {
       part.set(cluster.subarray(offset % clusterSize, (offset % clusterSize) + part.length));
       return;
     }
-    const available = Math.max(0, Math.min(part.length, (backing?.size ?? 0) - offset));
-    part.fill(0, available);
-    if (available > 0) await backing?.read(part.subarray(0, available), offset);
+    await readBeneath(backing, part, offset);
   }
 
   async #unpack({ compressedLength, hostOffset }: Qcow1Run): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../blo
 import type { ChainLayer, LayerRun } from '../chain-layer.ts';
 import type { DiskRange } from '../data-ranges.ts';
 import type { FormatInformation, MappedExtent } from '../image-format.ts';
+import { RunReader, readBeneath } from '../run-reader.ts';
 import { qcow2DirtyRanges } from './bitmaps/dirty-ranges.ts';
 import { l2Coverage } from './check-header.ts';
 import type { ClusterData } from './cluster-data.ts';
@@ -49,6 +50,7 @@ export class Qcow2Device implements ChainLayer {
   readonly #tables: TableCache;
   readonly #compressed: CompressedClusters;
   readonly #mapSources: Omit<MapSources, 'sparseFile'>;
+  readonly #reader: RunReader<ClusterRun>;
   readonly #writer: Qcow2Writer | undefined;
   #fileIsSparse: boolean | undefined;
   #disposal: Promise<void> | undefined;
@@ -66,10 +68,14 @@ export class Qcow2Device implements ChainLayer {
     this.#tables = tables;
     this.#compressed = new CompressedClusters({ file, name, compression: compressionOf(header), clusterSize });
     this.#mapSources = { image, l1, tables, backing, isPlain: data.isPlain };
+    this.#reader = new RunReader({
+      lookup: (offset, length) => this.#map.lookup(offset, length, true),
+      fill: (part, offset, run) => this.#fill(part, offset, run),
+    });
     const isWritable = changes !== undefined;
     this.supports = { write: isWritable, trim: isWritable, zero: isWritable, extents: true };
     if (changes === undefined) return;
-    const read = (target: Uint8Array, offset: number): MaybePromise<void> => this.#read(target, offset);
+    const read = (target: Uint8Array, offset: number): MaybePromise<void> => this.#reader.read(target, offset);
     this.#writer = new Qcow2Writer({ tables: changes, map: this.#map, backing, read });
   }
 
@@ -83,7 +89,7 @@ export class Qcow2Device implements ChainLayer {
 
   /** Hot: goes on without a promise as long as it can (`bench/formats.ts`). */
   read(target: Uint8Array, offset: number): MaybePromise<void> {
-    const pending = this.#read(target, offset);
+    const pending = this.#reader.read(target, offset);
     return pending === undefined || this.#writer === undefined ? pending : this.#writer.track(pending);
   }
 
@@ -158,48 +164,10 @@ export class Qcow2Device implements ChainLayer {
     throw new VarveError('READ_ONLY', `cannot write ${this.#image.name}: it was opened to be read`);
   }
 
-  #read(target: Uint8Array, offset: number): MaybePromise<void> {
-    for (let done = 0; done < target.length; ) {
-      const step = this.#readRun(done === 0 ? target : target.subarray(done), offset + done);
-      if (typeof step !== 'number') return this.#readRest(target, offset, done, step);
-      done += step;
-    }
-    return undefined;
-  }
-
-  async #readRest(target: Uint8Array, offset: number, start: number, first: Promise<number>): Promise<void> {
-    let done = start + (await first);
-    while (done < target.length) {
-      const step = this.#readRun(target.subarray(done), offset + done);
-      done += typeof step === 'number' ? step : await step;
-    }
-  }
-
-  /** Reads the run that starts at `offset`, as far as `target` goes, and gives its length. */
-  #readRun(target: Uint8Array, offset: number): MaybePromise<number> {
-    const run = this.#map.lookup(offset, target.length, true);
-    return run instanceof Promise
-      ? run.then((found) => this.#readFound(target, offset, found))
-      : this.#readFound(target, offset, run);
-  }
-
-  #readFound(target: Uint8Array, offset: number, run: ClusterRun): MaybePromise<number> {
-    const part = run.length === target.length ? target : target.subarray(0, run.length);
-    const pending = this.#fill(part, offset, run);
-    return pending === undefined ? run.length : pending.then(() => run.length);
-  }
-
   #fill(part: Uint8Array, offset: number, run: ClusterRun): MaybePromise<void> {
     if (run.kind === 'data') return this.#data.read(part, run.hostOffset, offset);
     if (run.kind === 'compressed') return this.#compressed.read(part, offset, run);
-    const backing = run.kind === 'unallocated' ? this.#backing : undefined;
-    const available = Math.min(part.length, (backing?.size ?? 0) - offset);
-    if (backing === undefined || available <= 0) {
-      part.fill(0);
-      return undefined;
-    }
-    part.fill(0, available);
-    return backing.read(available === part.length ? part : part.subarray(0, available), offset);
+    return readBeneath(run.kind === 'unallocated' ? this.#backing : undefined, part, offset);
   }
 }
 

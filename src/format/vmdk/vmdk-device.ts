@@ -1,8 +1,9 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../block/block-device.ts';
 import type { FormatDevice, FormatInformation, MappedExtent } from '../image-format.ts';
+import { RunReader, readBeneath } from '../run-reader.ts';
 import type { DiskExtent, GrainRun } from './disk-extent.ts';
-import { ExtentList, type PlacedExtent } from './extent-list.ts';
+import { ExtentList } from './extent-list.ts';
 import { vmdkExtents, vmdkMap } from './vmdk-extents.ts';
 
 /** An opened disk. */
@@ -31,6 +32,10 @@ export class VmdkDevice implements FormatDevice {
   readonly #parent: BlockDevice | undefined;
   readonly #information: FormatInformation;
   readonly #name: string;
+  readonly #reader = new RunReader<GrainRun>({
+    lookup: (offset, length) => this.#lookup(offset, length),
+    fill: (part, offset, run) => this.#fill(part, offset, run),
+  });
 
   constructor({ descriptorFile, extents, parent, information, grainSize, name }: VmdkDeviceOptions) {
     this.#descriptorFile = descriptorFile;
@@ -46,14 +51,8 @@ export class VmdkDevice implements FormatDevice {
     return this.#information;
   }
 
-  /** Hot: goes on without a promise as long as it can. */
   read(target: Uint8Array, offset: number): MaybePromise<void> {
-    for (let done = 0; done < target.length; ) {
-      const step = this.#readRun(done === 0 ? target : target.subarray(done), offset + done);
-      if (typeof step !== 'number') return this.#readRest(target, offset, done, step);
-      done += step;
-    }
-    return undefined;
+    return this.#reader.read(target, offset);
   }
 
   write(): never {
@@ -84,41 +83,17 @@ export class VmdkDevice implements FormatDevice {
     await using _extents = this.#extents;
   }
 
-  async #readRest(target: Uint8Array, offset: number, start: number, first: Promise<number>): Promise<void> {
-    let done = start + (await first);
-    while (done < target.length) {
-      const step = this.#readRun(target.subarray(done), offset + done);
-      done += typeof step === 'number' ? step : await step;
+  #lookup(offset: number, length: number): MaybePromise<GrainRun> {
+    const { extent, start } = this.#extents.at(offset);
+    return extent.lookup(offset - start, length, true);
+  }
+
+  #fill(part: Uint8Array, offset: number, run: GrainRun): MaybePromise<void> {
+    if (run.kind !== 'data' && run.kind !== 'compressed') {
+      return readBeneath(run.kind === 'unallocated' ? this.#parent : undefined, part, offset);
     }
-  }
-
-  /** Reads the run that starts at `offset`, as far as `target` goes, and gives its length. */
-  #readRun(target: Uint8Array, offset: number): MaybePromise<number> {
-    const placed = this.#extents.at(offset);
-    const run = placed.extent.lookup(offset - placed.start, target.length, true);
-    return run instanceof Promise
-      ? run.then((found) => this.#readFound(target, offset, found, placed))
-      : this.#readFound(target, offset, run, placed);
-  }
-
-  #readFound(target: Uint8Array, offset: number, run: GrainRun, placed: PlacedExtent): MaybePromise<number> {
-    const part = run.length === target.length ? target : target.subarray(0, run.length);
-    const pending =
-      run.kind === 'data' || run.kind === 'compressed'
-        ? placed.extent.read(part, offset - placed.start, run)
-        : this.#fill(part, offset, run.kind === 'unallocated' ? this.#parent : undefined);
-    return pending === undefined ? run.length : pending.then(() => run.length);
-  }
-
-  /** Fills `part` from the parent, as far as that goes, and with zeros. */
-  #fill(part: Uint8Array, offset: number, parent: BlockDevice | undefined): MaybePromise<void> {
-    const available = Math.min(part.length, (parent?.size ?? 0) - offset);
-    if (parent === undefined || available <= 0) {
-      part.fill(0);
-      return undefined;
-    }
-    part.fill(0, available);
-    return parent.read(available === part.length ? part : part.subarray(0, available), offset);
+    const { extent, start } = this.#extents.at(offset);
+    return extent.read(part, offset - start, run);
   }
 
   #readOnly(): VarveError {
