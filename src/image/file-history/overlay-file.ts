@@ -4,7 +4,6 @@ import { isVarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { memoryDevice } from '../../block/memory-device.ts';
 import { readFully, writeFully } from '../../block/positional-io.ts';
-import { alignUp } from '../../bytes/align.ts';
 import { fileTarget } from '../../format/file-target.ts';
 import type { BackingReference } from '../../format/image-format.ts';
 import { type ContentStamp, contentStampType, encodeContentStamp } from '../../format/qcow2/content-stamp.ts';
@@ -14,6 +13,7 @@ import { readHeader } from '../../format/qcow2/read-header.ts';
 import { writeQcow2 } from '../../format/qcow2/write-qcow2.ts';
 import { type FileStamp, stampFile } from './base-stamp.ts';
 import type { ImageFile } from './image-file.ts';
+import { replaceFirstCluster } from './replace-first-cluster.ts';
 
 /** What an overlay is to build on. */
 export interface OverlayBase {
@@ -30,7 +30,6 @@ export interface BaseNote {
 
 /** In bytes. */
 const defaultClusterSize = 65536;
-const sectorSize = 512;
 
 /** How an overlay in `directory` names the image `base`: by a relative name, with its format. */
 export function backingReference(directory: string, base: ImageFile, path: string = base.path): BackingReference {
@@ -77,7 +76,7 @@ function withBase(header: Qcow2Header, base: OverlayBase | undefined): Qcow2Head
 }
 
 /**
- * Gives the image in a file that is open for writing another base, in one write of its header, and syncs it.
+ * Gives the image in a file that is open for writing another base, durably: cut off anywhere, it has the one or the other.
  *
  * @throws VarveError `INVALID` where the name does not fit into its header
  */
@@ -85,10 +84,7 @@ export async function writeBase(file: BlockDevice, name: string, base: OverlayBa
   const header = await readHeader(file, name);
   const before = new Uint8Array(Math.min(2 ** header.clusterBits, file.size));
   await file.read(before, 0);
-  const after = encodeHeader(withBase(header, base));
-  const length = alignUp(Math.max(usedLength(before), usedLength(after)), sectorSize);
-  await file.write(after.subarray(0, Math.min(length, after.length)), 0);
-  await file.flush();
+  await replaceFirstCluster(file, before, header, (current) => withBase(current, base));
 }
 
 function fits(header: Qcow2Header): boolean {
@@ -98,8 +94,4 @@ function fits(header: Qcow2Header): boolean {
     if (isVarveError(error, 'INVALID') || error instanceof RangeError) return false;
     throw error;
   }
-}
-
-function usedLength(bytes: Uint8Array): number {
-  return bytes.findLastIndex((byte) => byte !== 0) + 1;
 }
