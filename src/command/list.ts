@@ -23,6 +23,8 @@ interface Row {
   readonly name: string;
   readonly snapshotCount: number;
   readonly newest: Snapshot;
+  /** The numbers of snapshots that are being stored. */
+  readonly pending: readonly number[];
 }
 
 const columns: readonly Column[] = [
@@ -97,18 +99,22 @@ async function readRows(context: CommandContext): Promise<Row[]> {
   try {
     await using store = await context.openStore();
     const [images, newest] = store.catalog.read(() => [store.images.all(), store.images.newest()]);
-    return images.map(({ name, snapshotCount }) => ({ name, snapshotCount, newest: newest.get(name) as Snapshot }));
+    return images.map(({ id, name, snapshotCount }) => ({
+      ...{ name, snapshotCount, newest: newest.get(name) as Snapshot },
+      pending: store.overlays.pending(id).map(({ number }) => number),
+    }));
   } catch (error) {
     if (isVarveError(error, 'NOT_FOUND')) return [];
     throw error;
   }
 }
 
-function cells({ name, snapshotCount, newest }: Row): string[] {
+function cells({ name, snapshotCount, newest, pending }: Row): string[] {
   const { size, time, message } = newest;
-  return [name, String(snapshotCount), formatSize(size), localTime(time), firstLine(message)];
+  const more = pending.length === 0 ? '' : ` + ${pending.length} being stored`;
+  return [name, `${snapshotCount}${more}`, formatSize(size), localTime(time), firstLine(message)];
 }
 
-function rowJson({ name, snapshotCount, newest }: Row): object {
-  return { name, snapshotCount, size: newest.size, newest: snapshotJson(newest) };
+function rowJson({ name, snapshotCount, newest, pending }: Row): object {
+  return { name, snapshotCount, pending, size: newest.size, newest: snapshotJson(newest) };
 }

@@ -53,7 +53,7 @@ describe('BlockStates', () => {
     states.set(blocksPerPage, 3 * blocksPerPage, 'zero');
     const pages = states.takeChangedPages();
     assert.deepEqual([...pages.keys()], [0, 1, 2]);
-    assert.equal(states.hasChanged, false);
+    assert.equal(states.changedCount, 0);
     const copy = new BlockStates(blockCount);
     for (const [index, bytes] of pages) assert.ok(copy.loadPage(index, bytes));
     assert.deepEqual(

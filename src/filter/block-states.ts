@@ -80,9 +80,9 @@ export class BlockStates {
     return true;
   }
 
-  /** Whether pages changed since `takeChangedPages` was last called. */
-  get hasChanged(): boolean {
-    return this.#changed.size > 0;
+  /** How many pages changed since `takeChangedPages` was last called. */
+  get changedCount(): number {
+    return this.#changed.size;
   }
 
   /** The pages that changed since this was last called, by their index and in order, as they are at this moment. */
@@ -95,6 +95,11 @@ export class BlockStates {
     }
     this.#changed.clear();
     return taken;
+  }
+
+  /** Lets pages that were taken count as changed again: they went nowhere. */
+  giveBack(pageIndexes: Iterable<number>): void {
+    for (const pageIndex of pageIndexes) this.#changed.add(pageIndex);
   }
 
   /** Takes the states of a page from what `takeChangedPages` gave. False, and nothing done, where one is no state. */

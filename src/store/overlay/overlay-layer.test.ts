@@ -76,6 +76,17 @@ describe('OverlayLayer', () => {
     await assert.rejects(async () => layer.flush(), { code: 'IO' });
   });
 
+  test('a flush that finds no space for the map can be tried again', async () => {
+    const { data, map } = newFiles(10_000);
+    const rules = [{ operations: ['write'], times: 1, code: 'NO_SPACE' }] as const;
+    const layer = await OverlayLayer.open({ data, map: faultFilter(map, { rules }) }, 'overlay');
+    await layer.over(memoryDevice(10_000)).write(pattern(4096, 1), 0);
+    await assert.rejects(async () => layer.flush(), { code: 'NO_SPACE' });
+    await layer.flush();
+    const again = (await OverlayLayer.open({ data, map }, 'overlay')).over(memoryDevice(10_000));
+    assertEqualBytes(await contentOf(again, 0, 4096), pattern(4096, 1), 'what was written');
+  });
+
   test('damage of its map is CORRUPT, and a map of another version UNSUPPORTED', async () => {
     const damages: ((files: LayerFiles) => void)[] = [
       ({ map }) => map.write(new Uint8Array([1]), 3),

@@ -1,9 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { BlockStates, statePageLength } from '../../filter/block-states.ts';
 import { ForwardingDevice } from '../../filter/forwarding-device.ts';
 import { knownOverlay } from '../../filter/overlay.ts';
 import { decodeMapHeader, mapHeaderLength, mapLength, overlayBlockSize } from './map-header.ts';
+
+/** So much is written, in bytes and in pages of the map, before a flush begins that nobody asked for. */
+const earlyLength = 32 * 2 ** 20;
+const earlyPageCount = 256;
+const writesPerTurn = 32;
 
 /** The two files of an overlay. */
 export interface LayerFiles {
@@ -30,6 +36,8 @@ export class OverlayLayer extends ForwardingDevice {
   #isDirty = true;
   /** nor its map. */
   #isMapDirty = true;
+  /** Bytes written since then. */
+  #unsyncedLength = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   /** After a failed sync the kernel forgets what it could not write, and the next one would succeed. */
@@ -60,6 +68,7 @@ export class OverlayLayer extends ForwardingDevice {
   }
 
   override write(source: Uint8Array, offset: number): MaybePromise<void> {
+    this.#unsyncedLength += source.length;
     return this.#afterChange(this.device.write(source, offset));
   }
 
@@ -74,7 +83,7 @@ export class OverlayLayer extends ForwardingDevice {
   /** Makes all changes durable that came before the call; several calls at once are one sync, or two. */
   override flush(): MaybePromise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#isDirty && !this.states.hasChanged) return this.#next ?? this.#running;
+    if (!this.#isDirty && this.states.changedCount === 0) return this.#next ?? this.#running;
     this.#next ??= this.#flushAfter(this.#running);
     return this.#next;
   }
@@ -88,8 +97,15 @@ export class OverlayLayer extends ForwardingDevice {
 
   #afterChange(changing: MaybePromise<void>): MaybePromise<void> {
     this.#isDirty = true;
+    if (this.#unsyncedLength >= earlyLength || this.states.changedCount >= earlyPageCount) this.#flushEarly();
     // A sync that began meanwhile need not cover it.
     if (changing !== undefined) return changing.then(() => this.#afterChange(undefined));
+  }
+
+  /** Ahead of whoever wants it, so that a flush, and a snapshot, find little to do. If it fails, theirs does, too. */
+  #flushEarly(): void {
+    if (this.#running !== undefined || this.#next !== undefined || this.#failure !== undefined) return;
+    this.flush()?.catch(() => {});
   }
 
   async #flushAfter(running: Promise<void> | undefined): Promise<void> {
@@ -98,9 +114,6 @@ export class OverlayLayer extends ForwardingDevice {
     this.#next = undefined;
     try {
       await this.#flushNow();
-    } catch (error) {
-      this.#failure = error;
-      throw error;
     } finally {
       this.#running = undefined;
     }
@@ -109,13 +122,36 @@ export class OverlayLayer extends ForwardingDevice {
   async #flushNow(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#isDirty = false;
+    this.#unsyncedLength = 0;
     // As they are now: what turns into data during the sync is not covered by it.
     const pages = this.states.takeChangedPages();
-    await this.device.flush();
+    await this.#sync(this.device);
     if (pages.size === 0 && !this.#isMapDirty) return;
-    for (const { offset, bytes } of joined(pages)) await this.#map.write(bytes, offset);
-    await this.#map.flush();
+    this.#isMapDirty = true;
+    try {
+      let count = 0;
+      for (const { offset, bytes } of joined(pages)) {
+        await this.#map.write(bytes, offset);
+        count += 1;
+        // Pages that lie far apart take their time; requests go on meanwhile.
+        if (count % writesPerTurn === 0) await setImmediate();
+      }
+    } catch (error) {
+      // On a full disk, say: there may be space the next time.
+      this.states.giveBack(pages.keys());
+      throw error;
+    }
+    await this.#sync(this.#map);
     this.#isMapDirty = false;
+  }
+
+  async #sync(file: BlockDevice): Promise<void> {
+    try {
+      await file.flush();
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
   }
 }
 
