@@ -230,6 +230,40 @@ test('vmdk: two million grain tables in the holes of a file cost nothing', { ski
   assert.equal(code, undefined, message);
 });
 
+test('qcow2: a million L2 tables in the holes of a file cost nothing', { skip }, async () => {
+  const path = join(directory, 'tables.qcow2');
+  const [clusterSize, tableCount] = [65536, 2 ** 20];
+  const [l1TableOffset, firstTable] = [3 * clusterSize, 3 * clusterSize + tableCount * 8];
+  const header = Buffer.alloc(104);
+  for (const [offset, value] of [
+    [0, 0x5146_49fb],
+    [4, 3],
+    [20, 16],
+    [36, tableCount],
+    [56, 1],
+    [96, 4],
+    [100, 104],
+  ] as const)
+    header.writeUInt32BE(value, offset);
+  const fields = [
+    [24, tableCount * 2 ** 29],
+    [40, l1TableOffset],
+    [48, clusterSize],
+  ] as const;
+  for (const [offset, value] of fields) header.writeBigUInt64BE(BigInt(value), offset);
+  const table = Buffer.alloc(tableCount * 8);
+  for (let index = 0; index < tableCount; index += 1) {
+    table.writeBigUInt64BE((1n << 63n) | BigInt(firstTable + index * clusterSize), index * 8);
+  }
+  await using file = await open(path, 'wx');
+  await file.write(header, 0, undefined, 0);
+  await file.write(Buffer.from([0, 0, 0, 0, 0, 2, 0, 0]), 0, undefined, clusterSize);
+  await file.write(table, 0, undefined, l1TableOffset);
+  await file.truncate(firstTable + tableCount * clusterSize);
+  const { code, message } = await reader.read({ path, format: 'qcow2' });
+  assert.equal(code, undefined, message);
+});
+
 test('qed: tables of a gigabyte in the holes of a file cost nothing', { skip }, async () => {
   const path = join(directory, 'tables.qed');
   const [clusterSize, tableCount] = [2 ** 26, 1000];

@@ -1,4 +1,5 @@
 import type { Steps } from '../../block/run-steps.ts';
+import type { FileHoles } from '../file-holes.ts';
 import { hostOffsetOf } from './cluster-entry.ts';
 import type { ImageFile } from './image-file.ts';
 import { copiedBit } from './layout.ts';
@@ -48,6 +49,19 @@ export class L1Table {
   /** Whether the L2 table belongs to this L1 table alone. */
   isExclusive(index: number): boolean {
     return this.#view.getUint32(index * 8) >= copiedBit;
+  }
+
+  /**
+   * Leaves out, in memory, the L2 tables that lie in holes of the file: nothing is allocated there. For images that are
+   * only read.
+   */
+  leaveOutEmpty(holes: FileHoles): void {
+    const { clusterSize, file } = this.#image;
+    for (let index = 0; index < this.entryCount; index += 1) {
+      const offset = this.offsetOf(index);
+      if (offset === 0 || offset % clusterSize !== 0 || offset + clusterSize > file.size) continue;
+      if (holes.has(offset, clusterSize)) this.#view.setBigUint64(index * 8, 0n);
+    }
   }
 
   /** Points to an L2 table at byte `offset` that belongs to this table alone; 0 to none. */

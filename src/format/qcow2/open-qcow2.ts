@@ -1,6 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { runSteps } from '../../block/run-steps.ts';
+import { FileHoles } from '../file-holes.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
 import { mergedChain } from '../merged-chain.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
@@ -17,6 +18,9 @@ import { L1Table } from './l1-table.ts';
 import { Qcow2Device } from './qcow2-device.ts';
 import { backingFormatOf } from './qcow2-information.ts';
 import { readHeader } from './read-header.ts';
+
+/** Fewer L2 tables are read quicker than the file's holes are found. */
+const tablesWorthHoles = 4096;
 
 /**
  * The disk in a qcow2 image. One that says it is corrupt, or was not closed, can be read all the same; to be written,
@@ -48,6 +52,7 @@ export async function openWithHeader(
   const data = await dataOf(file, header, options);
   if (data.isExternal) opened.use(data.file);
   const l1 = await runSteps(L1Table.open(image));
+  if (!writable && l1.entryCount >= tablesWorthHoles) l1.leaveOutEmpty(await FileHoles.of(file));
   const parts = { image, data, l1, tables: tableCacheFor(image) };
   const tables = writable ? await runSteps(ImageTables.open(parts)) : undefined;
   const backing = await openBackingOf(header, options);

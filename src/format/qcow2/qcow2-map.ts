@@ -88,9 +88,11 @@ async function* ownRuns(sources: MapSources, offset: number, length: number): As
   const codec = new L2Codec(image);
   const end = offset + length;
   for (let position = offset; position < end; ) {
-    const tableEnd = Math.min(end, position - (position % coverage) + coverage);
+    let tableEnd = Math.min(end, position - (position % coverage) + coverage);
     const tableOffset = l1.offsetOf(Math.floor(position / coverage));
     if (tableOffset === 0) {
+      // A sparse disk of any size has few runs.
+      while (tableEnd < end && l1.offsetOf(tableEnd / coverage) === 0) tableEnd = Math.min(end, tableEnd + coverage);
       yield { offset: position, length: tableEnd - position, kind: 'unallocated', compressed: false };
     } else {
       const table = await tables.get(tableOffset);

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../../disk-pieces.ts';
+import { FileHoles } from '../../file-holes.ts';
 import { hasFeature } from '../check-header.ts';
 import { compressedLength, compressedOffset, hostOffsetOf } from '../cluster-entry.ts';
 import { copiedBit } from '../layout.ts';
@@ -41,10 +42,12 @@ export class ClusterCounter {
   /** `onTable` is called after each table of the active disk. */
   async countAll(usage: TableUsage, onTable: () => void): Promise<void> {
     const { counter, file, signal } = this.#context;
+    const holes = await FileHoles.of(file);
     for (const use of usage.tables(counter.clusterCount + 1)) {
       throwIfAborted(signal);
-      const table = await readPadded(file, use.offset, this.#clusterSize);
-      this.#countTable(table, use);
+      if (!holes.has(use.offset, this.#clusterSize)) {
+        this.#countTable(await readPadded(file, use.offset, this.#clusterSize), use);
+      }
       if (use.active > 0) onTable();
     }
   }
