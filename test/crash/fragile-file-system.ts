@@ -51,10 +51,28 @@ export class FragileFileSystem implements Disposable {
     this.mount();
   }
 
-  /** Mounts it again, which replays its journal. */
+  /**
+   * Mounts it again, which replays its journal. While somebody's namespace holds on to what was unmounted, a mount gives
+   * that back, which is still without power.
+   */
   mount(): void {
-    execFileSync('mount', ['-o', 'loop', this.#image, this.path], { stdio: 'pipe' });
-    this.#isMounted = true;
+    for (let attempt = 1; ; attempt += 1) {
+      execFileSync('mount', ['-o', 'loop', this.#image, this.path], { stdio: 'pipe' });
+      this.#isMounted = true;
+      if (this.#hasPower() || attempt === 100) return;
+      this.unmount();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
+
+  #hasPower(): boolean {
+    try {
+      for (const name of fs.readdirSync(this.path)) fs.statSync(join(this.path, name));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+      return false;
+    }
   }
 
   /** Cuts the power: what no sync has written is lost, and whatever is done from now on fails. */
