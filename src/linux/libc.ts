@@ -9,6 +9,7 @@ interface Libc {
   flock(fd: number, operation: number): number;
   ioctl(fd: number, request: number, argument: NodeJS.TypedArray | bigint): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
+  ioctlLater(fd: number, request: number, argument: NodeJS.TypedArray | bigint): Promise<number>;
   /** For commands that take a `struct flock`, or a number. */
   fcntl(fd: number, command: number, argument: Uint8Array | bigint): number;
   /** `length` bytes at most; the number of those read. Node's own would throw where nothing is there yet. */
@@ -16,11 +17,11 @@ interface Libc {
   write(fd: number, source: Uint8Array, length: number): number;
   /** `fds` is a `struct pollfd`; waits for `timeoutMs`, without an end where that is −1. */
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
-  /** The same in Node's thread pool; tells nothing of its failure. */
+  /** The same in Node's thread pool. What ends in `Later` gives −errno for a failure. */
   pollLater(fds: Uint8Array, count: number, timeoutMs: number): Promise<number>;
   mount(source: string, target: string, type: string | null, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
-  /** In Node's thread pool, for whoever has to answer meanwhile; tells nothing of its failure. */
+  /** For whoever has to answer the kernel meanwhile. */
   umount2Later(target: string, flags: number): Promise<number>;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
@@ -67,6 +68,8 @@ function load(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   // What Node itself is linked with, so that glibc and musl both will do.
   const library = koffi.load(null);
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, void *argument)');
+  const failure = (): number => -koffi.errno();
   const poll = library.func('int poll(void *fds, unsigned long count, int timeout)');
   const umount2 = library.func('int umount2(const char *target, int flags)');
   // Source: recvmsg(2).
@@ -83,17 +86,18 @@ function load(): Libc {
     lseek: library.func('int64_t lseek(int fd, int64_t offset, int whence)') as Libc['lseek'],
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as Libc['fallocate'],
     flock: library.func('int flock(int fd, int operation)') as Libc['flock'],
-    ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)') as Libc['ioctl'],
+    ioctl: ioctl as Libc['ioctl'],
+    ioctlLater: inThreadPool(ioctl, failure),
     fcntl: library.func('int fcntl(int fd, int command, void *argument)') as Libc['fcntl'],
     read: library.func('int64_t read(int fd, void *target, uint64_t length)') as Libc['read'],
     write: library.func('int64_t write(int fd, void *source, uint64_t length)') as Libc['write'],
     poll: poll as Libc['poll'],
-    pollLater: inThreadPool(poll),
+    pollLater: inThreadPool(poll, failure),
     mount: library.func(
       'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
     ) as Libc['mount'],
     umount2: umount2 as Libc['umount2'],
-    umount2Later: inThreadPool(umount2),
+    umount2Later: inThreadPool(umount2, failure),
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *fds)') as Libc['socketpair'],
     recvmsg: library.func('recvmsg', 'int64_t', ['int', messageHeader, 'int']) as Libc['recvmsg'],
     prctl: library.func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)') as Libc['prctl'],
@@ -111,12 +115,16 @@ interface AsyncFunction {
   readonly async: (...values: any[]) => void;
 }
 
-function inThreadPool<Arguments extends readonly unknown[]>({
-  async: call,
-}: AsyncFunction): (...values: Arguments) => Promise<number> {
+/** `failure` is asked in the call's own turn, when koffi has the call's errno. */
+function inThreadPool<Arguments extends readonly unknown[]>(
+  { async: call }: AsyncFunction,
+  failure: () => number,
+): (...values: Arguments) => Promise<number> {
   return (...values) =>
     new Promise((resolve, reject) => {
-      call(...values, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
+      call(...values, (error: Error | null, result: number) =>
+        error ? reject(error) : resolve(result === -1 ? failure() : result),
+      );
     });
 }
 

@@ -1,4 +1,5 @@
-import { closeSync, constants, fsyncSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { constants, readdirSync, readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { constants as systemConstants } from 'node:os';
 import { basename } from 'node:path';
 import { systemError } from '../base/varve-error.ts';
@@ -42,7 +43,7 @@ export interface LoopOptions {
 }
 
 /** A loop device that was attached, and is held open until this is disposed of. */
-export interface HeldLoop extends Disposable {
+export interface HeldLoop extends AsyncDisposable {
   /** `/dev/loop3` */
   readonly path: string;
 }
@@ -51,23 +52,25 @@ export interface HeldLoop extends Disposable {
  * Attaches a free loop device to the file at `path`. Partitions in it get devices of their own. What is written goes past
  * the page cache of the file, which would hold everything twice.
  *
+ * All that may read or write the file happens in Node's thread pool: this process may be the one that answers for it.
+ *
  * @throws VarveError `PERMISSION` for who is not root, `NOT_FOUND` where there are no loop devices, `BUSY`, by errno
  */
-export function attachLoop(path: string, options: LoopOptions = {}): HeldLoop {
-  const file = open(path, options.readOnly ? constants.O_RDONLY : constants.O_RDWR);
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      const loop = freeLoop();
-      const fd = open(loop, options.readOnly ? constants.O_RDONLY : constants.O_RDWR);
-      const number = configure(fd, file, options);
-      if (number === 0) return { path: loop, [Symbol.dispose]: () => closeSync(fd) };
-      closeSync(fd);
-      if (number !== systemConstants.errno.EBUSY || attempt === maximumAttempts) {
-        throw errnoError(`attach ${loop} to ${path}`, 'ioctl', number);
-      }
+export async function attachLoop(path: string, options: LoopOptions = {}): Promise<HeldLoop> {
+  const flags = options.readOnly ? constants.O_RDONLY : constants.O_RDWR;
+  await using file = await openPath(path, flags);
+  for (let attempt = 1; ; attempt += 1) {
+    const loop = await freeLoop();
+    await using stack = new AsyncDisposableStack();
+    const device = stack.use(await openPath(loop, flags));
+    const number = -(await libc().ioctlLater(device.fd, LOOP_CONFIGURE, configuration(file.fd, options)));
+    if (number === 0) {
+      const held = stack.move();
+      return { path: loop, [Symbol.asyncDispose]: () => held.disposeAsync() };
     }
-  } finally {
-    closeSync(file);
+    if (number !== systemConstants.errno.EBUSY || attempt === maximumAttempts) {
+      throw errnoError(`attach ${loop} to ${path}`, 'ioctl', number);
+    }
   }
 }
 
@@ -77,27 +80,17 @@ export function attachLoop(path: string, options: LoopOptions = {}): HeldLoop {
  *
  * @throws VarveError by errno, `IO` where it could not be written
  */
-export function detachLoop(loop: string, path: string, { sync = true } = {}): void {
-  const fd = open(loop, constants.O_RDONLY);
+export async function detachLoop(loop: string, path: string, { sync = true } = {}): Promise<void> {
+  await using device = await openPath(loop, constants.O_RDONLY);
+  // Nobody can attach it to another file while it is open here.
+  if (backingFile(basename(loop)) !== path) return;
   try {
-    // Nobody can attach it to another file while it is open here.
-    if (backingFile(basename(loop)) !== path) return;
-    if (sync) syncLoop(fd, loop);
-    const { errno, ioctl } = libc();
-    if (ioctl(fd, LOOP_CLR_FD, 0n) !== -1) return;
-    const number = errno();
-    if (number !== systemConstants.errno.ENXIO) throw errnoError(`detach ${loop}`, 'ioctl', number);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function syncLoop(fd: number, loop: string): void {
-  try {
-    fsyncSync(fd);
+    if (sync) await device.sync();
   } catch (error) {
     throw systemError(`write what ${loop} was given`, error);
   }
+  const number = -(await libc().ioctlLater(device.fd, LOOP_CLR_FD, 0n));
+  if (number > 0 && number !== systemConstants.errno.ENXIO) throw errnoError(`detach ${loop}`, 'ioctl', number);
 }
 
 /** A loop device that is attached. */
@@ -127,20 +120,15 @@ function backingFile(name: string): string {
   return readOr(`/sys/block/${name}/loop/backing_file`);
 }
 
-function freeLoop(): string {
-  const control = open('/dev/loop-control', constants.O_RDWR);
-  try {
-    const { errno, ioctl } = libc();
-    const number = ioctl(control, LOOP_CTL_GET_FREE, 0n);
-    if (number < 0) throw errnoError('find a free loop device', 'ioctl', errno());
-    return `/dev/loop${number}`;
-  } finally {
-    closeSync(control);
-  }
+async function freeLoop(): Promise<string> {
+  await using control = await openPath('/dev/loop-control', constants.O_RDWR);
+  const number = await libc().ioctlLater(control.fd, LOOP_CTL_GET_FREE, 0n);
+  if (number < 0) throw errnoError('find a free loop device', 'ioctl', -number);
+  return `/dev/loop${number}`;
 }
 
-/** The errno, 0 for success. */
-function configure(fd: number, file: number, options: LoopOptions): number {
+/** The `struct loop_config`. */
+function configuration(file: number, options: LoopOptions): Uint8Array {
   const { autoClear, length, offset, readOnly, sectorSize } = options;
   const writer = new ByteWriter(loopConfigLength);
   writer.u32le(file);
@@ -150,13 +138,12 @@ function configure(fd: number, file: number, options: LoopOptions): number {
   writer.u64le(length ?? 0);
   writer.skip(12);
   writer.u32le(flag.partscan + flag.directIo + (readOnly ? flag.readOnly : 0) + (autoClear ? flag.autoclear : 0));
-  const { errno, ioctl } = libc();
-  return ioctl(fd, LOOP_CONFIGURE, writer.bytes) === -1 ? errno() : 0;
+  return writer.bytes;
 }
 
-function open(path: string, flags: number): number {
+async function openPath(path: string, flags: number): Promise<FileHandle> {
   try {
-    return openSync(path, flags);
+    return await open(path, flags);
   } catch (error) {
     throw systemError(`open ${path}`, error);
   }

@@ -5,7 +5,7 @@ import { errnoError, libc } from './libc.ts';
 /*
  * Source: mount(2), umount(2), linux/mount.h.
  */
-export const mountFlags = { readOnly: 1, noSetUserId: 2, noDevices: 4, bind: 4096 } as const;
+export const mountFlags = { readOnly: 1, noSetUserId: 2, noDevices: 4 } as const;
 const detachFlag = 2;
 
 /** What is mounted where, as mount(2) has it. */
@@ -31,28 +31,17 @@ export function mountFileSystem({ data, flags = 0, source, target, type }: Mount
 
 /**
  * Unmounts what is mounted last on `target`. With `detach` it is gone from there at once, and ends when nobody uses it any
- * more. Nothing mounted there is fine.
+ * more. Nothing mounted there is fine. It happens in Node's thread pool: this process may itself have to answer for what is
+ * written by that.
  *
  * @throws VarveError `BUSY` where it is in use, and others by errno
  */
-export function unmountFileSystem(target: string, { detach = false } = {}): void {
-  const { errno, umount2 } = libc();
-  if (umount2(target, detach ? detachFlag : 0) !== -1) return;
-  const number = errno();
-  if (number === constants.errno.EINVAL || number === constants.errno.ENOENT) return;
+export async function unmountFileSystem(target: string, { detach = false } = {}): Promise<void> {
+  const number = -(await libc().umount2Later(target, detach ? detachFlag : 0));
+  if (number === 0 || number === constants.errno.EINVAL || number === constants.errno.ENOENT) return;
   if (number === constants.errno.EBUSY) {
-    throw new VarveError(
-      'BUSY',
-      `cannot unmount ${target}: it is in use; close the files and leave the directories in it`,
-    );
+    const advice = 'close the files and leave the directories in it';
+    throw new VarveError('BUSY', `cannot unmount ${target}: it is in use; ${advice}`);
   }
   throw errnoError(`unmount ${target}`, 'umount2', number);
-}
-
-/**
- * The same for a file system that this very process serves, and has to go on serving meanwhile. False where it is in
- * use, or cannot be unmounted for another reason.
- */
-export async function unmountOwnFileSystem(target: string): Promise<boolean> {
-  return (await libc().umount2Later(target, 0)) === 0;
 }

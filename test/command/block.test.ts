@@ -20,11 +20,11 @@ interface LoopPlace {
 }
 
 /** A loop device over a file full of data. */
-function loopPlace(t: TestContext, content: Uint8Array = pattern(size, 1)): LoopPlace {
+async function loopPlace(t: TestContext, content: Uint8Array = pattern(size, 1)): Promise<LoopPlace> {
   const work = new Workplace(t);
   const file = join(work.directory, 'file');
   fs.writeFileSync(file, content);
-  using loop = attachLoop(file);
+  await using loop = await attachLoop(file);
   t.after(() => detachLoop(loop.path, file));
   return { work, file, device: loop.path };
 }
@@ -35,7 +35,7 @@ function allocated(path: string): number {
 
 describe('varve block', { skip: attachSkip }, () => {
   test('caps shows what a device can do, and does not know what is read after a discard', async (t) => {
-    const { device, work } = loopPlace(t);
+    const { device, work } = await loopPlace(t);
     const caps = await work.json('block', 'caps', device);
     assert.deepEqual(
       [caps.size, caps.logicalSectorSize, caps.readOnly, caps.zeroesAfterDiscard],
@@ -47,7 +47,7 @@ describe('varve block', { skip: attachSkip }, () => {
   });
 
   test('discard frees the whole blocks of a range, and says what is left at its edges', async (t) => {
-    const { device, file, work } = loopPlace(t);
+    const { device, file, work } = await loopPlace(t);
     const { discardGranularity: granularity } = await work.json('block', 'caps', device);
     const before = allocated(file);
     const [from, to] = [2 ** 20 + 1, 5 * 2 ** 20 + 100];
@@ -67,7 +67,7 @@ describe('varve block', { skip: attachSkip }, () => {
   });
 
   test('zero reads as zeros, in whole sectors', async (t) => {
-    const { device, file, work } = loopPlace(t);
+    const { device, file, work } = await loopPlace(t);
     const said = await work.varve('block', 'zero', device, '1000+2000');
     assert.equal(
       said,
@@ -82,7 +82,7 @@ describe('varve block', { skip: attachSkip }, () => {
   });
 
   test('what a device cannot do, and ranges that cannot be, are refused', async (t) => {
-    const { device, file, work } = loopPlace(t);
+    const { device, file, work } = await loopPlace(t);
     assert.match(await work.fails(11, 'block', 'secure-discard', device, 'all'), /the device does not do that/);
     assert.match(await work.fails(2, 'block', 'discard', device, '1+100'), /no whole block of \d+ bytes/);
     assert.match(await work.fails(9, 'block', 'zero', device, '7M-9M'), /is past its end at 8388608/);
@@ -94,7 +94,7 @@ describe('varve block', { skip: attachSkip }, () => {
   test('a device that is mounted or has partitions needs --force', {
     skip: skipWithout('mke2fs', 'sfdisk'),
   }, async (t) => {
-    const { device, file, work } = loopPlace(t, new Uint8Array(size));
+    const { device, file, work } = await loopPlace(t, new Uint8Array(size));
     const mounted = join(work.directory, 'mnt');
     fs.mkdirSync(mounted);
     execFileSync('mke2fs', ['-q', '-F', device]);
@@ -108,8 +108,8 @@ describe('varve block', { skip: attachSkip }, () => {
     assertEqualBytes(fs.readFileSync(file), new Uint8Array(size), 'file');
   });
 
-  test('the kernel refuses what is not aligned, and secure discards of loop devices', (t) => {
-    const { device } = loopPlace(t);
+  test('the kernel refuses what is not aligned, and secure discards of loop devices', async (t) => {
+    const { device } = await loopPlace(t);
     const fd = fs.openSync(device, 'r+');
     t.after(() => fs.closeSync(fd));
     for (const call of [discardBlocks, zeroBlocks]) {

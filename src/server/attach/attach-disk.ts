@@ -49,7 +49,7 @@ export async function addLoop(
   { sectorSize }: Pick<LoopOptions, 'sectorSize'>,
 ): Promise<string> {
   try {
-    using loop = attachLoop(attachment.path, { sectorSize, readOnly: attachment.access === 'read-only' });
+    await using loop = await attachLoop(attachment.path, { sectorSize, readOnly: attachment.access === 'read-only' });
     return loop.path;
   } catch (error) {
     if (!isVarveError(error, 'NOT_FOUND')) await closeAttachment(directory, attachment);

@@ -40,8 +40,8 @@ export async function detachDisk(disk: AttachedDiskState, { force = false }: Det
     const advice = `varve unmount ${mount.target} first, or give --force`;
     throw new VarveError('BUSY', `cannot detach ${attachment.disk}: it is mounted on ${mount.target}; ${advice}`);
   }
-  for (const { target } of mounts.toReversed()) unmountByForce(target);
-  for (const { path } of loops) detachLoop(path, attachment.path, { sync: !force });
+  for (const { target } of mounts.toReversed()) await unmountByForce(target);
+  for (const { path } of loops) await detachLoop(path, attachment.path, { sync: !force });
   return await closeAttachment(directory, attachment, { force });
 }
 
@@ -81,11 +81,11 @@ async function unmountPatiently({ disk, path }: Attachment, force: boolean): Pro
   }
 }
 
-function unmountByForce(target: string): void {
+async function unmountByForce(target: string): Promise<void> {
   try {
-    unmountFileSystem(target);
+    await unmountFileSystem(target);
   } catch (error) {
     if (!isVarveError(error, 'BUSY')) throw error;
-    unmountFileSystem(target, { detach: true });
+    await unmountFileSystem(target, { detach: true });
   }
 }

@@ -6,8 +6,8 @@ import { closeSync } from 'node:fs';
 import { isVarveError } from '../../base/varve-error.ts';
 import { serveFuse } from '../../linux/fuse/fuse-session.ts';
 import { mountFuse } from '../../linux/fuse/mount-fuse.ts';
+import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { becomeIoFlusher } from '../../linux/io-flusher.ts';
-import { unmountOwnFileSystem } from '../../linux/mount.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
 import { diskFile, diskFileMode } from '../fuse/disk-file.ts';
 import { type Attachment, removeAttachment, saveAttachment } from './attachment.ts';
@@ -59,9 +59,7 @@ async function finish(directory: string, attachment: Attachment, close: () => Pr
 
 /** A disk that is in use stays: there is nobody else who could answer for it. */
 function unmountOnSignals({ path }: Attachment): void {
-  const onSignal = async (): Promise<void> => {
-    if (!(await unmountOwnFileSystem(path))) report(new Error(`${path} is in use; varve detach --force takes it away`));
-  };
+  const onSignal = (): Promise<void> => unmountFuse(path).catch(report);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void onSignal());
 }
 

@@ -1,15 +1,16 @@
-import { mkdirSync, realpathSync, rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { systemError, VarveError } from '../../base/varve-error.ts';
-import { openFileDevice } from '../../block/file-device.ts';
 import { attachLoop } from '../../linux/loop-device.ts';
-import { mountFileSystem, mountFlags, unmountFileSystem } from '../../linux/mount.ts';
+import { unmountFileSystem } from '../../linux/mount.ts';
 import { readPartitionTable } from '../../partition/read-partition-table.ts';
 import { attachDisk, type NewAttachment } from './attach-disk.ts';
 import { attachedDisks } from './attached-disk.ts';
 import { closeAttachment } from './detach-disk.ts';
 import type { AttachedDiskRequest } from './open-attached-disk.ts';
+import { openPatientFile } from './patient-file.ts';
 import { runMount } from './run-mount.ts';
 
 /** What of a disk is mounted, where and how. */
@@ -65,7 +66,7 @@ function isSameRequest(one: AttachedDiskRequest, other: AttachedDiskRequest): bo
 async function mountAttached({ attachment, directory }: NewAttachment, request: MountDiskRequest): Promise<void> {
   const readOnly = attachment.access === 'read-only';
   const place = await placeOf(attachment.path, request);
-  using loop = attachLoop(attachment.path, { ...place, readOnly, autoClear: true });
+  await using loop = await attachLoop(attachment.path, { ...place, readOnly, autoClear: true });
   const how = { source: loop.path, type: request.type, options: request.options, readOnly };
   if (request.inner === undefined) return await runMount({ ...how, target: request.directory });
   const whole = join(directory, `whole-${basename(loop.path)}`);
@@ -73,10 +74,10 @@ async function mountAttached({ attachment, directory }: NewAttachment, request: 
   try {
     await runMount({ ...how, target: whole });
     try {
-      const source = insideOf(whole, request.inner, request.disk.disk);
-      mountFileSystem({ source, target: request.directory, flags: mountFlags.bind });
+      const source = await insideOf(whole, request.inner, request.disk.disk);
+      await runMount({ source, target: request.directory, options: 'bind', readOnly: false });
     } finally {
-      unmountFileSystem(whole, { detach: true });
+      await unmountFileSystem(whole, { detach: true });
     }
   } finally {
     rmdirSync(whole);
@@ -92,7 +93,7 @@ async function placeOf(
   if (offset !== undefined) {
     throw new VarveError('INVALID', '--partition and --offset do not go together; give one');
   }
-  await using device = await openFileDevice(path, { readOnly: true, label: disk.disk });
+  await using device = await openPatientFile(path);
   const table = await readPartitionTable(device, { name: disk.disk });
   const found = table?.partitions.find(({ number }) => number === partition);
   if (found !== undefined) return { offset: found.offset, length: found.length };
@@ -102,9 +103,9 @@ async function placeOf(
 }
 
 /** Symbolic links inside a disk are whoever's who made it: none may lead out of it. */
-function insideOf(root: string, inner: string, disk: string): string {
+async function insideOf(root: string, inner: string, disk: string): Promise<string> {
   try {
-    const path = realpathSync(join(root, inner));
+    const path = await realpath(join(root, inner));
     if (path === root || path.startsWith(`${root}/`)) return path;
   } catch (error) {
     throw systemError(`mount ${disk}:${inner}`, error);

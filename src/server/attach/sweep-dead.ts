@@ -37,9 +37,9 @@ async function takeAway(path: string): Promise<void> {
   const numbers = new Set(loops.flatMap((loop) => loop.numbers));
   const mounts = mountTable().reverse();
   for (const { device, target } of mounts) {
-    if (numbers.has(device)) unmountFileSystem(target, { detach: true });
+    if (numbers.has(device)) await unmountFileSystem(target, { detach: true });
   }
-  for (const loop of loops) detachLoop(loop.path, path, { sync: false });
+  for (const loop of loops) await detachLoop(loop.path, path, { sync: false });
   for (const { target } of mounts) if (target === path) await unmountFuse(path, { detach: true });
 }
 

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { loopsOf } from '../../linux/loop-device.ts';
@@ -26,13 +26,13 @@ export interface UnmountedDisk {
  * @throws VarveError `INVALID` for what is not mounted so, `BUSY` while it is in use, `IO` where the disk could not be written
  */
 export async function unmountDisk(directory: string, runDirectory: string): Promise<UnmountedDisk> {
-  const target = realPath(directory);
+  const target = await realPath(directory);
   const device = mountTable().findLast((mount) => mount.target === target)?.device;
   const disk = attachedDisks(runDirectory).find(({ mounts }) => mounts.some((mount) => mount.device === device));
   if (device === undefined || disk === undefined) {
     throw new VarveError('INVALID', `cannot unmount ${directory}: nothing is mounted there by varve mount`);
   }
-  unmountFileSystem(target);
+  await unmountFileSystem(target);
   const { attachment, mounts } = disk;
   if (!attachment.forMount || mounts.length > 1) return { attachment, isUsed: false };
   await loopsGone(attachment.path);
@@ -44,9 +44,9 @@ async function loopsGone(path: string): Promise<void> {
   for (let attempt = 1; attempt < loopAttempts && loopsOf(path).length > 0; attempt += 1) await setTimeout(loopPauseMs);
 }
 
-function realPath(directory: string): string {
+async function realPath(directory: string): Promise<string> {
   try {
-    return realpathSync(directory);
+    return await realpath(directory);
   } catch (error) {
     throw systemError(`unmount ${directory}`, error);
   }
