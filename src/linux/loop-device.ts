@@ -115,9 +115,9 @@ export function loopsOf(path: string): AttachedLoop[] {
   });
 }
 
-/** Empty for a loop device that is attached to nothing. */
+/** Empty for a loop device that is attached to nothing. The kernel says of a file whether it has lost its name. */
 function backingFile(name: string): string {
-  return readOr(`/sys/block/${name}/loop/backing_file`);
+  return readOr(`/sys/block/${name}/loop/backing_file`).replace(/ \(deleted\)$/, '');
 }
 
 async function freeLoop(): Promise<string> {
