@@ -1,32 +1,42 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { formatSize } from '../base/size.ts';
+import { VarveError } from '../base/varve-error.ts';
 import { type Committed, commitOverlay } from '../image/file-history/commit-overlay.ts';
+import { isTransactionName } from '../image/transaction/transaction-name.ts';
+import { referenceOf } from '../store/image-table.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { registerPath } from './framework/register-path.ts';
 import { addChainOptions, type ChainFlags, chainOptions } from './input/chain-options.ts';
+import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { requireDiskFile } from './input/require-disk-file.ts';
+import { snapshotJson } from './output/snapshot-json.ts';
 
-interface Options extends ChainFlags {
+interface Options extends ChainFlags, DetailsOptions {
   readonly delete?: boolean;
   readonly force?: boolean;
 }
 
-/** `varve commit FILE` */
+/** `varve commit FILE`, `varve commit TX` */
 export const commitCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve commit ./disk.qcow2', 'merge an overlay into the file that it builds on, and go on with an empty one'],
     ['varve commit ./disk.qcow2 --delete', 'the same, and remove the overlay'],
+    ['varve commit tx-3f9a01c2 -m "nginx"', 'make what a transaction holds the next snapshots of its images'],
   ],
   completes: ['file'],
   configure: (command: Command) =>
     addChainOptions(
-      command
-        .argument('<file>', 'the overlay')
+      addDetailsOptions(command)
+        .argument('<file>', 'the overlay, or a transaction: tx-3f9a01c2')
         .option('--delete', 'remove the overlay, instead of leaving it empty')
         .option('--force', 'even if other files build on its base, or that was changed since'),
     ),
   async run(context, [file], options) {
+    if (isTransactionName(file)) return await commitOpen(context, file, options);
+    if (options.message !== undefined)
+      throw new VarveError('INVALID', '--message is for transactions; a file has none');
     requireDiskFile(file, 'commit', 'varve snapshot records the state of an image');
     const signal = await context.startWork();
     const { delete: remove, force } = options;
@@ -35,6 +45,21 @@ export const commitCommand: CommandModule<[string], Options> = {
     context.show(committed, () => resultText(file, committed));
   },
 };
+
+async function commitOpen(context: CommandContext, name: string, options: Options): Promise<void> {
+  if (options.delete || options.force) {
+    throw new VarveError('INVALID', `--delete and --force are for files, and ${name} is a transaction`);
+  }
+  const { commitTransaction } = await import('../image/transaction/end-transaction.ts');
+  const signal = await context.startWork();
+  await using store = await context.openStore();
+  const snapshots = await commitTransaction(store, name, { ...(await readDetails(options)), signal });
+  context.show({ transaction: name, snapshots: snapshots.map(snapshotJson) }, () =>
+    snapshots.length === 0
+      ? `${name} changed nothing`
+      : snapshots.map((snapshot) => `${referenceOf(snapshot)} made`).join('\n'),
+  );
+}
 
 function resultText(file: string, { base, deleted, length }: Committed): string {
   const what = `${basename(file)} committed to ${basename(base)}: ${formatSize(length)}`;

@@ -16,6 +16,8 @@ export interface CommandModule<
   Options = object,
 > {
   readonly examples: readonly Example[];
+  /** Whether what stands behind `--` is a command to be run: its words become the option `command`. */
+  readonly takesCommand?: boolean;
   /** What its arguments name, in order; `undefined` for what cannot be completed, such as a new name. */
   readonly completes?: readonly (CompletionKind | undefined)[];
   /** Declares arguments and options; those of every command are there already. */

@@ -31,10 +31,16 @@ export function buildCommand(entry: CatalogueEntry, module: CommandModule): Comm
  * @returns `undefined` when help was asked for, and printed
  * @throws INVALID
  */
-export function parseCommand(command: Command, args: readonly string[]): ParsedCommand | undefined {
+export function parseCommand(
+  command: Command,
+  args: readonly string[],
+  { takesCommand = false }: Pick<CommandModule, 'takesCommand'> = {},
+): ParsedCommand | undefined {
+  const end = takesCommand && args.includes('--') ? args.indexOf('--') : args.length;
   try {
-    command.parse(args, { from: 'user' });
-    return { args: command.args, options: command.opts() };
+    command.parse(args.slice(0, end), { from: 'user' });
+    const commandLine = takesCommand ? { command: args.slice(end + 1) } : {};
+    return { args: command.args, options: { ...command.opts(), ...commandLine } };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;

@@ -24,7 +24,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 
 async function runCommand(entry: CatalogueEntry, args: readonly string[]): Promise<number> {
   const [{ buildCommand, parseCommand }, module] = await Promise.all([import('./parse-command.ts'), entry.load()]);
-  const parsed = parseCommand(buildCommand(entry, module), args);
+  const parsed = parseCommand(buildCommand(entry, module), args, module);
   if (parsed === undefined) return 0;
   const context = new CommandContext(parsed.options, catalogue);
   try {

@@ -12,6 +12,8 @@ import { requireNoChildren } from '../../image/file-history/children.ts';
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { openFilteredSnapshot, withFileHint } from '../../image/open-disk.ts';
 import { settleImage } from '../../image/settle-image.ts';
+import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
+import { transactionDisk } from '../../image/transaction/transaction-name.ts';
 import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
 import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
@@ -156,6 +158,8 @@ class OpenExports implements DiskExports {
     const store = await this.#options.store();
     try {
       const { control, ephemeral, filters, readOnly } = this.#options;
+      const inTransaction = transactionDisk(reference);
+      if (inTransaction !== undefined) return await this.#transactionEntry(store, inTransaction);
       const isWritten = control !== undefined && !ephemeral && !readOnly && filters === undefined && !store.readOnly;
       if (isWritten && !reference.includes('@')) return await this.#heldEntry(store, reference, await control());
       await settleImage(store, reference);
@@ -180,6 +184,17 @@ class OpenExports implements DiskExports {
         return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
       },
     };
+  }
+
+  async #transactionEntry(
+    store: Store,
+    inTransaction: { readonly image: string; readonly transaction: string },
+  ): Promise<ExportEntry> {
+    const { ephemeral = false, readOnly = false } = this.#options;
+    const { image, transaction } = inTransaction;
+    const live = await openTransactionDisk(store, inTransaction, `serve ${image}@${transaction}`);
+    this.#shared.push(live);
+    return sharedOver({ device: readOnly ? readOnlyFilter(live.device) : live.device }, ephemeral);
   }
 
   /** A connection opens the snapshot for itself: a store may have thousands. */

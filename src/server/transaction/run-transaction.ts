@@ -1,0 +1,171 @@
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { diskArgument } from '../../image/disk-argument.ts';
+import { type LiveImage, openImageForWriting } from '../../image/live-image.ts';
+import { withFileHint } from '../../image/open-disk.ts';
+import type { SnapshotDetails } from '../../image/snapshot-details.ts';
+import { beginTransaction } from '../../image/transaction/begin-transaction.ts';
+import { commitTransaction, rollBackTransaction } from '../../image/transaction/end-transaction.ts';
+import { FileTransaction } from '../../image/transaction/file-transaction.ts';
+import { dropDeadRuns, type RunLease, takeRunLease } from '../../image/transaction/run-lease.ts';
+import type { Snapshot } from '../../store/image-table.ts';
+import type { Store } from '../../store/store.ts';
+import { runWatched } from '../nbd/captive-command.ts';
+import { type AttachServedOptions, attachServed } from './attach-served.ts';
+import { checkedVolumes, checkVolume } from './check-file-systems.ts';
+import { type ServedDisks, type ShownDisk, serveDisks } from './serve-disks.ts';
+
+/** A command that runs in a transaction, and on what. */
+export interface TransactionRequest extends Omit<AttachServedOptions, 'isNeeded'> {
+  readonly disks: readonly string[];
+  /** The program and its arguments; `{}` and `{2}` in them stand for the disks' paths. */
+  readonly command: readonly string[];
+  readonly store: () => Promise<Store>;
+  readonly details: SnapshotDetails;
+  /** Lets the file systems' checkers look before it is committed. */
+  readonly check: boolean;
+}
+
+/** How it ended. */
+export interface TransactionOutcome {
+  /** The command's exit status; all is committed where it is 0, and nothing else. */
+  readonly status: number;
+  readonly snapshots: readonly Snapshot[];
+}
+
+/**
+ * Runs a command on private views of disks, and commits all of them when it ends with 0; otherwise, or when this fails,
+ * nothing is changed.
+ *
+ * @throws VarveError `CONFLICT` where a disk was changed meanwhile, `CORRUPT` where a check finds something wrong, and what
+ *   opening and attaching the disks throws
+ */
+export async function runTransaction(request: TransactionRequest): Promise<TransactionOutcome> {
+  const kinds = request.disks.map((disk) => diskArgument(disk).kind);
+  if (kinds.includes('address')) {
+    throw new VarveError('INVALID', 'a transaction is for images and disk files, not for disks at addresses');
+  }
+  if (!kinds.includes('file')) return await onImages(request);
+  if (kinds.length === 1) return await onFile(request, request.disks[0]!);
+  const advice = 'files cannot be changed in one step together; import them, or take one at a time';
+  throw new VarveError('INVALID', `a transaction is for one disk file, or for images: ${advice}`);
+}
+
+async function onImages(request: TransactionRequest): Promise<TransactionOutcome> {
+  const store = await request.store();
+  dropDeadRuns(store);
+  using lease = begun(request, store);
+  const { name } = lease;
+  await beginTransaction(store, request.disks, name);
+  try {
+    const status = await runOnImages(request, store, name);
+    if (status !== 0) return { status, snapshots: [] };
+    return { status, snapshots: await commitAll(request, store, name) };
+  } finally {
+    dropRest(store, name);
+  }
+}
+
+function begun({ command, disks }: TransactionRequest, store: Store): RunLease {
+  try {
+    return takeRunLease(store, disks[0]!, `tx ${command[0]}`);
+  } catch (error) {
+    throw withFileHint(disks[0]!, error);
+  }
+}
+
+async function runOnImages(request: TransactionRequest, store: Store, name: string): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const disks: LiveImage[] = [];
+  for (const image of request.disks) {
+    const options = { owner: name, purpose: `tx ${request.command[0]}` };
+    disks.push(stack.use(await openImageForWriting(store, image, options)));
+  }
+  const shown = disks.map(({ device, name: label }) => ({ device, label }));
+  const status = await runOn(request, shown, { VARVE_TX: name });
+  for (const { device } of disks) await device.flush();
+  return status;
+}
+
+async function commitAll({ details, signal }: TransactionRequest, store: Store, name: string): Promise<Snapshot[]> {
+  try {
+    return await commitTransaction(store, name, { ...details, signal });
+  } catch (error) {
+    // Disks that were not changed have left no overlays behind.
+    if (isVarveError(error, 'NOT_FOUND')) return [];
+    throw error;
+  }
+}
+
+function dropRest(store: Store, name: string): void {
+  try {
+    rollBackTransaction(store, name);
+  } catch (error) {
+    if (!isVarveError(error, 'NOT_FOUND')) throw error;
+  }
+}
+
+async function onFile(request: TransactionRequest, path: string): Promise<TransactionOutcome> {
+  const { register, signal } = request;
+  await using transaction = await FileTransaction.begin(path, { register, signal });
+  const shown = [{ device: transaction.device, label: path }];
+  const status = await runOn(request, shown, {}, [transaction.directory]);
+  if (status === 0) await transaction.commit();
+  return { status, snapshots: [] };
+}
+
+/** Shows disks to the command, and returns when it has ended and what it wrote has arrived. */
+async function runOn(
+  request: TransactionRequest,
+  disks: readonly ShownDisk[],
+  variables: Readonly<Record<string, string>>,
+  directories: readonly string[] = [],
+): Promise<number> {
+  const { command, signal } = request;
+  const isNeeded = request.mount !== undefined || command.some((word) => placeholder.test(word));
+  const run = async (): Promise<number> => {
+    await using served = await serveDisks(disks);
+    await using attached = await attachServed(served.uris, { ...request, isNeeded });
+    const env = { ...process.env, ...variables, ...diskVariables(served, attached.paths, request) };
+    const [file, ...args] = command.map((word) => withPaths(word, attached.paths));
+    return await runWatched({ file: file!, args, env, directories: [served.directory, ...directories], signal });
+  };
+  const status = await run();
+  if (status === 0 && request.check) await checkAll(request, disks);
+  return status;
+}
+
+/** Looks when the command's mounts are gone: what is mounted is not all on the disk yet. */
+async function checkAll(request: TransactionRequest, disks: readonly ShownDisk[]): Promise<void> {
+  const volumes = (await Promise.all(disks.map(({ device, label }) => checkedVolumes(device, label)))).flat();
+  await using served = await serveDisks(volumes);
+  await using attached = await attachServed(served.uris, { ...request, mount: undefined, isNeeded: true });
+  for (const [index, volume] of volumes.entries()) await checkVolume(volume, attached.paths[index]!);
+}
+
+const placeholder = /\{(\d*)\}/;
+
+function withPaths(word: string, paths: readonly string[]): string {
+  return word.replace(new RegExp(placeholder, 'g'), (text, number: string) => {
+    const path = paths[number === '' ? 0 : Number(number) - 1];
+    if (path !== undefined) return path;
+    throw new VarveError('INVALID', `${text} stands for a disk that there is not; there are ${paths.length}`);
+  });
+}
+
+function diskVariables(
+  { uris }: ServedDisks,
+  paths: readonly string[],
+  { mount }: TransactionRequest,
+): Record<string, string> {
+  const numbered = uris.flatMap((uri, index) => {
+    const path = paths[index];
+    const nbd = [`VARVE_NBD${index + 1}`, uri];
+    return path === undefined ? [nbd] : [nbd, [`VARVE_DISK${index + 1}`, path]];
+  });
+  return {
+    ...Object.fromEntries(numbered),
+    VARVE_NBD: uris[0]!,
+    ...(paths[0] !== undefined && { VARVE_DISK: paths[0] }),
+    ...(mount !== undefined && { VARVE_MOUNT: mount.directory }),
+  };
+}
