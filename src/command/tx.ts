@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { formatSize } from '../base/size.ts';
 import { isVarveError, systemError, VarveError } from '../base/varve-error.ts';
@@ -11,6 +11,7 @@ import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { registerPath } from './framework/register-path.ts';
+import { runPath } from './framework/run-path.ts';
 import { parseCount } from './input/count.ts';
 import { addDetailsOptions, type DetailsOptions, readDetails } from './input/details.ts';
 import { type Column, formatTable } from './output/format-table.ts';
@@ -24,6 +25,7 @@ interface Options extends DetailsOptions {
   readonly check?: boolean;
   readonly retry?: number;
   readonly serial?: boolean;
+  readonly name?: string;
 }
 
 const help = `
@@ -54,6 +56,7 @@ export const txCommand: CommandModule<string[], Options> = {
         .option('--partition <number>', 'with --mount: the partition that the file system is in', parseCount)
         .option('--check', 'commit only what the file systems’ own checkers call clean')
         .option('--retry <count>', 'when others were quicker, run it again so many times', parseCount)
+        .option('--name <name>', 'what varve ok NAME calls it, which ends it and commits; the command’s own name')
         .option('--serial', 'wait until no other --serial transaction works on the same images'),
     ).addHelpText('after', help),
   async run(context, disks, options) {
@@ -84,6 +87,8 @@ async function requestFor(
   return {
     ...{ disks, command, check, signal, store: store.open, details: await readDetails(options) },
     mount: mount === undefined ? undefined : { directory: realPath(mount), partition },
+    okDirectory: join(runPath(), 'ok'),
+    okName: options.name,
     runDirectory: await currentRunPath(context),
     storePath: resolve(context.storePath),
     register: resolve(registerPath(context.storePath)),

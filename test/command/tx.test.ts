@@ -184,6 +184,19 @@ describe('varve tx', { skip }, () => {
     await place.varve('verify');
   });
 
+  test('commits what a command has done that is told that it is enough', async (t) => {
+    const place = await images(t, 'web');
+    const begun = join(place.directory, 'begun');
+    const run = { env: { VARVE_RUN: join(place.directory, 'run') } };
+    const script = `${writing('0x41')}; trap '' TERM; touch '${begun}'; setsid sleep 100 & sleep 100`;
+    const running = place.run(['tx', 'web', '--name', 'job', '--', 'sh', '-c', script], run);
+    while (!fs.existsSync(begun)) await setTimeout(20);
+    assert.equal((await place.run(['ok', 'job'], run)).status, 0);
+    const { status, stderr, stdout } = await running;
+    assert.deepEqual([status, stdout], [0, 'web@2 made\n'], stderr);
+    assert.equal(await byteAt(place, 'web'), 0x41);
+  });
+
   test('says what is wrong with how it is called', async (t) => {
     const place = await images(t, 'web');
     const cases: [args: string[], status: number, message: RegExp][] = [

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { systemError } from '../../base/varve-error.ts';
+import { Watchdog } from '../watchdog.ts';
 
 /** What a command is told, for each disk that is served to it. */
 export interface CaptiveDisk {
@@ -23,61 +23,22 @@ export interface CaptiveOptions {
 }
 
 /**
- * Waits until nobody holds the other end of its standard input, then ends the command and removes the socket: when this
- * process is killed by what it cannot hear, somebody else has to.
- */
-const watchdog = `
-cat > /dev/null
-children=$(cat "/proc/$1/task/$1/children" 2> /dev/null)
-kill "$1" $children 2> /dev/null
-shift
-rm -rf -- "$@"
-`;
-
-/** A program that runs for as long as this process lives. */
-export interface WatchedCommand {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  /** What goes with it, should this process be killed. */
-  readonly directories: readonly string[];
-  /** Ends it. */
-  readonly signal: AbortSignal;
-}
-
-/**
  * Runs a command with the environment variables `nbd`, `uri`, `unixsocket` and `exportname` (and `nbd1`, `uri1`,
- * `nbd2` … for several disks), and gives its exit status.
+ * `nbd2` … for several disks), and gives its exit status, 128 and more for one that a signal ended. The command never
+ * outlives this process.
  */
 export async function runCaptive(options: CaptiveOptions): Promise<number> {
   const { command, directory, signal } = options;
-  const env = { ...process.env, ...variables(options) };
-  return await runWatched({ file: '/bin/sh', args: ['-c', command], env, directories: [directory], signal });
-}
-
-/**
- * Runs a program, and gives its exit status, 128 and more for one that a signal ended. It never outlives this process.
- *
- * @throws VarveError `NOT_FOUND`, `PERMISSION` for what cannot be run
- */
-export async function runWatched({ args, directories, env, file, signal }: WatchedCommand): Promise<number> {
-  const child = spawn(file, args, { stdio: 'inherit', env });
+  await using watchdog = new Watchdog([directory]);
+  const child = spawn('/bin/sh', ['-c', command], { stdio: 'inherit', env: { ...process.env, ...variables(options) } });
   const exited = exitOf(child);
-  if (child.pid === undefined) return await exited.catch((error) => Promise.reject(systemError(`run ${file}`, error)));
-  const watcher = spawn('/bin/sh', ['-c', watchdog, 'sh', String(child.pid), ...directories], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  const watcherExited = exitOf(watcher);
+  if (child.pid !== undefined) watchdog.watch(child.pid);
   const stop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   try {
     return await exited;
   } finally {
     signal.removeEventListener('abort', stop);
-    // The command's number may be somebody else's by the time that the watchdog looks.
-    watcher.kill('SIGKILL');
-    await watcherExited;
   }
 }
 

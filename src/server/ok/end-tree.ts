@@ -4,21 +4,22 @@ import { descendantsOf } from '../../linux/process-tree.ts';
 const pauseMs = 20;
 
 /**
- * Ends all that descends from this process: asks with SIGTERM, waits for `graceMs`, then kills what is left. Whatever was adopted
+ * Ends all that descends from this process, but for `spared` and what descends from those: asks with SIGTERM, waits for `graceMs`, then kills what is left. Whatever was adopted
  * (`adoptOrphans`) is among them. Returns when none lives.
  */
-export async function endTree(graceMs: number): Promise<void> {
+export async function endTree(graceMs: number, spared: ReadonlySet<number>): Promise<void> {
+  const living = (): number[] => livingBut(spared);
   for (const pid of living()) send(pid, 'SIGTERM');
   const start = Date.now();
   while (living().length > 0 && Date.now() - start < graceMs) await setTimeout(pauseMs);
   while (living().length > 0) {
-    killAll();
+    killAll(living);
     await setTimeout(1);
   }
 }
 
 /** Stops them all first, so that none starts another while the rest is being killed. */
-function killAll(): void {
+function killAll(living: () => number[]): void {
   const stopped = new Set<number>();
   for (let found = living(); found.some((pid) => !stopped.has(pid)); found = living()) {
     for (const pid of found) {
@@ -29,8 +30,15 @@ function killAll(): void {
   for (const pid of stopped) send(pid, 'SIGKILL');
 }
 
-function living(): number[] {
-  return descendantsOf(process.pid).flatMap(({ isZombie, pid }) => (isZombie ? [] : [pid]));
+function livingBut(spared: ReadonlySet<number>): number[] {
+  const left = new Set<number>();
+  const found: number[] = [];
+  // Parents come before their children.
+  for (const { isZombie, parent, pid } of descendantsOf(process.pid)) {
+    if (spared.has(pid) || left.has(parent)) left.add(pid);
+    else if (!isZombie) found.push(pid);
+  }
+  return found;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { systemError } from '../../base/varve-error.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
-import { adoptOrphans } from '../../linux/process-tree.ts';
+import { adoptOrphans, descendantsOf } from '../../linux/process-tree.ts';
 import { endTree } from './end-tree.ts';
 import { noteOkRecord, removeOkRecord } from './ok-record.ts';
 import { OrphanReaper } from './orphan-reaper.ts';
@@ -20,6 +20,8 @@ export interface RunUntilOkOptions {
   readonly graceMs: number;
   /** Besides this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Called with the command's process when it has begun. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** How a command ended. */
@@ -32,7 +34,7 @@ export interface RunOutcome {
 /**
  * Runs a command until it ends, or until somebody says that what it has done is enough: by SIGUSR2 to this process, as
  * `varve ok NAME` sends it. Then all its processes end, also those that ignore SIGTERM or have made sessions of
- * their own. The command finds its name in `$VARVE_OK`. Ctrl-C is for the command to answer; SIGTERM and SIGHUP are
+ * their own, and not those that this process had started before. The command finds its name in `$VARVE_OK`. Ctrl-C is for the command to answer; SIGTERM and SIGHUP are
  * passed on.
  *
  * @throws VarveError `NOT_FOUND`, `PERMISSION` for a program that cannot be started, `EXISTS` for a name that is taken
@@ -42,17 +44,19 @@ export async function runUntilOk(options: RunUntilOkOptions): Promise<RunOutcome
   const [program, ...args] = command;
   const proposed = { name: options.name ?? nameFor(program), isFixed: options.name !== undefined };
   adoptOrphans();
+  const spared = new Set(descendantsOf(process.pid).map(({ pid }) => pid));
   let ending: Promise<void> | undefined;
   using _reaper = new OrphanReaper();
   using signals = new SignalHandlers();
   // Before anybody can know the name: the signal would end this process.
   signals.on('SIGUSR2', () => {
-    ending ??= endTree(graceMs);
+    ending ??= endTree(graceMs, spared);
   });
   const { name } = noteOkRecord(directory, proposed, { command, runner: ownIdentity() });
   try {
     const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment, VARVE_OK: name } });
     const ended = endOf(child, program);
+    if (child.pid !== undefined) options.onStart?.(child.pid);
     signals.on('SIGINT', () => {});
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) signals.on(signal, () => void child.kill(signal));
     const status = await ended;

@@ -9,7 +9,9 @@ import { FileTransaction } from '../../image/transaction/file-transaction.ts';
 import { dropDeadRuns, type RunLease, takeRunLease } from '../../image/transaction/run-lease.ts';
 import type { Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
-import { runWatched } from '../nbd/captive-command.ts';
+import { throwIfAborted } from '../../store/throw-if-aborted.ts';
+import { runUntilOk } from '../ok/run-until-ok.ts';
+import { Watchdog } from '../watchdog.ts';
 import { type AttachServedOptions, attachServed } from './attach-served.ts';
 import { checkedVolumes, checkVolume } from './check-file-systems.ts';
 import { type ServedDisks, type ShownDisk, serveDisks } from './serve-disks.ts';
@@ -23,7 +25,13 @@ export interface TransactionRequest extends Omit<AttachServedOptions, 'isNeeded'
   readonly details: SnapshotDetails;
   /** Lets the file systems' checkers look before it is committed. */
   readonly check: boolean;
+  /** Where running commands are noted that can be told that it is enough, and under which name. */
+  readonly okDirectory: string;
+  readonly okName?: string | undefined;
 }
+
+/** How long the command's processes may take to end when it is told that it is enough. */
+const graceMs = 2000;
 
 /** How it ended. */
 export interface TransactionOutcome {
@@ -125,9 +133,15 @@ async function runOn(
   const run = async (): Promise<number> => {
     await using served = await serveDisks(disks);
     await using attached = await attachServed(served.uris, { ...request, isNeeded });
-    const env = { ...process.env, ...variables, ...diskVariables(served, attached.paths, request) };
+    const environment = { ...variables, ...diskVariables(served, attached.paths, request) };
     const [file, ...args] = command.map((word) => withPaths(word, attached.paths));
-    return await runWatched({ file: file!, args, env, directories: [served.directory, ...directories], signal });
+    await using watchdog = new Watchdog([served.directory, ...directories]);
+    const { status } = await runUntilOk({
+      ...{ command: [file!, ...args], directory: request.okDirectory, name: request.okName, graceMs, environment },
+      onStart: (pid) => watchdog.watch(pid),
+    });
+    throwIfAborted(signal);
+    return status;
   };
   const status = await run();
   if (status === 0 && request.check) await checkAll(request, disks);
