@@ -43,6 +43,19 @@ async function stopped({ child, ended }: { child: ChildProcess; ended: Promise<O
   await ended;
 }
 
+test('serve takes the place of a server that was killed, and of no other', async (t) => {
+  const place = new Workplace(t);
+  fs.writeFileSync(join(place.directory, 'disk.raw'), pattern(300_000, 1));
+  const killed = await serving(t, place, './disk.raw', '--read-only', '--socket', 'nbd.sock');
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  assert.ok(fs.existsSync(join(place.directory, 'nbd.sock')));
+  const server = await serving(t, place, './disk.raw', '--read-only', '--socket', 'nbd.sock');
+  const other = await place.run(['serve', './disk.raw', '--read-only', '--socket', 'nbd.sock']);
+  assert.equal(other.status, 4, other.stderr);
+  await stopped(server);
+});
+
 test('serve exports a disk file, which is read and written in place, until it is stopped', async (t) => {
   const place = new Workplace(t);
   const path = join(place.directory, 'disk.raw');

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import type { NegotiationPolicy } from '../../protocol/nbd/negotiation.ts';
+import { removeStaleSocket } from '../remove-stale-socket.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { type ConnectionLimits, NbdConnection } from './nbd-connection.ts';
 import type { NbdExport, NbdExports } from './nbd-export.ts';
@@ -105,6 +106,7 @@ class Server implements NbdServer {
   }
 
   async listen(address: ListenAddress): Promise<void> {
+    if (address.kind === 'unix') await removeStaleSocket(address.path);
     const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     const { promise, reject, resolve } = Promise.withResolvers<void>();
     server.once('error', reject);
