@@ -33,16 +33,37 @@ export {
 } from './block/block-device.ts';
 export { type CheckedDeviceOptions, checkedDevice } from './block/checked-device.ts';
 export { type FileDeviceOptions, openFileDevice } from './block/file-device.ts';
+export { type HttpAddress, parseHttpAddress } from './block/http/http-address.ts';
+export { openHttpDevice } from './block/http/http-device.ts';
 export { type MemoryDeviceOptions, memoryDevice } from './block/memory-device.ts';
+export { type NbdAddress, parseNbdUri } from './block/nbd/nbd-address.ts';
+export { type NbdDeviceOptions, openNbdDevice } from './block/nbd/nbd-device.ts';
+// What is on disks.
+export type {
+  DeviceRange,
+  DirectoryEntry,
+  FileExtent,
+  FileKind,
+  FileStat,
+  FileSystem,
+  FileSystemDriver,
+  FileSystemIdentity,
+  FileSystemUsage,
+  Timestamp,
+} from './filesystem/file-system.ts';
+export { findFileSystem, openFileSystem } from './filesystem/file-systems.ts';
 export { type CacheDevice, type CacheOptions, type CacheStats, cacheFilter } from './filter/cache.ts';
 export { type DelayOptions, delayFilter } from './filter/delay.ts';
 export type { DeviceOperation } from './filter/device-operation.ts';
 export { type FaultOptions, type FaultRule, faultFilter } from './filter/fault.ts';
 export { type OverlayOptions, overlayFilter } from './filter/overlay.ts';
+export { type RateOptions, rateFilter } from './filter/rate.ts';
+export { type ReadAheadOptions, readAheadFilter } from './filter/read-ahead.ts';
 export { readOnlyFilter } from './filter/read-only.ts';
+export { type RetryOptions, retryFilter } from './filter/retry.ts';
 export { type SliceOptions, sliceFilter } from './filter/slice.ts';
 export { type DeviceStats, type OperationStats, type StatsDevice, statsFilter } from './filter/stats.ts';
-
+export { truncateFilter } from './filter/truncate.ts';
 // Disk files.
 export {
   formatNamed,
@@ -76,11 +97,11 @@ export type {
 export type { ImageTarget } from './format/image-target.ts';
 export { qcow2Format } from './format/qcow2/qcow2.ts';
 export { rawFormat } from './format/raw.ts';
-
 // What is done with images.
 export { type CheckFileOptions, checkFile, checkSnapshot, type DiskCheck } from './image/check-disk.ts';
 export { cloneImage } from './image/clone-image.ts';
 export { type CompareOptions, type Comparison, compareDisks } from './image/compare-disks.ts';
+export { type CopyDiskOptions, type CopyResult, copyDisk } from './image/copying/copy-disk.ts';
 export { type CreateDiskOptions, type CreatedDisk, createDisk } from './image/create-disk.ts';
 export { type DiffOptions, diffDisks } from './image/diff-disks.ts';
 export { type ChangedRange, diffSnapshots } from './image/diff-snapshots.ts';
@@ -141,8 +162,18 @@ export { type SettleOptions, settleImage } from './image/settle-image.ts';
 export type { SnapshotDetails } from './image/snapshot-details.ts';
 export { type SnapshotImageOptions, snapshotImage } from './image/snapshot-image.ts';
 export { sourceName } from './image/source-name.ts';
+export {
+  type SparsifiedFile,
+  type SparsifyOptions,
+  sparsifyFile,
+  sparsifyImage,
+} from './image/sparsify/sparsify-disk.ts';
+export type { UnusedRanges } from './image/sparsify/unused-ranges.ts';
+export { beginTransaction } from './image/transaction/begin-transaction.ts';
+export { commitTransaction, rollBackTransaction } from './image/transaction/end-transaction.ts';
+export { listTransactions, type TransactionInfo } from './image/transaction/list-transactions.ts';
+export { openTransactionDisk } from './image/transaction/open-transaction-disk.ts';
 export type { ImageFileOptions } from './image/write-options.ts';
-
 // The log that everything is told to.
 export { installExitFlush } from './log/exit-flush.ts';
 export { jsonSink } from './log/json-sink.ts';
@@ -154,6 +185,8 @@ export type { LogLine, LogSink, ProgressChange } from './log/sink.ts';
 export { sinkFor } from './log/sink-for.ts';
 export { type TerminalSinkOptions, type TerminalStream, terminalSink } from './log/terminal-sink.ts';
 export type { TextStream } from './log/text-output.ts';
+export type { Partition, PartitionTable } from './partition/partition-table.ts';
+export { readPartitionTable } from './partition/read-partition-table.ts';
 
 // The store.
 export type { SnapshotNote } from './store/append-snapshot.ts';
@@ -163,6 +196,7 @@ export type { NewSnapshot } from './store/image-editor.ts';
 export { type Image, referenceOf, type Snapshot, sameContent } from './store/image-table.ts';
 export { type Content, ingestDevice, type WorkOptions } from './store/ingest-device.ts';
 export type { SnapshotStatistics } from './store/manifest.ts';
+export { MovedError } from './store/overlay/commit-stacks.ts';
 export type { PendingNote } from './store/overlay/overlay-table.ts';
 export { type RebuildReport, rebuildCatalog } from './store/rebuild-catalog.ts';
 export { type OpenStoreOptions, openStore, type Store } from './store/store.ts';
