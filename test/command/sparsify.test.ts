@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { pattern } from '../../src/conformance/device-content.ts';
+import { fillMounted, whyNoMount } from '../filesystem/mounted-image.ts';
 import { run } from '../filesystem/sample-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
 import { mountRamfs } from './tmpfs.ts';
@@ -71,6 +72,28 @@ describe('varve sparsify', { skip }, () => {
     const first = JSON.parse(await place.varve('info', 'web@1', '--json')).dataLength;
     const second = JSON.parse(await place.varve('info', 'web@2', '--json')).dataLength;
     assert.ok(first - second > 19 * mebibyte, `${first} and ${second} bytes`);
+  });
+
+  const skipXfs = skipWithout('mkfs.xfs', 'xfs_repair') || whyNoMount('xfs');
+  test('gives back what an xfs does not use, and harms nothing', { skip: skipXfs }, async (t) => {
+    const place = new Workplace(t);
+    const disk = join(place.directory, 'disk.raw');
+    fs.writeFileSync(disk, '');
+    fs.truncateSync(disk, 64 * mebibyte);
+    await run('mkfs.xfs', ['-q', '--unsupported', disk]);
+    await fillMounted(disk, async (directory) => {
+      fs.writeFileSync(join(directory, 'kept'), pattern(3 * mebibyte, 1));
+      fs.writeFileSync(join(directory, 'deleted'), pattern(20 * mebibyte, 2));
+      await run('sync', ['-f', directory]);
+      fs.rmSync(join(directory, 'deleted'));
+    });
+    const before = storedMebibytes(disk);
+    await place.varve('sparsify', '--in-place', './disk.raw');
+    assert.ok(storedMebibytes(disk) < before - 19, `${storedMebibytes(disk)} MiB of ${before}`);
+    await run('xfs_repair', ['-n', '-f', disk]);
+    await fillMounted(disk, (directory) => {
+      assert.ok(fs.readFileSync(join(directory, 'kept')).equals(pattern(3 * mebibyte, 1)));
+    });
   });
 
   test('does each partition by itself: FAT, swap, what is unknown, dirty or to be ignored', async (t) => {

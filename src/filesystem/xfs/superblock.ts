@@ -24,9 +24,9 @@ import { isEqual } from '../../bytes/is-equal.ts';
 import { u64 } from './big-endian.ts';
 import { bytesOf, fitsChecksum } from './metadata-header.ts';
 
-/** The most that a superblock takes, in bytes: the largest sector; and the least. */
-export const largestSector = 32_768;
+/** The least that a superblock takes, in bytes: the smallest sector; and the most. */
 export const smallestSector = 512;
+const largestSector = 32_768;
 
 const versionBits = { directory2: 0x2000, noCase: 0x4000, more: 0x8000 } as const;
 const features2 = { lazyCounters: 0x2, fileType: 0x200 } as const;
