@@ -54,6 +54,7 @@ export async function openImageForWriting(
   try {
     await dropEmptyLayers(store, who);
     const before = store.overlays.stack(who.image, who.owner);
+    if (owner !== '' && before.length === 0) throw new VarveError('NOT_FOUND', `${image.name} is not in ${owner}`);
     const top = before.at(-1);
     const layers = top === undefined || top.pending !== undefined ? [...before, pushLayer(store, who)] : before;
     return new LiveImage(store, image, who, lease, await OverlayStack.open(store, layers));

@@ -1,9 +1,8 @@
 import { VarveError } from '../../base/varve-error.ts';
-import { pushLayer } from '../../store/overlay/edit-overlays.ts';
+import { addLayer } from '../../store/overlay/edit-overlays.ts';
 import { refuseOverlays } from '../../store/overlay/refuse-overlays.ts';
 import type { Store } from '../../store/store.ts';
 import { settleImage } from '../settle-image.ts';
-import { rollBackTransaction } from './end-transaction.ts';
 import { newTransactionName } from './transaction-name.ts';
 
 /**
@@ -22,17 +21,13 @@ export async function beginTransaction(
   const twice = images.find((image, index) => images.indexOf(image) !== index);
   if (twice !== undefined) throw new VarveError('INVALID', `${twice} is named twice`);
   for (const image of images) await settleImage(store, image);
-  let begun = false;
-  try {
+  // One moment for all of them: another transaction's changes are in all that it reads, or in none.
+  store.catalog.write(() => {
     for (const name of images) {
       const image = store.images.get(name);
       refuseOverlays(store, image);
-      pushLayer(store, { image: image.id, owner });
-      begun = true;
+      addLayer(store, { image: image.id, owner });
     }
-    return owner;
-  } catch (error) {
-    if (begun) rollBackTransaction(store, owner);
-    throw error;
-  }
+  });
+  return owner;
 }

@@ -3,12 +3,13 @@ import { VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import { hexOf } from '../../store/chunk.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
-import { commitStacks, MovedError, requireUnmoved, type Stack } from '../../store/overlay/commit-stacks.ts';
+import { commitStacks, MovedError, type Stack } from '../../store/overlay/commit-stacks.ts';
 import { imageOf, takeWriteLease } from '../../store/overlay/edit-overlays.ts';
 import { openOverlay } from '../../store/overlay/overlay-files.ts';
 import { dropLayers, removeLayerFiles } from '../../store/overlay/remove-layers.ts';
 import type { Store } from '../../store/store.ts';
 import { diffSnapshots } from '../diff-snapshots.ts';
+import { settleImage } from '../settle-image.ts';
 import { completeNote, type SnapshotDetails } from '../snapshot-details.ts';
 import { transactionStacks } from './list-transactions.ts';
 
@@ -35,10 +36,10 @@ export async function commitTransaction(
   return await log.scope(`commit ${name}`, async () => {
     const stacks = transactionStacks(store, name);
     using _leases = holdStacks(store, stacks, `commit ${name}`);
+    for (const image of transactionImages(store, name)) await settleImage(store, image, options);
     for (const stack of stacks) await flushTop(store, stack);
     const note = completeNote(options, `Committed ${name}`);
     try {
-      for (const stack of stacks) requireUnmoved(store, stack);
       return await commitStacks(store, stacks, note, { signal: options.signal });
     } catch (error) {
       throw error instanceof MovedError ? await explained(store, name, error) : error;

@@ -2,6 +2,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { Stack } from '../../store/overlay/commit-stacks.ts';
 import { imageOf } from '../../store/overlay/edit-overlays.ts';
 import { overlayLength } from '../../store/overlay/overlay-files.ts';
+import type { Layer } from '../../store/overlay/overlay-table.ts';
 import type { Store } from '../../store/store.ts';
 import { isTransactionName } from './transaction-name.ts';
 
@@ -28,13 +29,9 @@ export interface TransactionInfo {
 
 /** The open transactions of a store, the oldest first. */
 export function listTransactions(store: Store): TransactionInfo[] {
-  const names = new Set(
-    store.overlays
-      .all()
-      .map(({ owner }) => owner)
-      .filter(isTransactionName),
-  );
-  return [...names].map((name) => infoOf(store, name)).sort((a, b) => a.since - b.since);
+  const layers = store.overlays.all().filter(({ owner }) => isTransactionName(owner));
+  const byName = Map.groupBy(layers, ({ owner }) => owner);
+  return [...byName].map(([name, own]) => infoOf(store, name, stacksOf(own))).sort((a, b) => a.since - b.since);
 }
 
 /** The stacks of a transaction, one an image. @throws VarveError `NOT_FOUND` */
@@ -43,11 +40,14 @@ export function transactionStacks(store: Store, name: string): Stack[] {
   if (layers.length === 0) {
     throw new VarveError('NOT_FOUND', `there is no transaction ${name}; varve tx list shows those that are open`);
   }
+  return stacksOf(layers);
+}
+
+function stacksOf(layers: readonly Layer[]): Stack[] {
   return [...Map.groupBy(layers, ({ image }) => image).values()];
 }
 
-function infoOf(store: Store, name: string): TransactionInfo {
-  const stacks = transactionStacks(store, name);
+function infoOf(store: Store, name: string, stacks: readonly Stack[]): TransactionInfo {
   const holder = stacks
     .map(([layer]) => store.leases.writerOf(layer!.image, name))
     .find((lease) => lease !== undefined);
@@ -60,10 +60,13 @@ function infoOf(store: Store, name: string): TransactionInfo {
 }
 
 function diskOf(store: Store, stack: Stack): TransactionDisk {
-  const { name } = imageOf(store, stack[0]!.image);
+  const { image } = stack[0]!;
+  const { name } = imageOf(store, image);
   const baseNumber = stack[0]!.base!.number;
+  // One that is being stored is not resolved yet.
+  const hasMoved = store.overlays.pending(image).length > 0 || store.images.resolve(name).number !== baseNumber;
   return {
-    ...{ image: name, baseNumber, hasMoved: store.images.resolve(name).number !== baseNumber },
+    ...{ image: name, baseNumber, hasMoved },
     storedBytes: stack.reduce((sum, { id }) => sum + overlayLength(store.path, id), 0),
   };
 }

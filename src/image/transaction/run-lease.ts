@@ -1,3 +1,4 @@
+import { isVarveError } from '../../base/varve-error.ts';
 import { takeWriteLease } from '../../store/overlay/edit-overlays.ts';
 import type { Store } from '../../store/store.ts';
 import { rollBackTransaction } from './end-transaction.ts';
@@ -18,9 +19,17 @@ export function takeRunLease(store: Store, image: string, purpose: string): RunL
 
 /** Forgets the transactions of commands whose processes have died. */
 export function dropDeadRuns(store: Store): void {
+  // In this order: each has had its lease before it could be seen.
+  const runs = listTransactions(store).filter(({ name }) => isRunName(name));
   const living = new Set(store.leases.living('write').map(({ owner }) => owner));
-  for (const { name } of listTransactions(store)) {
-    if (isRunName(name) && !living.has(ownerOf(name)) && !living.has(name)) rollBackTransaction(store, name);
+  for (const { name } of runs) {
+    if (living.has(ownerOf(name)) || living.has(name)) continue;
+    try {
+      rollBackTransaction(store, name);
+    } catch (error) {
+      // Another process does it at this moment.
+      if (!isVarveError(error, 'NOT_FOUND', 'BUSY')) throw error;
+    }
   }
 }
 

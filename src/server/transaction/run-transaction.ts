@@ -67,7 +67,8 @@ async function onImages(request: TransactionRequest): Promise<TransactionOutcome
   try {
     const status = await runOnImages(request, store, name);
     if (status !== 0) return { status, snapshots: [] };
-    return { status, snapshots: await commitAll(request, store, name) };
+    const { details, signal } = request;
+    return { status, snapshots: await commitTransaction(store, name, { ...details, signal }) };
   } finally {
     dropRest(store, name);
   }
@@ -92,16 +93,6 @@ async function runOnImages(request: TransactionRequest, store: Store, name: stri
   const status = await runOn(request, shown, { VARVE_TX: name });
   for (const { device } of disks) await device.flush();
   return status;
-}
-
-async function commitAll({ details, signal }: TransactionRequest, store: Store, name: string): Promise<Snapshot[]> {
-  try {
-    return await commitTransaction(store, name, { ...details, signal });
-  } catch (error) {
-    // Disks that were not changed have left no overlays behind.
-    if (isVarveError(error, 'NOT_FOUND')) return [];
-    throw error;
-  }
 }
 
 function dropRest(store: Store, name: string): void {

@@ -1,6 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { appendSnapshot, type SnapshotNote } from '../append-snapshot.ts';
-import { hexOf } from '../chunk.ts';
+import { sameName } from '../chunk.ts';
 import { referenceOf, type Snapshot } from '../image-table.ts';
 import type { Content, WorkOptions } from '../ingest-device.ts';
 import { IngestSession } from '../ingest-session.ts';
@@ -30,7 +30,8 @@ export class MovedError extends VarveError {
 
 /**
  * Makes the next snapshot of each image from what a stack holds, of all of them or of none: one transaction of the catalog
- * does it, after their contents were brought in. A stack that changed nothing makes none. The caller writes to all of the
+ * does it, after their contents were brought in. A stack that changed nothing makes none, and is in the way of the others
+ * where its image has moved on. The caller writes to all of the
  * stacks, or nobody does, and what they hold is durable.
  *
  * @throws MovedError, CONFLICT or BUSY for an image that has other changes, ABORTED, NO_SPACE, CORRUPT, IO
@@ -46,7 +47,7 @@ export async function commitStacks(
   const contents: Content[] = [];
   for (const stack of stacks) contents.push(await ingestLayers(parts, session, stack, options));
   const snapshots = parts.catalog.write(() => {
-    const made = stacks.flatMap((stack, index) => commitOne(parts, stack, contents[index]!, note));
+    const made = commitAll(parts, stacks, contents, note);
     for (const stack of stacks) dropLayers(parts, stack);
     return made;
   });
@@ -54,19 +55,32 @@ export async function commitStacks(
   return snapshots;
 }
 
-/** @throws MovedError where somebody else was first; inside a transaction or outside */
-export function requireUnmoved(parts: StoreParts, stack: Stack): Snapshot {
+/** @throws MovedError where somebody else was first */
+function requireUnmoved(parts: StoreParts, stack: Stack): Snapshot {
   const image = imageOf(parts, stack[0]!.image);
   const newest = parts.images.resolve(image.name);
   const base = stack[0]!.base!;
-  if (hexOf(newest.id) !== hexOf(base.id)) throw new MovedError(base, newest);
+  if (!sameName(newest.id, base.id)) throw new MovedError(base, newest);
   return newest;
 }
 
-function commitOne(parts: StoreParts, stack: Stack, content: Content, note: SnapshotNote): Snapshot[] {
-  const image = imageOf(parts, stack[0]!.image);
-  const newest = requireUnmoved(parts, stack);
-  refuseOverlays(parts, image);
-  if (hexOf(content.root) === hexOf(newest.root)) return [];
-  return [appendSnapshot(parts, image, { ...note, content, parent: newest.id })];
+/**
+ * Whoever changed something relied on all that it could read, so none of it may have moved; whoever changed nothing
+ * comes before all that happened since.
+ */
+function commitAll(
+  parts: StoreParts,
+  stacks: readonly Stack[],
+  contents: readonly Content[],
+  note: SnapshotNote,
+): Snapshot[] {
+  const isChanged = stacks.map((stack, index) => !sameName(contents[index]!.root, stack[0]!.base!.root));
+  if (!isChanged.includes(true)) return [];
+  return stacks.flatMap((stack, index) => {
+    const newest = requireUnmoved(parts, stack);
+    if (!isChanged[index]) return [];
+    const image = imageOf(parts, stack[0]!.image);
+    refuseOverlays(parts, image);
+    return [appendSnapshot(parts, image, { ...note, content: contents[index]!, parent: newest.id })];
+  });
 }

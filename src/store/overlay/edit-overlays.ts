@@ -42,25 +42,28 @@ export function takeWriteLease(parts: StoreParts, { image, owner, purpose, socke
   return lease;
 }
 
+/** Puts an empty layer on a stack; the first one lies on the image's newest snapshot, or on `base`. */
+export function pushLayer(parts: StoreParts, who: StackOwner, base?: Snapshot): Layer {
+  return parts.catalog.write(() => addLayer(parts, who, base));
+}
+
 /**
- * Puts an empty layer on a stack; the first one lies on the image's newest snapshot, or on `base`. Its files are made
- * inside the transaction: what garbage collection finds there without a row belongs to nobody.
+ * What `pushLayer` does, inside a transaction, as are its files made: what garbage collection finds there without a row
+ * belongs to nobody.
  */
-export function pushLayer(parts: StoreParts, { image, owner }: StackOwner, base?: Snapshot): Layer {
-  return parts.catalog.write(() => {
-    const top = parts.overlays.stack(image, owner).at(-1);
-    const lowest = top === undefined ? (base ?? parts.images.resolve(imageOf(parts, image).name)) : undefined;
-    const layer: Layer = {
-      ...{ id: randomHex(16), image, owner, position: (top?.position ?? 0) + 1, created: Date.now() },
-      size: (top ?? (lowest as Snapshot)).size,
-      base: lowest && baseOn(lowest),
-      pending: undefined,
-    };
-    createOverlayFiles(parts.path, layer);
-    writeRecord(parts, layer);
-    parts.overlays.insert(layer);
-    return layer;
-  });
+export function addLayer(parts: StoreParts, { image, owner }: StackOwner, base?: Snapshot): Layer {
+  const top = parts.overlays.stack(image, owner).at(-1);
+  const lowest = top === undefined ? (base ?? parts.images.resolve(imageOf(parts, image).name)) : undefined;
+  const layer: Layer = {
+    ...{ id: randomHex(16), image, owner, position: (top?.position ?? 0) + 1, created: Date.now() },
+    size: (top ?? (lowest as Snapshot)).size,
+    base: lowest && baseOn(lowest),
+    pending: undefined,
+  };
+  createOverlayFiles(parts.path, layer);
+  writeRecord(parts, layer);
+  parts.overlays.insert(layer);
+  return layer;
 }
 
 /**
