@@ -4,7 +4,7 @@ import type { DeviceRange } from '../../filesystem/file-system.ts';
 import { openFileSystem } from '../../filesystem/file-systems.ts';
 import { findSwapSpace } from '../../filesystem/swap/swap-space.ts';
 import { sliceFilter } from '../../filter/slice.ts';
-import { diskVolumes, type Volume } from './disk-volumes.ts';
+import { diskVolumes, type Volume } from '../disk-volumes.ts';
 
 /** What of a disk nobody needs, volume by volume; ranges are bytes of the disk. */
 export type UnusedRanges =
@@ -20,6 +20,8 @@ export interface FindUnusedOptions {
   readonly name: string;
   /** Volumes that are left as they are: `/dev/sda2`. */
   readonly ignore?: readonly string[] | undefined;
+  /** Whether a volume to be ignored may be missing. */
+  readonly ignoreMissing?: boolean | undefined;
   /** Takes what lies between partitions, too. */
   readonly gaps?: boolean | undefined;
 }
@@ -33,7 +35,7 @@ export interface FindUnusedOptions {
 export async function findUnused(device: BlockDevice, options: FindUnusedOptions): Promise<UnusedRanges[]> {
   const { name, ignore = [], gaps: withGaps = false } = options;
   const { volumes, gaps } = await diskVolumes(device, name);
-  refuseUnknown(ignore, volumes, name);
+  if (!options.ignoreMissing) refuseUnknown(ignore, volumes, name);
   const found: UnusedRanges[] = [];
   for (const volume of volumes) {
     if (!ignore.includes(volume.name)) found.push(await unusedIn(device, volume, name));

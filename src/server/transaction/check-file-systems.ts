@@ -4,7 +4,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { findFileSystem } from '../../filesystem/file-systems.ts';
 import { sliceFilter } from '../../filter/slice.ts';
-import { diskVolumes } from '../../image/sparsify/disk-volumes.ts';
+import { diskVolumes } from '../../image/disk-volumes.ts';
 import type { ShownDisk } from './serve-disks.ts';
 
 const run = promisify(execFile);

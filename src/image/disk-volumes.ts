@@ -1,7 +1,7 @@
-import type { BlockDevice } from '../../block/block-device.ts';
-import { findFileSystem } from '../../filesystem/file-systems.ts';
-import type { Partition, PartitionTable } from '../../partition/partition-table.ts';
-import { readPartitionTable } from '../../partition/read-partition-table.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { findFileSystem } from '../filesystem/file-systems.ts';
+import type { Partition, PartitionTable } from '../partition/partition-table.ts';
+import { readPartitionTable } from '../partition/read-partition-table.ts';
 
 /** A place of a disk that may hold a file system; offset and length in bytes. */
 export interface Volume {
