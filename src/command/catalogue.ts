@@ -123,13 +123,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'tx',
     elsewhere: ['transaction', 'try'],
     group: working,
-    summary: 'run a command on private disks, and keep all of what it did or nothing',
+    summary: 'run a command on disks, and keep all that it did or nothing',
     load: async () => (await import('./tx.ts')).txCommand,
   },
   {
     name: 'begin',
     group: working,
-    summary: 'begin a transaction over images, to be committed or rolled back later',
+    summary: 'begin a transaction, to be committed or rolled back later',
     load: async () => (await import('./begin.ts')).beginCommand,
   },
   {
