@@ -14,6 +14,8 @@ import { addTargetOptions, type TargetOptions, targetOptions } from './input/tar
 
 interface Options extends AccessOptions, TargetOptions {
   readonly inPlace?: boolean;
+  readonly history?: boolean;
+  readonly dryRun?: boolean;
   readonly ignore?: readonly string[];
   readonly gaps?: boolean;
   readonly format?: string;
@@ -32,6 +34,7 @@ export const sparsifyCommand: CommandModule<[string, string | undefined], Option
   examples: [
     ['varve sparsify --in-place ./disk.qcow2', 'give back what its file systems do not use'],
     ['varve sparsify --in-place web', 'the same of an image, as its next snapshot'],
+    ['varve sparsify --history web', 'every snapshot of an image; they keep all but their ids'],
     ['varve sparsify --in-place ./disk.raw --ignore /dev/sda2', 'but leave a partition as it is'],
     ['varve sparsify ./disk.raw small.qcow2 --compress', 'make a small copy, and leave the disk as it is'],
   ],
@@ -43,6 +46,8 @@ export const sparsifyCommand: CommandModule<[string, string | undefined], Option
           .argument('<disk>', 'the disk: ./disk.qcow2, /dev/sdb, web')
           .argument('[target]', 'a new file for a copy')
           .option('--in-place', 'change the disk itself')
+          .option('--history', 'rewrite every snapshot of an image, and give back what nothing needs then')
+          .option('-n, --dry-run', 'with --history: only say what would be done')
           .option('--ignore <volume>', 'leave this one as it is: /dev/sda2; may be given again', collect)
           .option('--gaps', 'also give back what lies between partitions')
           .option('--format <name>', 'take the file for this format, whatever its content looks like')
@@ -51,6 +56,8 @@ export const sparsifyCommand: CommandModule<[string, string | undefined], Option
       ),
     ).addHelpText('after', help),
   async run(context, [disk, target], options) {
+    if (options.history) return await sparsifyWholeHistory(context, disk, target, options);
+    if (options.dryRun) throw new VarveError('INVALID', '--dry-run goes with --history');
     if (options.inPlace) return await sparsifyInPlace(context, disk, target, options);
     if (target === undefined) throw new VarveError('INVALID', 'name a file for the copy, or give --in-place');
     return await copySparse(context, disk, target, options);
@@ -85,6 +92,27 @@ async function sparsifyInPlace(
   const sizes = stored && `It took ${formatSize(stored.before)}, and takes ${formatSize(stored.after)} now.`;
   show(context, { disk: argument, ...done, extra: { stored } }, sizes ?? '');
   return undefined;
+}
+
+async function sparsifyWholeHistory(
+  context: CommandContext,
+  argument: string,
+  target: string | undefined,
+  options: Options,
+): Promise<undefined> {
+  if (target !== undefined) throw new VarveError('INVALID', '--history takes one image; leave out the target');
+  const disk = localDiskArgument(argument);
+  if (disk.kind !== 'snapshot') {
+    throw new VarveError('INVALID', `${argument} is no image of the store, and has no history; give --in-place`);
+  }
+  const { sparsifyHistory } = await import('../image/sparsify/sparsify-history.ts');
+  const { showHistory, sayOfSnapshot } = await import('./output/sparsified-history.ts');
+  const signal = await context.startWork();
+  await using store = await context.openStore();
+  const { dryRun = false } = options;
+  const { gaps, ignore } = workOf(context, options);
+  const work = { gaps, ignore, dryRun, signal, onSnapshot: sayOfSnapshot(context, dryRun) };
+  showHistory(context, disk.reference, dryRun, await sparsifyHistory(store, disk.reference, work));
 }
 
 async function copySparse(

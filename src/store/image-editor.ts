@@ -2,6 +2,7 @@ import { randomUuid } from '../base/random.ts';
 import { VarveError } from '../base/varve-error.ts';
 import { appendSnapshot, type SnapshotNote } from './append-snapshot.ts';
 import { sameName } from './chunk.ts';
+import { forgetRewrites } from './history-rewrites.ts';
 import { imageName, tagName } from './image-name.ts';
 import { encodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import { type Image, referenceOf, type Snapshot } from './image-table.ts';
@@ -184,6 +185,7 @@ export class ImageEditor {
       for (const table of ['snapshots', 'tags']) {
         this.#parts.catalog.run(`DELETE FROM ${table} WHERE image = ?`, image.id);
       }
+      forgetRewrites(this.#parts.catalog, image.uuid);
       this.#parts.catalog.run('DELETE FROM images WHERE id = ?', image.id);
       return { image, snapshots, layers };
     });

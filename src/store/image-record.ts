@@ -13,6 +13,8 @@ export interface ImageRecord {
   readonly tags: Readonly<Record<string, number>>;
   /** Messages that were changed, by snapshot number. */
   readonly messages: Readonly<Record<string, string>>;
+  /** The rewritings of its history that were completed, oldest first. */
+  readonly rewrites?: readonly string[] | undefined;
 }
 
 const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -29,9 +31,10 @@ export function imageRecordKey(uuid: string): string {
 }
 
 export function encodeImageRecord(record: ImageRecord): Uint8Array {
-  const { uuid, name, nextNumber, tags, messages } = record;
+  const { uuid, name, nextNumber, tags, messages, rewrites = [] } = record;
   const json = { varve: 'image', version: 1, uuid, name, next_number: nextNumber, tags, messages };
-  return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
+  const whole = rewrites.length === 0 ? json : { ...json, rewrites };
+  return Buffer.from(`${JSON.stringify(whole, null, 2)}\n`);
 }
 
 /** @throws CORRUPT, or UNSUPPORTED for a newer version */
@@ -45,12 +48,20 @@ export function decodeImageRecord(bytes: Uint8Array, what: string): ImageRecord 
   if (json?.varve !== 'image') throw new VarveError('CORRUPT', `${what}: it is no image record`);
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
-  const { uuid, name, next_number: nextNumber, tags, messages } = json;
-  const sound = isUuid(uuid) && typeof name === 'string' && isImageName(name) && isNumber(nextNumber);
+  const { uuid, name, next_number: nextNumber, tags, messages, rewrites } = json;
+  const isList = rewrites === undefined || (Array.isArray(rewrites) && rewrites.every(isText));
+  const sound = isList && isUuid(uuid) && typeof name === 'string' && isImageName(name) && isNumber(nextNumber);
   if (!sound || !isRecordOf(tags, isTagName, isNumber) || !isRecordOf(messages, isDecimal, isText)) {
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
-  return { uuid, name, nextNumber: nextNumber as number, tags, messages } as ImageRecord;
+  return {
+    uuid,
+    name,
+    nextNumber: nextNumber as number,
+    tags,
+    messages,
+    ...(rewrites !== undefined && { rewrites }),
+  } as ImageRecord;
 }
 
 function isRecordOf(value: unknown, isKey: (key: string) => boolean, isValue: (value: unknown) => boolean): boolean {

@@ -1,6 +1,7 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { Catalog, Row } from './catalog.ts';
 import { hexOf } from './chunk.ts';
+import { completedRewrites } from './history-rewrites.ts';
 import { parseReference, type SnapshotReference } from './image-name.ts';
 import type { ImageRecord } from './image-record.ts';
 import type { SnapshotStatistics } from './manifest.ts';
@@ -113,6 +114,7 @@ export class ImageTable {
       nextNumber: image.next_number as number,
       tags: Object.fromEntries(tags.map((row) => [row.name, row.number as number])),
       messages: Object.fromEntries(messages.map((row) => [row.number, row.message as string])),
+      rewrites: completedRewrites(this.#catalog, image.uuid as string),
     };
   }
 

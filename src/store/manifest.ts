@@ -26,6 +26,8 @@ export interface Manifest {
   readonly message: string;
   readonly author: string;
   readonly statistics: SnapshotStatistics;
+  /** Which rewriting of the image's history made it; it counts where the image's record lists that. */
+  readonly rewrite?: string | undefined;
 }
 
 /** The key of a manifest among the store's objects. */
@@ -52,6 +54,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
       added_length: statistics.addedLength,
       stored_length: statistics.storedLength,
     },
+    ...(manifest.rewrite !== undefined && { rewrite: manifest.rewrite }),
   };
   return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
 }
@@ -79,6 +82,7 @@ export function decodeManifest(bytes: Uint8Array, id: Uint8Array, what: string):
       addedLength: count(statistics.added_length, 'statistics.added_length', what),
       storedLength: count(statistics.stored_length, 'statistics.stored_length', what),
     },
+    ...(json.rewrite !== undefined && { rewrite: text(json.rewrite, 'rewrite', what) }),
   };
 }
 

@@ -5,6 +5,7 @@ import { Catalog } from './catalog.ts';
 import { hexOf, nameFromHex } from './chunk.ts';
 import { DamageFinder } from './damage.ts';
 import { removeFile, syncDirectory } from './directory-pack-store.ts';
+import { rewriteRank, rewritesIn, setRewrites } from './history-rewrites.ts';
 import { decodeImageRecord, type ImageRecord, imageRecordKey } from './image-record.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { LeaseTable } from './lease.ts';
@@ -130,30 +131,50 @@ function addImages(
   // An image that was removed, and left manifests, is older than one that has its name now: that one comes first.
   const newestFirst = manifests.toSorted((a, b) => b.time - a.time);
   const images = Map.groupBy(newestFirst, (manifest) => manifest.image.uuid);
+  let imageCount = 0;
   let snapshotCount = 0;
   for (const [uuid, all] of images) {
-    const snapshots = oneForEachNumber(all, skipped);
-    const newest = snapshots.at(-1) as FoundManifest;
     const record = recordsByUuid.get(uuid);
+    const snapshots = oneForEachNumber(all, record, skipped);
+    const newest = snapshots.at(-1);
+    // All that is left of an image may be a rewriting that was cut off.
+    if (newest === undefined) continue;
     const name = freeName(store, record?.name ?? newest.image.name, skipped);
     const nextNumber = Math.max(newest.number + 1, record?.nextNumber ?? 0);
     const imageId = store.catalog.run(
       'INSERT INTO images (uuid, name, created, next_number) VALUES (?, ?, ?, ?)',
-      ...[uuid, name, (snapshots[0] as FoundManifest).time, nextNumber],
+      ...[uuid, name, snapshots[0]!.time, nextNumber],
     ).lastId;
     for (const snapshot of snapshots) addSnapshot(store, imageId, snapshot, record?.messages[snapshot.number]);
     addTags(store, imageId, snapshots, record);
+    setRewrites(store.catalog, uuid, record?.rewrites ?? rewritesIn(snapshots));
+    imageCount += 1;
     snapshotCount += snapshots.length;
   }
-  return { imageCount: images.size, snapshotCount };
+  return { imageCount, snapshotCount };
 }
 
-/** Of two manifests with one number, one was never reported as done: the older one. */
-function oneForEachNumber(manifests: readonly FoundManifest[], skipped: string[]): FoundManifest[] {
+/**
+ * Of two manifests with one number, one was never reported as done, or was rewritten: the one of an earlier rewriting, or
+ * else the older one. Those of a rewriting that was not completed do not count.
+ */
+function oneForEachNumber(
+  manifests: readonly FoundManifest[],
+  record: ImageRecord | undefined,
+  skipped: string[],
+): FoundManifest[] {
   const byNumber = new Map<number, FoundManifest>();
-  for (const manifest of manifests.toSorted((a, b) => a.time - b.time)) {
+  const completed = record && (record.rewrites ?? []);
+  const rank = ({ rewrite }: FoundManifest) => rewriteRank(rewrite, completed) ?? -1;
+  for (const manifest of manifests.toSorted((a, b) => rank(a) - rank(b) || a.time - b.time)) {
+    if (rank(manifest) < 0) {
+      skipped.push(`${hexOf(manifest.id)}: of a rewriting that was not completed`);
+      continue;
+    }
     const other = byNumber.get(manifest.number);
-    if (other !== undefined) skipped.push(`${hexOf(other.id)}: another manifest has its number`);
+    if (other !== undefined && rank(other) === rank(manifest)) {
+      skipped.push(`${hexOf(other.id)}: another manifest has its number`);
+    }
     byNumber.set(manifest.number, manifest);
   }
   return [...byNumber.values()].toSorted((a, b) => a.number - b.number);

@@ -47,8 +47,8 @@ function compare(parts: StoreParts, key: string, expected: ImageRecord): string 
 }
 
 /** Whether there is something that only a record can tell; an image that was never changed has none. */
-function isNeeded({ tags, messages }: ImageRecord): boolean {
-  return Object.keys(tags).length > 0 || Object.keys(messages).length > 0;
+function isNeeded({ tags, messages, rewrites = [] }: ImageRecord): boolean {
+  return Object.keys(tags).length > 0 || Object.keys(messages).length > 0 || rewrites.length > 0;
 }
 
 /** The next number is left out: it goes on with every snapshot, and only a removal writes it down. */
