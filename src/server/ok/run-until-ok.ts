@@ -54,11 +54,13 @@ export async function runUntilOk(options: RunUntilOkOptions): Promise<RunOutcome
   });
   const { name } = noteOkRecord(directory, proposed, { command, runner: ownIdentity() });
   try {
-    const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment, VARVE_OK: name } });
+    // Before the command can say that it has begun.
+    let child: ChildProcess | undefined;
+    signals.on('SIGINT', () => {});
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) signals.on(signal, () => void child?.kill(signal));
+    child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment, VARVE_OK: name } });
     const ended = endOf(child, program);
     if (child.pid !== undefined) options.onStart?.(child.pid);
-    signals.on('SIGINT', () => {});
-    for (const signal of ['SIGTERM', 'SIGHUP'] as const) signals.on(signal, () => void child.kill(signal));
     const status = await ended;
     if (ending === undefined) return { status, wasOk: false };
     await ending;
