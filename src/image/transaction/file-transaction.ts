@@ -1,12 +1,12 @@
 import fs from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { systemError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openFileDisk, openWritableDisk } from '../file-disk.ts';
 import { type Committed, commitOverlay } from '../file-history/commit-overlay.ts';
 import { readImageFile } from '../file-history/image-file.ts';
 import { backingReference, overlayBase, writeOverlay } from '../file-history/overlay-file.ts';
+import { makeOwnDirectory, type OwnDirectory } from './own-directory.ts';
 
 /** How a disk file is changed in a transaction. */
 export interface FileTransactionOptions {
@@ -23,12 +23,19 @@ export class FileTransaction implements AsyncDisposable {
   /** Goes with the transaction. */
   readonly directory: string;
   readonly device: BlockDevice;
+  readonly #directory: OwnDirectory;
   readonly #overlay: string;
   readonly #disk: AsyncDisposable;
   readonly #options: FileTransactionOptions;
 
-  private constructor(directory: string, overlay: string, disk: FileTransactionDisk, options: FileTransactionOptions) {
-    this.directory = directory;
+  private constructor(
+    directory: OwnDirectory,
+    overlay: string,
+    disk: FileTransactionDisk,
+    options: FileTransactionOptions,
+  ) {
+    this.directory = directory.path;
+    this.#directory = directory;
     this.device = checkedDevice(disk.image, { label: overlay });
     this.#overlay = overlay;
     this.#disk = disk;
@@ -37,16 +44,13 @@ export class FileTransaction implements AsyncDisposable {
 
   /** @throws VarveError as opening it does, `READ_ONLY` or `PERMISSION` where nothing can be put beside it */
   static async begin(path: string, options: FileTransactionOptions): Promise<FileTransaction> {
-    const directory = await makeBeside(path);
-    try {
-      const overlay = join(directory, basename(path).replace(/\.[^.]*$/, '.qcow2'));
-      await writeOverlayOf(path, directory, overlay);
-      const disk = await openWritableDisk(overlay, { ...options, allowed: [dirname(resolve(path))] });
-      return new FileTransaction(directory, overlay, disk, options);
-    } catch (error) {
-      await fs.rm(directory, { recursive: true, force: true });
-      throw error;
-    }
+    await using stack = new AsyncDisposableStack();
+    const directory = stack.use(await makeOwnDirectory(path));
+    const overlay = join(directory.path, basename(path).replace(/\.[^.]*$/, '.qcow2'));
+    await writeOverlayOf(path, directory.path, overlay);
+    const disk = await openWritableDisk(overlay, { ...options, allowed: [dirname(resolve(path))] });
+    stack.move();
+    return new FileTransaction(directory, overlay, disk, options);
   }
 
   /** Makes what was written part of the file, durably and in one step. @throws VarveError `CONFLICT` when it has changed */
@@ -59,20 +63,11 @@ export class FileTransaction implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#disk[Symbol.asyncDispose]();
-    await fs.rm(this.directory, { recursive: true, force: true });
+    await this.#directory[Symbol.asyncDispose]();
   }
 }
 
 type FileTransactionDisk = Awaited<ReturnType<typeof openWritableDisk>>;
-
-/** On the same file system, where there is the room that the disk is to have. */
-async function makeBeside(path: string): Promise<string> {
-  try {
-    return await fs.mkdtemp(join(dirname(resolve(path)), `.${basename(path)}.tx-`));
-  } catch (error) {
-    throw systemError(`begin a transaction on ${path}`, error);
-  }
-}
 
 async function writeOverlayOf(path: string, directory: string, overlay: string): Promise<void> {
   const base = await readImageFile(path);
