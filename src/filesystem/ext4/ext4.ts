@@ -3,10 +3,10 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import { decodeUuid, zeroGuid } from '../../bytes/guid.ts';
 import type { FileSystem, FileSystemDriver, FileSystemIdentity, OpenFileSystemOptions } from '../file-system.ts';
 import { readInside } from '../read-inside.ts';
+import { replayedDevice } from '../replayed-device.ts';
 import { Ext4FileSystem } from './ext4-file-system.ts';
 import { readContent } from './file-content.ts';
 import { replayJournal } from './journal/replay-journal.ts';
-import { replayedDevice } from './journal/replayed-device.ts';
 import {
   compat,
   decodeSuperblock,

@@ -21,10 +21,7 @@ import type { XfsVolume } from './volume.ts';
 const longestLink = 1024;
 const longestName = 255;
 
-/**
- * An XFS file system that is open. Nodes are inode numbers. What stands only in its log is not looked at: where `isClean` is
- * false, files are as their metadata was last written back.
- */
+/** An XFS file system that is open. Nodes are inode numbers. */
 export class XfsFileSystem implements FileSystem {
   readonly identity: FileSystemIdentity;
   readonly isClean: boolean;

@@ -13,7 +13,8 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import { type MemoryDevice, memoryDevice } from '../../block/memory-device.ts';
 import { testFileSystem } from '../../conformance/file-system.ts';
 import { testFileSystemDamage } from '../../conformance/file-system-damage.ts';
-import type { FileSystemSample } from '../../conformance/file-system-sample.ts';
+import type { ExpectedFile, FileSystemSample } from '../../conformance/file-system-sample.ts';
+import { nodesOf } from '../../conformance/file-system-walk.ts';
 import type { FileSystem } from '../file-system.ts';
 import { xfs } from './xfs.ts';
 
@@ -176,6 +177,52 @@ async function withXfs(
   await check(fileSystem, seen, device);
 }
 
+/** Leaves all kinds of changes in the log. */
+async function fillAndCutOff(directory: string): Promise<void> {
+  const at = (name: string) => join(directory, name);
+  fs.writeFileSync(at('one'), 'content');
+  for (let index = 0; index < 300; index++) writeSynced(at(`file ${index}`), index);
+  for (let index = 0; index < 300; index += 3) fs.rmSync(at(`file ${index}`));
+  writePieces(at('pieces'), 400, 4096);
+  await run('setfattr', ['-n', 'user.large', '-v', 'v'.repeat(20_000), at('one')]);
+  fs.mkdirSync(at('gone'));
+  for (let index = 0; index < 500; index++) fs.writeFileSync(at(`gone/${index}`), '');
+  fs.rmSync(at('gone'), { recursive: true });
+  fs.mkdirSync(at('many'));
+  for (let index = 0; index < 600; index++) fs.symlinkSync('t'.repeat(index + 1), at(`many/${index}`));
+  await run('mknod', [at('device'), 'c', '5', '1']);
+  await run('sync', ['-f', directory]);
+  for (let index = 300; index < 400; index++) writeSynced(at(`file ${index}`), index);
+  fs.writeFileSync(at('never synced'), 'lost');
+}
+
+function writeSynced(path: string, index: number): void {
+  const file = fs.openSync(path, 'w');
+  fs.writeSync(file, Buffer.alloc(index * 30, path));
+  fs.fsyncSync(file);
+  fs.closeSync(file);
+}
+
+async function checkTree(fileSystem: FileSystem, files: readonly ExpectedFile[]): Promise<void> {
+  const found = await nodesOf(fileSystem);
+  const pathOf = ({ path }: ExpectedFile) => Buffer.from(path).toString('latin1');
+  assert.deepEqual([...found.keys()].sort(), files.map(pathOf).sort());
+  for (const file of files) {
+    const node = found.get(pathOf(file))!;
+    const stat = await fileSystem.stat(node);
+    assert.equal(stat.kind, file.kind);
+    const { accessed, changed, created, inode, kind, allocated, ...rest } = stat;
+    for (const [key, value] of Object.entries(file.stat ?? {})) {
+      assert.deepEqual(rest[key as keyof typeof rest], value, `${pathOf(file)}: ${key}`);
+    }
+    if (file.target !== undefined) assert.deepEqual(Buffer.from(await fileSystem.readLink(node)), file.target);
+    if (file.content === undefined) continue;
+    const content = Buffer.alloc(stat.size);
+    await fileSystem.read(node, content, 0);
+    assert.ok(content.equals(file.content), pathOf(file));
+  }
+}
+
 async function find(fileSystem: FileSystem, name: string): Promise<number> {
   return (await fileSystem.lookup(fileSystem.root, Buffer.from(name)))!;
 }
@@ -315,24 +362,41 @@ describe('xfs of the kernel', { skip: skipMounted }, () => {
     assert.equal((await fileSystem.stat(await find(fileSystem, 'file'))).size, 7);
   });
 
-  test('is not clean after a power cut, and what was written back can be read', async () => {
-    await withXfs(
-      { size: 48 * mebibyte, powerCut: true },
-      (directory) => {
-        for (let index = 0; index < 100; index++) {
-          const file = fs.openSync(join(directory, `file ${index}`), 'w');
-          fs.writeSync(file, Buffer.alloc(5000, 1));
-          fs.fsyncSync(file);
-          fs.closeSync(file);
-        }
-      },
-      async (fileSystem) => {
-        assert.ok(!fileSystem.isClean);
-        await Array.fromAsync(fileSystem.readDirectory(fileSystem.root));
-        await Array.fromAsync(fileSystem.freeRanges());
-      },
-    );
-  });
+  for (const [what, args] of [
+    ['blocks of 4096 bytes', []],
+    ['blocks of 1024 bytes and times of 32 bits', ['-b', 'size=1024', '-m', 'bigtime=0,rmapbt=1', '-d', 'agcount=1']],
+    ['large counts of extents', ['-i', 'nrext64=1']],
+  ] as const) {
+    test(`after a power cut is read with its log, and is not clean (${what})`, async () => {
+      let recovered: ExpectedFile[] = [];
+      let attributes = '';
+      const open = await sampleImage(64 * mebibyte, async (image) => {
+        await makeXfs(image, args);
+        await fillMounted(image, fillAndCutOff, { powerCut: true });
+        const copy = `${image} recovered`;
+        fs.copyFileSync(image, copy);
+        await fillMounted(copy, async (directory) => {
+          recovered = expectedTree(directory, { unix: true, times: true });
+          attributes = await run('getfattr', [
+            '-n',
+            'user.large',
+            '--only-values',
+            '--absolute-names',
+            join(directory, 'one'),
+          ]);
+        });
+      });
+      await using device = open();
+      await using fileSystem = await xfs.open(device, { name: 'sample' });
+      assert.ok(!fileSystem.isClean);
+      const files = recovered;
+      assert.ok(files.length > 400, `${files.length} files`);
+      await checkTree(fileSystem, files);
+      const large = (await fileSystem.extendedAttributes(await find(fileSystem, 'one'))).get('user.large');
+      assert.equal(`${Buffer.from(large!)}`, attributes);
+      assert.ok((await fileSystem.usage()).free > 0);
+    });
+  }
 
   test('is clean once it was mounted and unmounted, wherever in its log that is', async () => {
     const open = await sampleImage(40 * mebibyte, async (image) => {

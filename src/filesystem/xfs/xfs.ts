@@ -3,12 +3,13 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import { decodeUuid, zeroGuid } from '../../bytes/guid.ts';
 import type { FileSystem, FileSystemDriver, FileSystemIdentity, OpenFileSystemOptions } from '../file-system.ts';
 import { readInside } from '../read-inside.ts';
-import { isUnmounted } from './log-state.ts';
+import { replayedDevice } from '../replayed-device.ts';
+import { readLog } from './log/replay-log.ts';
 import { decodeSuperblock, looksLikeXfs, type Superblock, sectorSizeOf, smallestSector } from './superblock.ts';
 import { XfsVolume } from './volume.ts';
 import { XfsFileSystem } from './xfs-file-system.ts';
 
-/** XFS, versions 4 and 5. A log that was not written back is not replayed: `isClean` is false then. */
+/** XFS, versions 4 and 5. A log that was not written back is read in its place, and left as it is. */
 export const xfs: FileSystemDriver = {
   types: ['xfs'],
   async identify(device) {
@@ -28,9 +29,15 @@ export const xfs: FileSystemDriver = {
 
 async function openXfs(device: BlockDevice, { name }: OpenFileSystemOptions): Promise<FileSystem> {
   const superblock = await readSuperblock(device, name);
-  const volume = new XfsVolume(device, superblock, name);
-  const isClean = !superblock.needsRepair && (await isUnmounted(volume));
-  const fileSystem = new XfsFileSystem(volume, identityOf(superblock), isClean);
+  const log = await readLog(new XfsVolume(device, superblock, name));
+  if (log.isUnmounted) return await openVolume(new XfsVolume(device, superblock, name), !superblock.needsRepair);
+  const replayed = replayedDevice(device, log.blocks, superblock.blockSize);
+  const current = await readSuperblock(replayed, name);
+  return await openVolume(new XfsVolume(replayed, current, name), false);
+}
+
+async function openVolume(volume: XfsVolume, isClean: boolean): Promise<FileSystem> {
+  const fileSystem = new XfsFileSystem(volume, identityOf(volume.superblock), isClean);
   const { kind } = await fileSystem.stat(fileSystem.root);
   if (kind === 'directory') return fileSystem;
   throw volume.corrupt(`its root, inode ${fileSystem.root}, is a ${kind}`);

@@ -1,4 +1,4 @@
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../../../block/block-device.ts';
+import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
 
 /**
  * A device with some of its blocks replaced by what a journal has of them; to be read only. Disposing leaves the wrapped
