@@ -61,6 +61,20 @@ export interface BlockDevice extends AsyncDisposable {
    * always a safe answer. Iterate with `for await`; do not write to the range meanwhile.
    */
   extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent>;
+  /**
+   * The bytes of an open file that are those of a range, now and after whatever is written to it, so that a read need not
+   * copy them; `undefined` where there is no such file. Good until the caller gives the event loop a turn. Where there is
+   * one, `read` finishes synchronously. Left out where there never is one, as in every filter that has to see what is
+   * read.
+   */
+  fileRange?(offset: number, length: number): FileRange | undefined;
+}
+
+/** As many bytes of an open file as were asked for. */
+export interface FileRange {
+  readonly fd: number;
+  /** In bytes. */
+  readonly offset: number;
 }
 
 /** A device that can get longer and shorter: a file, memory. */

@@ -1,5 +1,5 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from './block-device.ts';
+import type { BlockDevice, DeviceSupport, Extent, FileRange, MaybePromise } from './block-device.ts';
 
 /** How `checkedDevice` behaves. */
 export interface CheckedDeviceOptions {
@@ -70,6 +70,11 @@ class CheckedDevice implements BlockDevice {
   extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent> {
     if (!this.#isInside(offset, length)) this.#refuse('read', offset, length);
     return length === 0 ? [] : this.#device.extents(offset, length);
+  }
+
+  fileRange(offset: number, length: number): FileRange | undefined {
+    if (!this.#isInside(offset, length)) this.#refuse('read', offset, length);
+    return this.#device.fileRange?.(offset, length);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

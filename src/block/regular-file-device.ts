@@ -4,7 +4,7 @@ import { systemError } from '../base/varve-error.ts';
 import { punchHole, zeroRange } from '../linux/fallocate.ts';
 import { isLinux } from '../linux/libc.ts';
 import { seekData, seekHole } from '../linux/seek-data.ts';
-import type { DeviceSupport, Extent, MaybePromise, ResizableDevice } from './block-device.ts';
+import type { DeviceSupport, Extent, FileRange, MaybePromise, ResizableDevice } from './block-device.ts';
 import { inSlices } from './in-slices.ts';
 import { endedError, readFully, writeFully, writeZerosFully } from './positional-io.ts';
 
@@ -107,6 +107,10 @@ class RegularFileDevice implements ResizableDevice {
       yield { offset: dataStart, length: dataEnd - dataStart, kind: 'data' };
       position = dataEnd;
     }
+  }
+
+  fileRange(offset: number): FileRange {
+    return { fd: this.#handle.fd, offset };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readSync } from 'node:fs';
 import { test } from 'node:test';
 import type { BlockDeviceExpectations, BlockDeviceFactory } from './block-device.ts';
 import { assertEqualBytes, contentOf, edgeRanges, pattern } from './device-content.ts';
@@ -40,6 +41,19 @@ export function testReading(factory: BlockDeviceFactory, { sizes, synchronous }:
     await using device = await factory(content.slice());
     (await contentOf(device)).fill(0);
     assertEqualBytes(await contentOf(device), content, 'second read');
+  });
+
+  test('fileRange, where there is one, says where in a file the same bytes are', async () => {
+    const content = pattern(sizes.at(-1)!, 5);
+    await using device = await factory(content.slice());
+    for (const { offset, length } of edgeRanges(device)) {
+      const range = device.fileRange?.(offset, length);
+      if (range === undefined) continue;
+      const found = new Uint8Array(length);
+      assert.equal(readSync(range.fd, found, 0, length, range.offset), length);
+      assertEqualBytes(found, content.subarray(offset, offset + length), `${length} bytes at ${offset}`);
+      assert.equal(device.read(found, offset), undefined, 'read is synchronous where there is a file');
+    }
   });
 
   if (!synchronous) return;

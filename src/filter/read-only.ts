@@ -1,5 +1,5 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { BlockDevice } from '../block/block-device.ts';
+import type { BlockDevice, FileRange } from '../block/block-device.ts';
 import { ForwardingDevice } from './forwarding-device.ts';
 
 /** A device that cannot be written, over one that perhaps can. Writing methods throw VarveError `READ_ONLY`. */
@@ -21,6 +21,10 @@ class ReadOnlyDevice extends ForwardingDevice {
   }
 
   override flush(): void {}
+
+  fileRange(offset: number, length: number): FileRange | undefined {
+    return this.device.fileRange?.(offset, length);
+  }
 }
 
 function refuse(verb: string): never {

@@ -1,5 +1,5 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
+import type { BlockDevice, DeviceSupport, Extent, FileRange, MaybePromise } from '../block/block-device.ts';
 
 /** What `sliceFilter` cuts out. */
 export interface SliceOptions {
@@ -64,6 +64,10 @@ class SliceDevice implements BlockDevice {
     const extents = this.#device.extents(this.#offset + offset, length);
     if (Symbol.iterator in extents) return moved(extents, this.#offset);
     return movedAsync(extents, this.#offset);
+  }
+
+  fileRange(offset: number, length: number): FileRange | undefined {
+    return this.#device.fileRange?.(this.#offset + offset, length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

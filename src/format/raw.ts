@@ -3,6 +3,7 @@ import {
   type BlockDevice,
   type DeviceSupport,
   type Extent,
+  type FileRange,
   isResizable,
   type MaybePromise,
   type ResizableDevice,
@@ -85,6 +86,10 @@ class RawDevice implements FormatDevice {
 
   extents(offset: number, length: number): Iterable<Extent> | AsyncIterable<Extent> {
     return this.#file.extents(offset, length);
+  }
+
+  fileRange(offset: number, length: number): FileRange | undefined {
+    return this.#file.fileRange?.(offset, length);
   }
 
   /** Everything has its place, holes too: they read as zeros until somebody writes there. */

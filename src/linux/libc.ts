@@ -15,6 +15,8 @@ interface Libc {
   /** `length` bytes at most; the number of those read. Node's own would throw where nothing is there yet. */
   read(fd: number, target: Uint8Array, length: number): number;
   write(fd: number, source: Uint8Array, length: number): number;
+  /** `offset` is one `off_t`, which is moved on. */
+  sendfile(socketFd: number, fd: number, offset: BigInt64Array, length: number): number;
   /** `fds` is a `struct pollfd`; waits for `timeoutMs`, without an end where that is −1. */
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
   /** The same in Node's thread pool. What ends in `Later` gives −errno for a failure. */
@@ -91,6 +93,7 @@ function load(): Libc {
     fcntl: library.func('int fcntl(int fd, int command, void *argument)') as Libc['fcntl'],
     read: library.func('int64_t read(int fd, void *target, uint64_t length)') as Libc['read'],
     write: library.func('int64_t write(int fd, void *source, uint64_t length)') as Libc['write'],
+    sendfile: library.func('int64_t sendfile(int socketFd, int fd, void *offset, uint64_t length)') as Libc['sendfile'],
     poll: poll as Libc['poll'],
     pollLater: inThreadPool(poll, failure),
     mount: library.func(

@@ -286,6 +286,7 @@ export class NbdConnection implements WireReceiver {
       this.#inFlight >= maximumRequests ||
       this.#inFlightLength >= maximumInFlightLength ||
       this.#output.pendingLength >= maximumPendingLength ||
+      this.#output.shouldDrain ||
       (budget.isFull && (this.#inFlight > 0 || this.#output.pendingLength > 0))
     );
   }

@@ -1,3 +1,4 @@
+import { readFully } from '../../block/positional-io.ts';
 import type { Wire } from './wire.ts';
 
 /** Where replies gather before they are sent together. */
@@ -21,6 +22,7 @@ export class ReplyOutput {
   #sent = 0;
   #used = 0;
   #unsentLength = 0;
+  #sendsFiles = false;
 
   /** `onDrain` is called when something has been sent. */
   constructor(wire: Wire, onDrain: () => void) {
@@ -33,6 +35,11 @@ export class ReplyOutput {
   /** Bytes that wait to be sent. */
   get pendingLength(): number {
     return this.#unsentLength + this.#used - this.#sent;
+  }
+
+  /** Whether it is better to wait until the client has taken what it was sent: files are only sent when nothing waits. */
+  get shouldDrain(): boolean {
+    return this.#sendsFiles && this.#unsentLength > 0;
   }
 
   /** Where the reserved bytes are encoded. */
@@ -79,6 +86,28 @@ export class ReplyOutput {
     this.flush();
     const sent = this.#wire.sendNow(bytes);
     if (sent < bytes.length) this.#send(bytes.subarray(sent), () => undefined);
+  }
+
+  /**
+   * Sends bytes of a file after all that was reserved before, without reading them.
+   *
+   * @throws VarveError where the file has not got them; then what was sent is no whole reply, and the connection lost
+   */
+  appendFile(fd: number, offset: number, length: number): void {
+    this.#sendsFiles = true;
+    this.flush();
+    for (let done = this.#wire.sendFileNow(fd, offset, length); done < length; ) {
+      const partLength = Math.min(length - done, arenaLength);
+      const position = this.reserve(partLength);
+      readFully(fd, this.#arena.subarray(position, position + partLength), offset + done, 'the file');
+      this.flush();
+      done += partLength;
+    }
+  }
+
+  /** Ends the connection at once, in the middle of a reply. */
+  abandon(): void {
+    this.#wire.destroy();
   }
 
   /** Hands on what was reserved so far, where it is enough to be worth it. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +82,33 @@ test('a socket wire that is destroyed writes to no descriptor any more', async (
   assert.equal(wire.sendNow(Uint8Array.of(1)), 0);
   await receiver.ends.promise;
   far.destroy();
+  server.close();
+});
+
+test('a file is sent in order with bytes, as far as the socket takes it, and a wire that is destroyed sends none', async () => {
+  const { far, near, server } = await connected();
+  const wire = SocketWire.takeOver(near, new Uint8Array()) ?? assert.fail('it was not taken over');
+  const receiver = new Receiver(1);
+  wire.open(receiver);
+  const content = new Uint8Array(2 ** 23).map((_, index) => index % 251);
+  const path = join(directory, 'content');
+  await writeFile(path, content);
+  await using file = await open(path);
+  far.pause();
+  assert.equal(wire.sendNow(Uint8Array.of(1, 2)), 2);
+  assert.equal(wire.sendFileNow(file.fd, 100, 10), 10);
+  assert.equal(wire.sendFileNow(file.fd, content.length - 5, 10), 5, 'no more than it has');
+  const sent = wire.sendFileNow(file.fd, 0, content.length);
+  assert.ok(sent > 0 && sent < content.length, `${sent} bytes for a client that takes none`);
+  wire.send(Uint8Array.of(3), () => undefined);
+  assert.equal(wire.sendFileNow(file.fd, 0, 10), 0, 'nothing overtakes what waits');
+  const heard = far.toArray();
+  const parts = [Uint8Array.of(1, 2), content.subarray(100, 110), content.subarray(-5), content.subarray(0, sent)];
+  wire.end();
+  assert.ok(Buffer.concat(await heard).equals(Buffer.concat([...parts, Uint8Array.of(3)])));
+  await receiver.ends.promise;
+  wire.destroy();
+  assert.equal(wire.sendFileNow(file.fd, 0, 10), 0);
   server.close();
 });
 

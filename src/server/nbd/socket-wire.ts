@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { duplicateDescriptor } from '../../linux/duplicate-descriptor.ts';
 import { isLinux } from '../../linux/libc.ts';
 import { enlargeSendBuffer } from '../../linux/send-buffer.ts';
+import { sendFile } from '../../linux/send-file.ts';
 import { BusyPoll } from './busy-poll.ts';
 import type { Wire, WireReceiver } from './wire.ts';
 
@@ -85,15 +86,17 @@ export class SocketWire implements Wire {
   }
 
   sendNow(bytes: Uint8Array): number {
-    const socket = this.#socket;
-    // Once it is destroyed its descriptor may be that of another file.
-    if (socket === undefined || socket.destroyed || socket.writableEnded || socket.writableLength > 0) return 0;
+    if (!this.#canSendNow()) return 0;
     try {
       return fs.writeSync(this.#fd, bytes);
     } catch {
       // It takes nothing now, or never again: `send` waits, or finds out.
       return 0;
     }
+  }
+
+  sendFileNow(fd: number, offset: number, length: number): number {
+    return this.#canSendNow() ? sendFile(this.#fd, fd, offset, length) : 0;
   }
 
   send(bytes: Uint8Array, done: () => void): void {
@@ -115,6 +118,12 @@ export class SocketWire implements Wire {
 
   destroy(): void {
     this.#socket?.destroy();
+  }
+
+  #canSendNow(): boolean {
+    const socket = this.#socket;
+    // Once it is destroyed its descriptor may be that of another file.
+    return socket !== undefined && !socket.destroyed && !socket.writableEnded && socket.writableLength === 0;
   }
 }
 

@@ -46,6 +46,10 @@ export class StreamWire implements Wire {
     return 0;
   }
 
+  sendFileNow(): number {
+    return 0;
+  }
+
   send(bytes: Uint8Array, done: () => void): void {
     this.#stream.write(bytes, (error) => {
       // Told at once: what waits would be done for nobody before the stream says that it is closed.

@@ -19,6 +19,11 @@ export interface Wire {
   resume(): void;
   /** Sends as many of the bytes as can be sent at once, and gives how many those are; they are not needed any more. */
   sendNow(bytes: Uint8Array): number;
+  /**
+   * Sends as much of a file as can be sent at once, and gives how many bytes that is; see sendfile(2). The bytes are
+   * those that stand there when the other side takes them.
+   */
+  sendFileNow(fd: number, offset: number, length: number): number;
   /** Sends all of the bytes, which must not change until `done` is called: sent, or lost. */
   send(bytes: Uint8Array, done: () => void): void;
   /** Ends it when all is sent. */
