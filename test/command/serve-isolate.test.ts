@@ -35,12 +35,19 @@ async function serving(t: TestContext, place: Workplace, ...disks: string[]): Pr
 
 /** The processes that run drivers, in the order of their disks. */
 function driversOf(parent: number): number[] {
-  const text = fs.readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim();
-  const children = text === '' ? [] : text.split(' ').map(Number);
-  return children.flatMap((child) => {
+  return childrenOf(parent).flatMap((child) => {
     const below = driversOf(child);
     return below.length === 0 ? [child] : below;
   });
+}
+
+function childrenOf(parent: number): number[] {
+  try {
+    const text = fs.readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    return [];
+  }
 }
 
 function statusOf(pid: number): Map<string, string> {
@@ -50,9 +57,13 @@ function statusOf(pid: number): Map<string, string> {
 
 /** Kills the driver of the disk in that place, and waits until the next one is there. */
 async function replaced({ child }: Served, index = 0): Promise<void> {
-  const [count, pid = 0] = [driversOf(child.pid!).length, driversOf(child.pid!)[index]];
-  process.kill(pid, 'SIGKILL');
-  const isThere = (): boolean => driversOf(child.pid!).length === count && !driversOf(child.pid!).includes(pid);
+  const before = childrenOf(child.pid!);
+  process.kill(driversOf(child.pid!)[index]!, 'SIGKILL');
+  // What the driver was started through outlives it for a moment.
+  const isThere = (): boolean => {
+    const now = childrenOf(child.pid!);
+    return now.length === before.length && !now.includes(before[index]!);
+  };
   while (!isThere()) await sleep(5);
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VarveError } from '../../../base/varve-error.ts';
+import { isVarveError, VarveError } from '../../../base/varve-error.ts';
 import type { ClientRequest, NbdClient } from '../../../block/nbd/nbd-client.ts';
 import { log } from '../../../log/log.ts';
 import { commands } from '../../../protocol/nbd/constants.ts';
@@ -9,6 +9,7 @@ type Reply = NonNullable<Parameters<NbdClient['request']>[1]>;
 
 const shortestWaitMs = 50;
 const longestWaitMs = 10_000;
+const lockAttempts = 40;
 /** A driver that has lived so long is not taken for one that dies again and again. */
 const stableMs = 30_000;
 
@@ -97,7 +98,7 @@ export class IsolatedDriver implements AsyncDisposable {
     await sleep(waitMs, undefined, { ref: false });
     if (this.#isClosed) throw new VarveError('IO', `${this.#label} was closed`);
     this.#startedAt = Date.now();
-    const driver = await this.#start().catch((error: Error) => {
+    const driver = await this.#startUnlocked().catch((error: Error) => {
       throw new VarveError('IO', `the driver of ${this.#label} cannot be started again: ${error.message}`, {
         cause: error,
       });
@@ -109,6 +110,18 @@ export class IsolatedDriver implements AsyncDisposable {
     }
     this.#watch(driver);
     return driver;
+  }
+
+  /** On a busy machine the locks of one that was killed may outlast it for a moment. */
+  async #startUnlocked(): Promise<DriverProcess> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#start();
+      } catch (error) {
+        if (!isVarveError(error, 'BUSY') || attempt === lockAttempts || this.#isClosed) throw error;
+        await sleep(shortestWaitMs, undefined, { ref: false });
+      }
+    }
   }
 }
 
