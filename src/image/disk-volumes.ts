@@ -1,5 +1,6 @@
 import type { BlockDevice } from '../block/block-device.ts';
 import { findFileSystem } from '../filesystem/file-systems.ts';
+import { hasGptMark } from '../partition/gpt-header.ts';
 import type { Partition, PartitionTable } from '../partition/partition-table.ts';
 import { readPartitionTable } from '../partition/read-partition-table.ts';
 
@@ -16,12 +17,14 @@ export interface Volume {
 /** A disk's volumes, and what lies between them. */
 export interface DiskVolumes {
   readonly volumes: readonly Volume[];
+  /** The names of partitions that reach past the disk's end. */
+  readonly cutOff: readonly string[];
   /** Where no partition is, from the end of the first one on; boot loaders live before it. */
   readonly gaps: readonly { readonly offset: number; readonly length: number }[];
 }
 
-/** The copy of a GPT at a disk's end: a header and 128 entries of 128 bytes, and a sector more. */
-const tableSectorsAtEnd = 34;
+/** Copies of GPTs are at a disk's end, and what other tables have of their own: dynamic disks, RAID controllers. */
+const keptAtEnd = 1024 * 1024;
 
 /**
  * The volumes of a disk. `name` is the disk's in errors.
@@ -30,19 +33,36 @@ const tableSectorsAtEnd = 34;
  */
 export async function diskVolumes(device: BlockDevice, name: string): Promise<DiskVolumes> {
   const whole = { name: '/dev/sda', offset: 0, length: device.size };
-  if ((await findFileSystem(device)) !== undefined) return { volumes: [whole], gaps: [] };
+  if ((await findFileSystem(device)) !== undefined) return { volumes: [whole], cutOff: [], gaps: [] };
   const table = await readPartitionTable(device, { name });
-  if (table === undefined) return { volumes: [whole], gaps: [] };
-  const inside = table.partitions.filter(({ offset, length }) => offset + length <= device.size);
-  const volumes = inside.filter(({ kind }) => kind !== 'extended').map((partition) => volumeOf(partition, inside));
-  return { volumes, gaps: gapsOf(table, device.size) };
+  if (table === undefined) return { volumes: [whole], cutOff: [], gaps: [] };
+  const isCutOff = ({ offset, length }: Partition) => offset + length > device.size;
+  const volumes = table.partitions.filter((each) => each.kind !== 'extended' && !isCutOff(each));
+  return {
+    volumes: volumes.map((partition) => volumeOf(partition, table.partitions)),
+    cutOff: table.partitions.filter(isCutOff).map(({ number }) => `/dev/sda${number}`),
+    gaps: table.problems.length > 0 ? [] : gapsOf(table, await endOfLastGap(device, table)),
+  };
 }
 
-function volumeOf({ number, offset, length }: Partition, all: readonly Partition[]): Volume {
+/** Where what may be given back ends. The copy of a GPT of a disk that grew is somewhere behind the last partition. */
+async function endOfLastGap(device: BlockDevice, { scheme, sectorSize, partitions }: PartitionTable): Promise<number> {
+  const end = device.size - keptAtEnd;
+  if (scheme === 'mbr') return end;
+  const last = new Uint8Array(sectorSize);
+  await device.read(last, Math.floor(device.size / sectorSize - 1) * sectorSize);
+  return hasGptMark(last) ? end : Math.max(0, ...partitions.map(({ offset, length }) => offset + length));
+}
+
+function volumeOf({ number, offset, length, kind }: Partition, all: readonly Partition[]): Volume {
   const end = offset + length;
   const other = all.find(
     (each) =>
-      each.number !== number && each.kind !== 'extended' && each.offset < end && each.offset + each.length > offset,
+      each.number !== number &&
+      // An extended partition is there for the logical ones.
+      !(each.kind === 'extended' && kind === 'logical') &&
+      each.offset < end &&
+      each.offset + each.length > offset,
   );
   return {
     ...{ name: `/dev/sda${number}`, offset, length },
@@ -50,12 +70,12 @@ function volumeOf({ number, offset, length }: Partition, all: readonly Partition
   };
 }
 
-function gapsOf({ partitions, sectorSize }: PartitionTable, size: number): { offset: number; length: number }[] {
+function gapsOf({ partitions }: PartitionTable, lastEnd: number): { offset: number; length: number }[] {
   const gaps: { offset: number; length: number }[] = [];
   // What is inside an extended partition has tables of its own between its logical ones.
   const taken = partitions.filter(({ kind }) => kind !== 'logical').toSorted((a, b) => a.offset - b.offset);
   let end = Number.POSITIVE_INFINITY;
-  for (const { offset, length } of [...taken, { offset: size - tableSectorsAtEnd * sectorSize, length: 0 }]) {
+  for (const { offset, length } of [...taken, { offset: lastEnd, length: 0 }]) {
     if (offset > end) gaps.push({ offset: end, length: offset - end });
     end = Math.max(end === Number.POSITIVE_INFINITY ? 0 : end, offset + length);
   }

@@ -5,6 +5,7 @@ import { openFileSystem } from '../../filesystem/file-systems.ts';
 import { findSwapSpace } from '../../filesystem/swap/swap-space.ts';
 import { sliceFilter } from '../../filter/slice.ts';
 import { diskVolumes, type Volume } from '../disk-volumes.ts';
+import { containerKind } from './container-kind.ts';
 
 /** What of a disk nobody needs, volume by volume; ranges are bytes of the disk. */
 export type UnusedRanges =
@@ -34,12 +35,13 @@ export interface FindUnusedOptions {
  */
 export async function findUnused(device: BlockDevice, options: FindUnusedOptions): Promise<UnusedRanges[]> {
   const { name, ignore = [], gaps: withGaps = false } = options;
-  const { volumes, gaps } = await diskVolumes(device, name);
+  const { volumes, cutOff, gaps } = await diskVolumes(device, name);
   if (!options.ignoreMissing) refuseUnknown(ignore, volumes, name);
   const found: UnusedRanges[] = [];
   for (const volume of volumes) {
     if (!ignore.includes(volume.name)) found.push(await unusedIn(device, volume, name));
   }
+  for (const volume of cutOff) found.push({ kind: 'left', volume, reason: 'reaches past the end of the disk' });
   if (withGaps && gaps.length > 0) found.push({ kind: 'gap', ranges: gaps });
   return found;
 }
@@ -55,6 +57,8 @@ async function unusedIn(device: BlockDevice, volume: Volume, name: string): Prom
   const left = (reason: string): UnusedRanges => ({ kind: 'left', volume: volume.name, reason });
   if (volume.overlaps !== undefined) return left(`shares space with ${volume.overlaps}`);
   const slice = sliceFilter(device, volume);
+  const container = await containerKind(slice);
+  if (container !== undefined) return left(`is ${container}`);
   const swap = await findSwapSpace(slice);
   if (swap !== undefined) {
     const length = Math.max(0, Math.min(swap.size, volume.length) - swap.pageSize);
