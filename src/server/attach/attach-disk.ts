@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { isVarveError } from '../../base/varve-error.ts';
 import { attachLoop, type LoopOptions } from '../../linux/loop-device.ts';
+import type { ProcessIdentity } from '../../linux/process-identity.ts';
 import { type Attachment, claimDirectory, diskPathIn, removeAttachment } from './attachment.ts';
 import { closeAttachment } from './detach-disk.ts';
 import type { AttachedDiskRequest } from './open-attached-disk.ts';
@@ -11,6 +12,8 @@ export interface AttachOptions {
   readonly runDirectory: string;
   /** Whether it goes when what is mounted from it is unmounted. */
   readonly forMount?: boolean;
+  /** A process without which it is of no use to anybody: it is taken away when that has died. */
+  readonly owner?: ProcessIdentity | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,12 +29,13 @@ export interface NewAttachment {
  * @throws VarveError as opening the disk and mounting do
  */
 export async function attachDisk(disk: AttachedDiskRequest, options: AttachOptions): Promise<NewAttachment> {
-  const { forMount = false, runDirectory, signal } = options;
+  const { forMount = false, owner, runDirectory, signal } = options;
   const directory = claimDirectory(runDirectory, disk.disk);
   try {
     const path = diskPathIn(directory);
     closeSync(openSync(path, 'wx', 0o600));
-    const attachment = { disk: disk.disk, request: disk, path, access: disk.access, since: Date.now(), forMount };
+    const { access } = disk;
+    const attachment = { disk: disk.disk, request: disk, path, access, since: Date.now(), forMount, owner };
     return { directory, attachment: await startHolder({ directory, attachment }, signal) };
   } catch (error) {
     removeAttachment(directory);

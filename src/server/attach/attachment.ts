@@ -22,6 +22,8 @@ export interface Attachment {
   readonly since: number;
   /** Whether it goes when what is mounted from it is unmounted. */
   readonly forMount: boolean;
+  /** A process without which it is of no use to anybody. */
+  readonly owner?: ProcessIdentity | undefined;
   /** Whether the file is unmounted everywhere, and the disk being closed. */
   readonly closing?: boolean;
   /** What went wrong when its holder closed it. */

@@ -1,16 +1,21 @@
 import { statSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { detachLoop, loopsOf } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
 import { mountTable } from '../../linux/mount-table.ts';
-import { isRunning } from '../../linux/process-identity.ts';
+import { isRunning, type ProcessIdentity } from '../../linux/process-identity.ts';
+import { log } from '../../log/log.ts';
 import { type Attachment, attachmentDirectories, diskPathIn, removeAttachment } from './attachment.ts';
 
 /** A directory without a record is one that somebody is only just making, or died while making. */
 const longestMakingMs = 60_000;
+/** Nothing keeps a process longer that was killed, unless it waits for a disk. */
+const longestEndMs = 3000;
+const endPauseMs = 10;
 
 /**
- * Takes away what is left of attachments whose holders are no more: mounts, loop devices, the file that answered. Whoever
+ * Takes away what is left of attachments whose holders, or owners, are no more: mounts, loop devices, the file that answered. Whoever
  * still uses them gets I/O errors, as since the holder's end.
  *
  * @returns what users should know of it, a sentence each
@@ -18,13 +23,28 @@ const longestMakingMs = 60_000;
 export async function sweepDead(runDirectory: string): Promise<string[]> {
   const remarks: string[] = [];
   for (const { attachment, directory } of attachmentDirectories(runDirectory)) {
+    const isOrphan = attachment?.owner !== undefined && !isRunning(attachment.owner);
+    if (isOrphan) await end(attachment.holder);
     if (attachment === undefined ? !isOld(directory) : isRunning(attachment.holder)) continue;
-    if (attachment?.failure !== undefined) remarks.push(lossOf(attachment));
+    if (isOrphan) log(1, '%s was taken away, as what it was attached for is no more', attachment.disk);
+    else if (attachment?.failure !== undefined) remarks.push(lossOf(attachment));
     else if (attachment !== undefined) remarks.push(`what held ${attachment.disk} died; what it left was taken away`);
     await takeAway(attachment?.path ?? diskPathIn(directory));
     removeAttachment(directory);
   }
   return remarks;
+}
+
+/** Ends a holder that answers for a disk which is gone, or of no use to anybody. */
+async function end(holder: ProcessIdentity): Promise<void> {
+  const start = Date.now();
+  try {
+    if (isRunning(holder)) process.kill(holder.pid, 'SIGKILL');
+  } catch (error) {
+    // It has just ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+  while (isRunning(holder) && Date.now() - start < longestEndMs) await setTimeout(endPauseMs);
 }
 
 /** What its user must know of a disk that could not be closed in good order. */

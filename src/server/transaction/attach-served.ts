@@ -1,4 +1,5 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { ownIdentity } from '../../linux/process-identity.ts';
 import { attachDisk, type NewAttachment } from '../attach/attach-disk.ts';
 import { closeAttachment } from '../attach/detach-disk.ts';
 import type { AttachedDiskRequest } from '../attach/open-attached-disk.ts';
@@ -32,7 +33,7 @@ export async function attachServed(uris: readonly string[], options: AttachServe
   const paths: string[] = [];
   try {
     for (const uri of uris) {
-      const made = await attachDisk(requestFor(uri, options), options);
+      const made = await attachDisk(requestFor(uri, options), { ...options, owner: ownIdentity() });
       stack.defer(() => close(made));
       paths.push(made.attachment.path);
     }
