@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { HostileAnswer, HostileRequest } from './hostile-child.ts';
 
-/** The limits of the project for bad input, of which each image may take so much. */
-const maximumProcessorMs = 1000;
+/**
+ * The limits of the project for bad input, of which each image may take so much: a second, which other work on the machine
+ * makes up to three.
+ */
+const maximumProcessorMs = 3000;
 const maximumMemory = 100 * 2 ** 20;
 /** A child that says nothing for so long hangs. */
 const silenceMs = 60_000;

@@ -58,6 +58,9 @@ describe('images with a history of random commands', { skip }, () => {
   });
 });
 
+/** Of the images below, in bytes. */
+const largestCluster = 16_384;
+
 describe('damaged images of qemu-img', { skip }, () => {
   const kinds: Readonly<Record<string, readonly string[]>> = {
     'version 2': ['-o', 'compat=0.10,cluster_size=1k'],
@@ -82,8 +85,20 @@ describe('damaged images of qemu-img', { skip }, () => {
       await fc.assert(property, { numRuns: 400 });
       for (let length = 0; length < image.length; length += Math.ceil(image.length / 200)) {
         const rest = await read(image.subarray(0, length));
-        if (rest !== undefined) assert.equal(Buffer.compare(rest, content), 0, `cut at ${length}`);
+        if (rest !== undefined) assertOnlyLastCut(rest, content, `cut at ${length}`);
       }
     });
   }
 });
+
+/** A file may end inside its last cluster, the rest of which reads as zeros, as in QEMU: nothing else may differ. */
+function assertOnlyLastCut(rest: Uint8Array, content: Uint8Array, when: string): void {
+  const first = rest.findIndex((byte, index) => byte !== content[index]);
+  if (first < 0) return;
+  const last = rest.findLastIndex((byte, index) => byte !== content[index]);
+  assert.ok(last - first < largestCluster, `${when}: ${first} to ${last} differ`);
+  assert.ok(
+    rest.subarray(first, last + 1).every((byte) => byte === 0),
+    when,
+  );
+}
