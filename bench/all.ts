@@ -18,6 +18,7 @@ const names = [
   'start',
   'formats',
   'write',
+  'sparsify',
 ];
 
 const results = join(workDirectory, 'results');
