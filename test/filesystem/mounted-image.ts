@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { cutPower } from '../crash/fragile-file-system.ts';
 import { run } from './sample-image.ts';
 
@@ -27,5 +28,15 @@ export async function fillMounted(
     if (powerCut) cutPower(directory);
   } finally {
     await run('umount', [directory]);
+    await untilUnmounted(image);
   }
+}
+
+/** A namespace that somebody makes at the wrong moment holds on to a mount for a while, and what it has not written yet. */
+async function untilUnmounted(image: string): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    if ((await run('losetup', ['-j', image])).trim() === '') return;
+    await setTimeout(25);
+  }
+  throw new Error(`${image} is still mounted somewhere`);
 }

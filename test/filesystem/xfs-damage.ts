@@ -9,6 +9,9 @@ const byLetters: Readonly<Record<string, readonly [place: number, length: number
 };
 const hashMagics = [0x3df1, 0x3dff, 0x3ebe, 0x3bee];
 const inodeSize = 512;
+/** Records of the log with one header; its checksum goes over so many bytes of that, and all that follows. */
+const recordMagic = 0xfeed_babe;
+const recordHeader = 328;
 
 /** A structure with a checksum. */
 interface Structure {
@@ -16,21 +19,23 @@ interface Structure {
   readonly length: number;
   /** Where its checksum is in it. */
   readonly place: number;
+  readonly isRecord: boolean;
 }
 
 /** How `damagedWithChecksums` finds structures. */
 export interface XfsDamageOptions {
   readonly blockSize: number;
-  /** Writes go where they are said to; else they are spread over all structures. */
-  readonly isExact?: boolean;
+  /** Writes go where they are said to; else they are spread over all structures, or over the records of the log. */
+  readonly where?: 'exact' | 'log';
 }
 
 /**
  * A device with an XFS of version 5, sectors of 512 bytes and inodes of 512 bytes, on which every byte that is written
  * damages a structure, whose checksum is then made to fit.
  */
-export function damagedWithChecksums(device: MemoryDevice, { blockSize, isExact }: XfsDamageOptions): MemoryDevice {
-  const structures = structuresOn(device, blockSize);
+export function damagedWithChecksums(device: MemoryDevice, { blockSize, where }: XfsDamageOptions): MemoryDevice {
+  const structures = structuresOn(device, blockSize).filter(({ isRecord }) => isRecord === (where === 'log'));
+  const isExact = where === 'exact';
   const write = (source: Uint8Array, offset: number) => {
     const found = isExact
       ? structures.find((one) => offset >= one.offset && offset < one.offset + one.length)
@@ -67,17 +72,23 @@ function structuresOn(device: MemoryDevice, blockSize: number): Structure[] {
 }
 
 function structureAt(bytes: Buffer, offset: number, blockSize: number): Structure | undefined {
-  if (bytes.toString('latin1', 0, 2) === 'IN') return { offset, length: inodeSize, place: 100 };
+  if (bytes.readUInt32BE(0) === recordMagic) {
+    return { offset, length: 512 + bytes.readUInt32BE(12), place: 32, isRecord: true };
+  }
+  if (bytes.toString('latin1', 0, 2) === 'IN') return { offset, length: inodeSize, place: 100, isRecord: false };
   const [place, length] = byLetters[bytes.toString('latin1', 0, 4)] ?? [0, 0];
-  if (place > 0 && (length > 0 || offset % blockSize === 0)) return { offset, length: length || blockSize, place };
+  if (place > 0 && (length > 0 || offset % blockSize === 0)) {
+    return { offset, length: length || blockSize, place, isRecord: false };
+  }
   const isHashes = offset % blockSize === 0 && hashMagics.includes(bytes.readUInt16BE(8));
-  return isHashes ? { offset, length: blockSize, place: 12 } : undefined;
+  return isHashes ? { offset, length: blockSize, place: 12, isRecord: false } : undefined;
 }
 
-function fixChecksum(device: MemoryDevice, { offset, length, place }: Structure): void {
+function fixChecksum(device: MemoryDevice, { offset, length, place, isRecord }: Structure): void {
   const bytes = Buffer.alloc(length);
   device.read(bytes, offset);
   bytes.writeUInt32LE(0, place);
-  bytes.writeUInt32LE(crc32c(bytes), place);
+  const summed = isRecord ? Buffer.concat([bytes.subarray(0, recordHeader), bytes.subarray(512)]) : bytes;
+  bytes.writeUInt32LE(crc32c(summed), place);
   device.write(bytes, offset);
 }
