@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +37,13 @@ function byteOf(content: Uint8Array, what: string): number {
     `${what} is of one transaction`,
   );
   return byte;
+}
+
+/** Clusters that belong to nobody are what an end in the middle may cost, and no more. */
+function assertSound(path: string): void {
+  const { status, stderr } = spawnSync('qemu-img', ['check', '-q', path], { encoding: 'utf8' });
+  const leaked = 3;
+  assert.ok(status === 0 || status === leaked, stderr);
 }
 
 /** When a process is killed: so long after it began, or after its command has written all. */
@@ -134,7 +141,7 @@ describe(`varve tx, killed with -9 at ${rounds} random moments (seed ${seed})`, 
       const path = join(place.directory, name);
       execFileSync('qemu-img', ['create', '-q', '-f', format, path, String(size)]);
       const read = async (): Promise<number> => {
-        if (format === 'qcow2') execFileSync('qemu-img', ['check', '-q', path], { stdio: 'pipe' });
+        if (format === 'qcow2') assertSound(path);
         const raw = join(place.directory, 'read.img');
         execFileSync('qemu-img', ['convert', '-f', format, '-O', 'raw', path, raw]);
         return byteOf(fs.readFileSync(raw), name);
