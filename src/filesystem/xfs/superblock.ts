@@ -34,6 +34,8 @@ const features2 = { lazyCounters: 0x2, fileType: 0x200 } as const;
 const incompat = { fileType: 0x1, metaUuid: 0x4, needsRepair: 0x10 } as const;
 /** File types, sparse inodes, metadata UUID, big times, needs repair, large extent counts, exchanged ranges, parent pointers. */
 const knownIncompat = 0xff;
+/** Attributes that are set in several transactions. */
+const knownLogFeatures = 0x1;
 const incompatNames: Readonly<Record<number, string>> = { 256: 'a directory of metadata', 512: 'zones' };
 
 /** The fields that matter to who reads. Sizes in bytes, places in blocks. */
@@ -66,6 +68,8 @@ export interface Superblock {
   readonly hasLazyCounters: boolean;
   /** A repair began and did not end. */
   readonly needsRepair: boolean;
+  /** Features of the log that are not known here, as bits: only a log that was not written back may have them. */
+  readonly unknownLogFeatures: number;
 }
 
 /** Whether these bytes are the beginning of an XFS. */
@@ -149,6 +153,7 @@ function fieldsOf(view: DataView): Superblock {
     ignoresCase: (view.getUint16(100) & versionBits.noCase) !== 0,
     hasLazyCounters: isNew || (bits2 & features2.lazyCounters) !== 0,
     needsRepair: (newBits & incompat.needsRepair) !== 0,
+    unknownLogFeatures: isNew ? (view.getUint32(220) & ~knownLogFeatures) >>> 0 : 0,
   };
 }
 

@@ -100,7 +100,7 @@ describe('xfs whose log is damaged, and has checksums that fit', { skip: skipMou
   const damaged = async (): Promise<FileSystemSample> => {
     const open = await sampleImage(48 * mebibyte, async (image) => {
       await makeXfs(image, []);
-      await fillMounted(image, fillAndCutOff, { powerCut: true });
+      await fillMounted(image, (directory) => changeMuch(directory, 0.2), { powerCut: true });
     });
     return { driver: xfs, open: () => damagedWithChecksums(open(), { blockSize: 4096, where: 'log' }), files: [] };
   };
@@ -115,7 +115,7 @@ async function crowdedSample(): Promise<() => MemoryDevice> {
       await makeSampleTree(directory, { unix: true, holes: true, manyFiles: 300 });
       writePieces(join(directory, 'pieces'), 1500, 4096);
       await setAttributes(directory, 'one', manyAttributes());
-      growTogether(directory, 1200);
+      growTogether(directory, 900);
     });
   });
   return open;
@@ -184,21 +184,22 @@ async function withXfs(
 }
 
 /** Leaves all kinds of changes in the log. */
-async function fillAndCutOff(directory: string): Promise<void> {
+async function changeMuch(directory: string, scale = 1): Promise<void> {
+  const many = (count: number) => Array.from({ length: Math.ceil(count * scale) }, (_, index) => index);
   const at = (name: string) => join(directory, name);
   fs.writeFileSync(at('one'), 'content');
-  for (let index = 0; index < 300; index++) writeSynced(at(`file ${index}`), index);
-  for (let index = 0; index < 300; index += 3) fs.rmSync(at(`file ${index}`));
+  for (const index of many(300)) writeSynced(at(`file ${index}`), index);
+  for (const index of many(100)) fs.rmSync(at(`file ${index * 3}`));
   writePieces(at('pieces'), 400, 4096);
   await run('setfattr', ['-n', 'user.large', '-v', 'v'.repeat(20_000), at('one')]);
   fs.mkdirSync(at('gone'));
-  for (let index = 0; index < 500; index++) fs.writeFileSync(at(`gone/${index}`), '');
+  for (const index of many(500)) fs.writeFileSync(at(`gone/${index}`), '');
   fs.rmSync(at('gone'), { recursive: true });
   fs.mkdirSync(at('many'));
-  for (let index = 0; index < 600; index++) fs.symlinkSync('t'.repeat(index + 1), at(`many/${index}`));
+  for (const index of many(600)) fs.symlinkSync('t'.repeat(index + 1), at(`many/${index}`));
   await run('mknod', [at('device'), 'c', '5', '1']);
   await run('sync', ['-f', directory]);
-  for (let index = 300; index < 400; index++) writeSynced(at(`file ${index}`), index);
+  for (const index of many(100)) writeSynced(at(`later ${index}`), index);
   fs.writeFileSync(at('never synced'), 'lost');
 }
 
@@ -378,7 +379,7 @@ describe('xfs of the kernel', { skip: skipMounted }, () => {
       let attributes = '';
       const open = await sampleImage(64 * mebibyte, async (image) => {
         await makeXfs(image, args);
-        await fillMounted(image, fillAndCutOff, { powerCut: true });
+        await fillMounted(image, (directory) => changeMuch(directory), { powerCut: true });
         const copy = `${image} recovered`;
         fs.copyFileSync(image, copy);
         const look = async (directory: string) => {
@@ -474,6 +475,21 @@ describe('xfs', { skip }, () => {
       await using changed = damagedWithChecksums(newer(), { blockSize: 4096, where: 'exact' });
       await changed.write(Uint8Array.of(bits >> 8), 216 + 2);
       await assert.rejects(xfs.open(changed, { name: 'sample' }), refused(message));
+    }
+  });
+
+  test('features of the log that are not known matter only where it was not written back', async () => {
+    for (const powerCut of [false, true]) {
+      const open = await sampleImage(40 * mebibyte, async (image) => {
+        await makeXfs(image, []);
+        if (!skipMounted)
+          await fillMounted(image, (directory) => writeSynced(join(directory, 'file'), 9), { powerCut });
+      });
+      await using device = damagedWithChecksums(open(), { blockSize: 4096, where: 'exact' });
+      await device.write(Uint8Array.of(0x80), 220);
+      const opening = xfs.open(device, { name: 'sample' });
+      if (!powerCut || skipMounted) await (await opening)[Symbol.asyncDispose]();
+      else await assert.rejects(opening, { code: 'UNSUPPORTED', message: /its log, .* has features \(0x80000000\)/ });
     }
   });
 

@@ -29,7 +29,7 @@ export type LogContent =
  * @throws VarveError `CORRUPT`; `UNSUPPORTED`
  */
 export async function readLog(volume: XfsVolume): Promise<LogContent> {
-  const { logStart, logBlocks } = volume.superblock;
+  const { logStart, logBlocks, unknownLogFeatures } = volume.superblock;
   const none: LogContent = { isUnmounted: false, blocks: new Map() };
   // On another disk.
   if (logStart === 0 || logBlocks === 0) return none;
@@ -37,7 +37,9 @@ export async function readLog(volume: XfsVolume): Promise<LogContent> {
   const last = await lastRecord(ring);
   if (last === undefined) return none;
   if (isUnmount(last)) return last.end === (await ring.head()) ? { isUnmounted: true } : none;
-  return { isUnmounted: false, blocks: await replay(volume, ring, last) };
+  if (unknownLogFeatures === 0) return { isUnmounted: false, blocks: await replay(volume, ring, last) };
+  const features = `0x${unknownLogFeatures.toString(16)}`;
+  throw volume.unsupported(`its log, which was not written back, has features (${features}) that are not known here`);
 }
 
 function isUnmount({ operationCount, data }: LogRecord): boolean {
