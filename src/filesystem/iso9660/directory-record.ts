@@ -15,7 +15,7 @@
 import type { Timestamp } from '../file-system.ts';
 
 /** The shortest record there is, in bytes: the name has one. */
-export const shortestRecord = 34;
+const shortestRecord = 34;
 
 /** Bits of `flags`: an associated file is part of another one, and `multiExtent` says that the next record goes on. */
 export const recordFlags = { directory: 2, associated: 4, multiExtent: 0x80 } as const;

@@ -16,7 +16,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 
 /** How long a sector is, in bytes, whatever the logical blocks are. */
-export const sectorLength = 2048;
+const sectorLength = 2048;
 const firstSector = 16;
 const mostDescriptors = 64;
 const types = { primary: 1, supplementary: 2, last: 255 } as const;
