@@ -3,6 +3,7 @@ import type { CatalogueEntry } from './framework/command-module.ts';
 const bringing = 'Bring disks in and out';
 const files = 'Work with disk files, without a store';
 const working = 'Work with images and snapshots';
+const inside = 'Look inside disks';
 const looking = 'Look';
 const serving = 'Serve';
 const attaching = 'Attach and mount';
@@ -133,6 +134,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./begin.ts')).beginCommand,
   },
   {
+    name: 'savepoint',
+    group: working,
+    summary: 'remember what a transaction holds, to go back there',
+    load: async () => (await import('./savepoint.ts')).savepointCommand,
+  },
+  {
     name: 'rollback',
     elsewhere: ['abort'],
     group: working,
@@ -213,6 +220,27 @@ export const catalogue: readonly CatalogueEntry[] = [
     group: looking,
     summary: 'tell whether two disks hold the same, and where they differ first',
     load: async () => (await import('./compare.ts')).compareCommand,
+  },
+  {
+    name: 'ls',
+    elsewhere: ['dir', 'll'],
+    group: inside,
+    summary: 'list the files in a disk',
+    load: async () => (await import('./ls.ts')).lsCommand,
+  },
+  {
+    name: 'cat',
+    elsewhere: ['type', 'read'],
+    group: inside,
+    summary: 'print a file of a disk',
+    load: async () => (await import('./cat.ts')).catCommand,
+  },
+  {
+    name: 'filesystems',
+    elsewhere: ['partitions', 'volumes', 'lsblk'],
+    group: inside,
+    summary: 'show the file systems of a disk, and where they are mounted',
+    load: async () => (await import('./filesystems.ts')).filesystemsCommand,
   },
   {
     name: 'serve',

@@ -1,0 +1,66 @@
+import fs from 'node:fs';
+import type { Command } from 'commander';
+import { systemError, VarveError } from '../base/varve-error.ts';
+import type { GuestFile } from '../guest/guest-tree.ts';
+import type { CommandModule } from './framework/command-module.ts';
+import { LazyStore } from './framework/lazy-store.ts';
+import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { splitInnerPath } from './input/inner-path.ts';
+
+interface Options extends AccessOptions {
+  readonly format?: string;
+}
+
+const pieceLength = 1 << 20;
+const standardOutput = 1;
+
+/** `varve cat DISK:PATH…` */
+export const catCommand: CommandModule<string[], Options> = {
+  examples: [
+    ['varve cat web:/etc/os-release', 'a file of a disk, without booting or mounting it'],
+    ['varve cat ./disk.qcow2:/var/log/dpkg.log | grep " install "', 'to be searched'],
+  ],
+  completes: ['disk'],
+  configure: (command: Command) =>
+    addAccessOptions(
+      command
+        .argument('<disk:path...>', 'files in disks: web:/etc/fstab, ./disk.qcow2:/etc/hostname')
+        .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
+    ),
+  async run(context, args, options) {
+    const { openDiskGuest } = await import('../guest/open-disk-guest.ts');
+    await using store = new LazyStore(context);
+    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
+    for (const argument of args) {
+      const { disk, inner } = splitInnerPath(argument);
+      if (inner === undefined) throw new VarveError('INVALID', `which file of ${disk}? write ${disk}:/etc/fstab`);
+      await using guest = await openDiskGuest(disk, access);
+      await copyOut(await guest.tree.resolve(inner), argument);
+    }
+  },
+};
+
+async function copyOut({ fileSystem, node, stat }: GuestFile, argument: string): Promise<void> {
+  if (stat.kind !== 'file') throw new VarveError('INVALID', `${argument} is a ${stat.kind}, and no file`);
+  const piece = new Uint8Array(Math.min(pieceLength, Math.max(1, stat.size)));
+  for (let offset = 0; offset < stat.size; ) {
+    const length = await fileSystem.read(node, piece, offset);
+    if (length === 0) return;
+    writeAll(piece.subarray(0, length));
+    offset += length;
+  }
+}
+
+/** Pipes may be full, and readers gone, which is their right. */
+function writeAll(bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += fs.writeSync(standardOutput, bytes, done);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      else if (code === 'EPIPE') process.exit(0);
+      else throw systemError('write to standard output', error);
+    }
+  }
+}

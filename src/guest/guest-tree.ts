@@ -1,0 +1,149 @@
+import { VarveError } from '../base/varve-error.ts';
+import type { DirectoryEntry, FileStat, FileSystem } from '../filesystem/file-system.ts';
+
+/** A file of a guest. */
+export interface GuestFile {
+  /** Its own path, without symlinks: `/usr/lib/os-release`. Bytes that are no UTF-8 are lone surrogates (`pathText`). */
+  readonly path: string;
+  readonly fileSystem: FileSystem;
+  readonly node: number;
+  readonly stat: FileStat;
+}
+
+/** How a path is looked up. */
+export interface ResolveOptions {
+  /** Whether a symlink at the path's end is followed, too; as it is where nothing is given. */
+  readonly followLast?: boolean;
+}
+
+/** As Linux has it (MAXSYMLINKS). */
+const mostLinks = 40;
+const longestPath = 4096;
+
+/** A directory on the way to a file. */
+interface Place {
+  readonly name: string;
+  readonly fileSystem: FileSystem;
+  readonly node: number;
+}
+
+/** The files of a guest: one tree of all its mounted file systems. Symlinks and `..` never lead out of it. */
+export class GuestTree {
+  readonly #mounts: ReadonlyMap<string, FileSystem>;
+  readonly #name: string;
+
+  /** `mounts` has the file systems by their directories, among them `/`. */
+  constructor(mounts: ReadonlyMap<string, FileSystem>, name: string) {
+    this.#mounts = mounts;
+    this.#name = name;
+  }
+
+  /** The file at a path, or undefined where there is none. @throws VarveError as `resolve` does, but for `NOT_FOUND` */
+  async find(path: string, options: ResolveOptions = {}): Promise<GuestFile | undefined> {
+    try {
+      return await this.resolve(path, options);
+    } catch (error) {
+      if (error instanceof VarveError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws VarveError `NOT_FOUND`, `INVALID` for symlinks that go in a circle, `CORRUPT` */
+  async resolve(path: string, { followLast = true }: ResolveOptions = {}): Promise<GuestFile> {
+    if (path.length > longestPath)
+      throw new VarveError('INVALID', `${this.#name}: the path is over ${longestPath} bytes`);
+    let places = [this.#root()];
+    const pending = namesOf(path).reverse();
+    let links = 0;
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '..') {
+        if (places.length > 1) places.pop();
+        continue;
+      }
+      const next = await this.#step(places, name, path);
+      const stat = await next.fileSystem.stat(next.node);
+      const isLast = pending.length === 0;
+      if (stat.kind !== 'symlink' || (isLast && !followLast && !path.endsWith('/'))) {
+        places.push(next);
+        continue;
+      }
+      links += 1;
+      if (links > mostLinks) throw new VarveError('INVALID', `${this.#name}:${path} goes through too many symlinks`);
+      const target = textOf(await next.fileSystem.readLink(next.node));
+      if (target.startsWith('/')) places = [this.#root()];
+      pending.push(...namesOf(target).reverse());
+      if (pending.length > longestPath) throw new VarveError('INVALID', `${this.#name}:${path} is too long`);
+    }
+    const { fileSystem, node } = places.at(-1)!;
+    return { path: pathOf(places), fileSystem, node, stat: await fileSystem.stat(node) };
+  }
+
+  /** What a directory holds, mounted file systems in the place of what is beneath them; by their names' bytes. */
+  async list(directory: GuestFile): Promise<GuestFile[]> {
+    const entries: DirectoryEntry[] = [];
+    for await (const entry of directory.fileSystem.readDirectory(directory.node)) entries.push(entry);
+    entries.sort((a, b) => compareBytes(a.name, b.name));
+    const files: GuestFile[] = [];
+    for (const { name, node } of entries) {
+      const path = `${directory.path === '/' ? '' : directory.path}/${textOf(name)}`;
+      const mounted = this.#mounts.get(path);
+      const [fileSystem, at] = mounted === undefined ? [directory.fileSystem, node] : [mounted, mounted.root];
+      files.push({ path, fileSystem, node: at, stat: await fileSystem.stat(at) });
+    }
+    return files;
+  }
+
+  #root(): Place {
+    const fileSystem = this.#mounts.get('/')!;
+    return { name: '', fileSystem, node: fileSystem.root };
+  }
+
+  async #step(places: readonly Place[], name: string, path: string): Promise<Place> {
+    const { fileSystem, node } = places.at(-1)!;
+    const { kind } = await fileSystem.stat(node);
+    const found = kind === 'directory' ? await fileSystem.lookup(node, bytesOf(name)) : undefined;
+    if (found === undefined) {
+      const why =
+        kind === 'directory' ? `there is no ${name} in ${pathOf(places)}` : `${pathOf(places)} is no directory`;
+      throw new VarveError('NOT_FOUND', `${this.#name}:${path}: ${why}`);
+    }
+    const mounted = this.#mounts.get(pathOf([...places, { name, fileSystem, node }]));
+    if (mounted === undefined) return { name, fileSystem, node: found };
+    return { name, fileSystem: mounted, node: mounted.root };
+  }
+}
+
+function pathOf(places: readonly Place[]): string {
+  return places.length === 1 ? '/' : places.map(({ name }) => name).join('/');
+}
+
+function namesOf(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+/** A name as text: bytes that are no UTF-8 become the lone surrogates U+DC80 to U+DCFF, as Python has it (PEP 383). */
+export function textOf(name: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name);
+  } catch {
+    return Array.from(name, (byte) =>
+      byte < 0x80 ? String.fromCharCode(byte) : String.fromCharCode(0xdc00 + byte),
+    ).join('');
+  }
+}
+
+/** The bytes of a name that `textOf` made a text of, or that somebody typed. */
+function bytesOf(text: string): Uint8Array {
+  if (!/[\udc80-\udcff]/.test(text)) return new TextEncoder().encode(text);
+  if (text.isWellFormed()) return new TextEncoder().encode(text);
+  return Uint8Array.from(text, (character) => {
+    const code = character.charCodeAt(0);
+    return code >= 0xdc80 ? code - 0xdc00 : code;
+  });
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) if (a[index] !== b[index]) return a[index]! - b[index]!;
+  return a.length - b.length;
+}
