@@ -15,6 +15,8 @@ const holeLookupLength = 2 ** 15;
 /** Reads shorter than this are copied, which is quicker than a second system call, in bytes. */
 const shortestFileLength = 2 ** 16;
 const lastByte = new Uint8Array(1);
+/** A device is trusted to be done at once after so many reads; where it is not, an arena is lost to it. */
+const trustedReads = 16;
 /** A hole shorter than this is sent as zeros. */
 const shortestHoleLength = 4096;
 /** A read with more runs than this is answered as data. */
@@ -40,8 +42,8 @@ export class RequestHandler {
   readonly #contexts: readonly ContextSource[];
   readonly #output: ReplyOutput;
   readonly #replies: Replies;
-  /** Whether the last read was done when it returned, so that the next one may go straight into the output. */
-  #isSynchronous = true;
+  /** Reads in a row that were done when they returned; after some, the next may go straight into the output. */
+  #synchronousReads = trustedReads;
 
   constructor({ contexts, nbdExport, output, replies }: RequestHandlerOptions) {
     const { device } = nbdExport;
@@ -135,7 +137,8 @@ export class RequestHandler {
     }
     const file = length >= shortestFileLength ? this.#device.fileRange?.(offset, length) : undefined;
     if (file !== undefined) return this.#readFromFile(request, file);
-    return this.#isSynchronous ? this.#readIntoOutput(request, offset, length) : this.#readApart(request);
+    const pending = this.#readData(request, offset, length, true);
+    return pending?.catch((error) => this.#replies.fail(request, deviceError(error)));
   }
 
   #readNothing(request: Pending): void {
@@ -162,45 +165,40 @@ export class RequestHandler {
     }
   }
 
-  #readIntoOutput(request: Pending, offset: number, length: number): MaybePromise<void> {
+  /** Reads data and answers with it; fails as the device does, and then nothing of it is answered. */
+  #readData(request: Pending, offset: number, length: number, isLast: boolean): MaybePromise<void> {
+    return this.#synchronousReads >= trustedReads
+      ? this.#readIntoOutput(request, offset, length, isLast)
+      : this.#readApart(request, offset, length, isLast);
+  }
+
+  #readIntoOutput(request: Pending, offset: number, length: number, isLast: boolean): MaybePromise<void> {
     const { dataHeadLength } = this.#replies;
     const position = this.#output.reserve(dataHeadLength + length);
     const { bytes, view } = this.#output;
+    const end = position + dataHeadLength + length;
     let pending: MaybePromise<void>;
     try {
-      pending = this.#device.read(
-        bytes.subarray(position + dataHeadLength, position + dataHeadLength + length),
-        offset,
-      );
+      pending = this.#device.read(bytes.subarray(position + dataHeadLength, end), offset);
     } catch (error) {
       this.#output.giveBack(position);
-      return this.#replies.fail(request, deviceError(error));
+      throw error;
     }
-    this.#replies.encodeDataHead(view, position, request, offset, length, true);
+    this.#replies.encodeDataHead(view, position, request, offset, length, isLast);
     if (pending === undefined) return;
-    this.#isSynchronous = false;
-    const arena = this.#output.takeOut(position);
-    return this.#finishRead(request, pending, arena.subarray(position, position + dataHeadLength + length));
+    this.#synchronousReads = 0;
+    const reply = this.#output.takeOut(position).subarray(position, end);
+    return pending.then(() => this.#output.append(reply));
   }
 
-  #readApart(request: Pending): MaybePromise<void> {
+  #readApart(request: Pending, offset: number, length: number, isLast: boolean): MaybePromise<void> {
     const { dataHeadLength } = this.#replies;
-    const { length, offset } = request;
     const reply = new Uint8Array(dataHeadLength + length);
     const pending = this.#device.read(reply.subarray(dataHeadLength), offset);
-    this.#isSynchronous = pending === undefined;
-    this.#replies.encodeDataHead(new DataView(reply.buffer), 0, request, offset, length, true);
+    this.#synchronousReads = pending === undefined ? this.#synchronousReads + 1 : 0;
+    this.#replies.encodeDataHead(new DataView(reply.buffer), 0, request, offset, length, isLast);
     if (pending === undefined) return this.#output.append(reply);
-    return this.#finishRead(request, pending, reply);
-  }
-
-  async #finishRead(request: Pending, pending: Promise<void>, reply: Uint8Array): Promise<void> {
-    try {
-      await pending;
-    } catch (error) {
-      return this.#replies.fail(request, deviceError(error));
-    }
-    this.#output.append(reply);
+    return pending.then(() => this.#output.append(reply));
   }
 
   /** A read whose holes cost nothing on the wire. */
@@ -210,22 +208,14 @@ export class RequestHandler {
       const end = request.offset + request.length;
       for (const { isData, length } of await runs) {
         const isLast = position + length === end;
-        if (isData) await this.#readRun(request, position, length, isLast);
-        else this.#replies.hole(request, position, length, isLast);
+        const pending = isData ? this.#readData(request, position, length, isLast) : undefined;
+        if (pending !== undefined) await pending;
+        if (!isData) this.#replies.hole(request, position, length, isLast);
         position += length;
       }
     } catch (error) {
       this.#replies.failAt(request, deviceError(error), position);
     }
-  }
-
-  async #readRun(request: Pending, offset: number, length: number, isLast: boolean): Promise<void> {
-    const { dataHeadLength } = this.#replies;
-    const reply = new Uint8Array(dataHeadLength + length);
-    const pending = this.#device.read(reply.subarray(dataHeadLength), offset);
-    if (pending !== undefined) await pending;
-    this.#replies.encodeDataHead(new DataView(reply.buffer), 0, request, offset, length, isLast);
-    this.#output.append(reply);
   }
 
   /** A status of the contexts alone that a payload names. */
