@@ -129,6 +129,7 @@ const columns: readonly Column[] = [
   { title: 'SINCE' },
   { title: 'DISKS' },
   { title: 'CHANGES', align: 'right' },
+  { title: 'SAVEPOINTS' },
   { title: 'OPEN IN' },
 ];
 
@@ -143,13 +144,13 @@ async function showOpen(context: CommandContext): Promise<void> {
   if (open.length === 0 && !context.json) context.remark('no transaction is open; varve begin IMAGE begins one');
 }
 
-function cells({ disks, holder, name, since }: TransactionInfo): string[] {
+function cells({ disks, holder, name, savepoints, since }: TransactionInfo): string[] {
   const stored = disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const bases = disks.map(
     ({ baseNumber, hasMoved, image }) => `${image}@${baseNumber}${hasMoved ? ' (moved on)' : ''}`,
   );
   const user = holder === undefined ? '' : `${holder.purpose} (process ${holder.pid})`;
-  return [name, localTime(since), bases.join(', '), formatSize(stored), user];
+  return [name, localTime(since), bases.join(', '), formatSize(stored), savepoints.join(', '), user];
 }
 
 function realPath(directory: string): string {

@@ -157,6 +157,22 @@ export class LiveImage implements AsyncDisposable {
     removeLayerFiles(this.#store, dropped);
   }
 
+  /** Puts a layer on top that the catalog has there already; what was written before is durable then, below it. */
+  async putOnTop(layerId: string): Promise<void> {
+    using _lock = await this.#lock.lock();
+    await this.#stack.push(layerId);
+    await this.#stack.flush();
+  }
+
+  /**
+   * Puts such a layer above the lowest `count`, in place of what was there, which the catalog has forgotten. Nobody should
+   * be using the disk, which is another one afterwards.
+   */
+  async cutTo(count: number, layerId: string): Promise<void> {
+    using _lock = await this.#lock.lock();
+    await this.#stack.cut(count, layerId);
+  }
+
   /**
    * Makes an older snapshot's content the image's newest, as one more snapshot, and the disk what it holds; uncommitted
    * changes are dropped. Nobody should be using the disk.

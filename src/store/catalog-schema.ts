@@ -89,6 +89,7 @@ CREATE TABLE sources (
  * What version 2 has besides. `overlays` has the layers of changes over an image, position 1 the lowest; all with one
  * `owner` (empty: the image's own) are one stack. The lowest has the content it lies on in `base` (a root) and the
  * snapshot's id and number; with a `number` of its own a layer is the last one of a snapshot that is being stored.
+ * A `tag` without a number is the name of a transaction's savepoint, which ends with the layer.
  */
 const overlaySchema = `
 CREATE TABLE overlays (

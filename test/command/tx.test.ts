@@ -121,6 +121,30 @@ describe('varve tx', { skip }, () => {
     assert.deepEqual([gone.status, gone.stderr.includes(`there is no transaction ${other}`)], [3, true]);
   });
 
+  test('sets savepoints and goes back to them, by hand and while the command runs', async (t) => {
+    const place = await images(t, 'web', 'db');
+    const varve = `'${process.cwd()}/varve'`;
+    const both = (byte: string): string => `${writing(byte)} && ${writing(byte, 0, '$VARVE_NBD2')}`;
+    const script = `${both('0x41')} && ${varve} savepoint $VARVE_TX good && ${both('0x42')} && ${varve} rollback $VARVE_TX --to good`;
+    const { status, stderr, stdout } = await place.run(['tx', 'web', 'db', '--', 'sh', '-c', script]);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^good\nrun-[0-9a-f]{8} is as it was at good\nweb@2 made\ndb@2 made\n$/);
+    assert.deepEqual([await byteAt(place, 'web'), await byteAt(place, 'db')], [0x41, 0x41]);
+    const name = await place.varve('begin', 'web');
+    const write = (byte: string): string[] => [
+      '--run',
+      `qemu-io -f raw -c 'write -P ${byte} 0 64k' "$nbd" > /dev/null`,
+    ];
+    await place.varve('serve', `web@${name}`, ...write('0x43'));
+    assert.equal(await place.varve('savepoint', name), '1');
+    await place.varve('serve', `web@${name}`, ...write('0x44'));
+    assert.deepEqual(JSON.parse(await place.varve('tx', 'list', '--json'))[0].savepoints, ['1']);
+    assert.match(await place.fails(3, 'rollback', name, '--to', 'good'), /has no savepoint good; it has 1/);
+    await place.varve('rollback', name, '--to', '1');
+    await place.varve('commit', name);
+    assert.equal(await byteAt(place, 'web'), 0x43);
+  });
+
   test('of two that began with the same snapshot the first one to commit wins', async (t) => {
     const place = await images(t, 'web');
     const [one, two] = [await place.varve('begin', 'web'), await place.varve('begin', 'web')];

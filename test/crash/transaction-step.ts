@@ -1,7 +1,7 @@
 /** The images that the transactions of `transaction-worker.ts` change together. */
 export const transactionImages: readonly string[] = ['web', 'db', 'log'];
 /** Bytes of each of their disks, full of one stamp. */
-export const transactionDiskSize = 256 * 1024;
+const transactionDiskSize = 256 * 1024;
 
 /** A line of the worker's output, about the transaction that fills all disks with `stamp`. */
 export interface TransactionReport {

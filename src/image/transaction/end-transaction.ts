@@ -58,7 +58,7 @@ export function rollBackTransaction(store: Store, name: string): void {
 }
 
 /** Makes this process the one that writes to the stacks, until what is returned is disposed of. */
-function holdStacks(store: Store, stacks: readonly Stack[], purpose: string): Disposable {
+export function holdStacks(store: Store, stacks: readonly Stack[], purpose: string): Disposable {
   using stack = new DisposableStack();
   for (const [layer] of stacks) {
     const lease = takeWriteLease(store, { image: layer!.image, owner: layer!.owner, purpose });
@@ -68,7 +68,7 @@ function holdStacks(store: Store, stacks: readonly Stack[], purpose: string): Di
 }
 
 /** Who wrote to it may have died before all of it was durable. */
-async function flushTop(store: Store, stack: Stack): Promise<void> {
+export async function flushTop(store: Store, stack: Stack): Promise<void> {
   await using layer = await openOverlay(store.path, stack.at(-1)!.id);
   await layer.flush();
 }

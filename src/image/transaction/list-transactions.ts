@@ -23,6 +23,8 @@ export interface TransactionInfo {
   /** When it began, milliseconds since 1970. */
   readonly since: number;
   readonly disks: readonly TransactionDisk[];
+  /** The oldest first. */
+  readonly savepoints: readonly string[];
   /** Who has it open, in words, and its process. */
   readonly holder?: { readonly purpose: string; readonly pid: number } | undefined;
 }
@@ -55,6 +57,7 @@ function infoOf(store: Store, name: string, stacks: readonly Stack[]): Transacti
     name,
     since: Math.min(...stacks.flat().map(({ created }) => created)),
     disks: stacks.map((stack) => diskOf(store, stack)),
+    savepoints: stacks[0]!.flatMap(({ savepoint }) => savepoint ?? []),
     holder: holder && { purpose: holder.purpose, pid: holder.pid },
   };
 }

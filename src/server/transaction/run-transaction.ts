@@ -10,11 +10,13 @@ import { dropDeadRuns, type RunLease, takeRunLease } from '../../image/transacti
 import type { Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import { throwIfAborted } from '../../store/throw-if-aborted.ts';
+import { ControlServer } from '../control/control-server.ts';
 import { runUntilOk } from '../ok/run-until-ok.ts';
 import { Watchdog } from '../watchdog.ts';
 import { type AttachServedOptions, attachServed } from './attach-served.ts';
 import { checkedVolumes, checkVolume } from './check-file-systems.ts';
 import { type ServedDisks, type ShownDisk, serveDisks } from './serve-disks.ts';
+import { answerSavepoints } from './transaction-control.ts';
 
 /** A command that runs in a transaction, and on what. */
 export interface TransactionRequest extends Omit<AttachServedOptions, 'isNeeded'> {
@@ -85,10 +87,13 @@ function begun({ command, disks }: TransactionRequest, store: Store): RunLease {
 async function runOnImages(request: TransactionRequest, store: Store, name: string): Promise<number> {
   await using stack = new AsyncDisposableStack();
   const disks: LiveImage[] = [];
+  const control = stack.use(await ControlServer.listen());
   for (const image of request.disks) {
-    const options = { owner: name, purpose: `tx ${request.command[0]}` };
+    const options = { owner: name, purpose: `tx ${request.command[0]}`, socket: control.path };
     disks.push(stack.use(await openImageForWriting(store, image, options)));
   }
+  const byName = new Map(disks.map((disk) => [disk.name, disk]));
+  stack.use(answerSavepoints(control, { store, name, disks: byName, mounted: request.mount?.directory }));
   const shown = disks.map(({ device, name: label }) => ({ device, label }));
   const status = await runOn(request, shown, { VARVE_TX: name });
   for (const { device } of disks) await device.flush();

@@ -20,12 +20,13 @@ export function overlayRecordKey(id: string): string {
 }
 
 export function encodeOverlayRecord(record: OverlayRecord): Uint8Array {
-  const { id, image, owner, position, size, created, base, pending } = record;
+  const { id, image, owner, position, size, created, base, pending, savepoint } = record;
   const json = {
     ...{ varve: 'overlay', version: 1, id, image, owner, position, size },
     created: new Date(created).toISOString(),
     base: base === undefined ? null : { root: hexOf(base.root), snapshot: hexOf(base.id), number: base.number },
     snapshot: pending === undefined ? null : { ...pending, time: new Date(pending.time).toISOString() },
+    ...(savepoint !== undefined && { savepoint }),
   };
   return Buffer.from(`${JSON.stringify(json, null, 2)}\n`);
 }
@@ -36,16 +37,17 @@ export function decodeOverlayRecord(bytes: Uint8Array, what: string): OverlayRec
   if (json.varve !== 'overlay') throw new VarveError('CORRUPT', `${what}: it is no record of an overlay`);
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
-  const { id, owner, position, size } = json;
+  const { id, owner, position, savepoint, size } = json;
   const image = imageOf(json.image);
   const created = Date.parse(String(json.created));
   const base = baseOf(json.base);
   const pending = pendingOf(json.snapshot);
   const isSound = isOverlayId(id) && isText(owner) && isCount(position) && isCount(size) && Number.isFinite(created);
-  if (!isSound || image === undefined || base === 'damaged' || pending === 'damaged') {
+  const isNamed = savepoint === undefined || isText(savepoint);
+  if (!isSound || !isNamed || image === undefined || base === 'damaged' || pending === 'damaged') {
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
-  return { id, image, owner, position, size, created, base, pending };
+  return { id, image, owner, position, size, created, base, pending, savepoint };
 }
 
 type Json = Record<string, unknown>;

@@ -36,6 +36,8 @@ export interface Layer {
   readonly base: LayerBase | undefined;
   /** The snapshot that ends with this layer, and is being stored. */
   readonly pending: PendingNote | undefined;
+  /** What a transaction calls its state with all up to this layer. */
+  readonly savepoint?: string | undefined;
 }
 
 const columns = `id, image, owner, position, size, created, base, base_id, base_number,
@@ -97,6 +99,11 @@ export class OverlayTable {
     );
   }
 
+  /** The column is that of tags: only layers that make snapshots have such. */
+  setSavepoint(id: string, name: string): void {
+    this.#catalog.run('UPDATE overlays SET tag = ? WHERE id = ?', name, id);
+  }
+
   delete(id: string): void {
     this.#catalog.run('DELETE FROM overlays WHERE id = ?', id);
   }
@@ -119,6 +126,7 @@ function layerOf(row: Row): Layer {
     created: row.created as number,
     base: baseOf(row),
     pending: pendingOf(row),
+    savepoint: row.number === null && typeof row.tag === 'string' ? row.tag : undefined,
   };
 }
 

@@ -59,6 +59,7 @@ function addStack(parts: StoreParts, image: Image, stack: readonly OverlayRecord
   }
   for (const layer of [{ ...bottom, base }, ...rest]) {
     parts.overlays.insert(layer);
+    if (layer.savepoint !== undefined) parts.overlays.setSavepoint(layer.id, layer.savepoint);
     if (layer.pending === undefined) continue;
     parts.overlays.setPending(layer.id, layer.pending);
     raiseNextNumber(parts, image.id, layer.pending.number);
