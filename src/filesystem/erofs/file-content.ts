@@ -2,7 +2,7 @@
  * Where a file's bytes are, by its layout. Plain: in blocks that follow each other, the last of which may stand behind the
  * inode and its attributes instead. In chunks: i_u has, in bits 0–4, log2 of how many blocks a chunk has, and bit 5 where
  * the map behind the attributes has records of 8 bytes (device 16 bit at 2, block at 4), else of 4 (block). Block ffffffff
- * is a hole.
+ * is a hole. Compressed: behind the attributes, from a multiple of 8 on, is a header; bits 0–3 of its byte 6 say by what.
  *
  * Source: Linux, fs/erofs/erofs_fs.h and Documentation/filesystems/erofs.rst.
  */
@@ -16,6 +16,8 @@ const chunkIndexes = 0x20;
 const hole = 0xffff_ffff;
 /** Larger chunks than this would have more than 2^53 bytes. */
 const mostChunkBits = 31;
+
+const compressions = ['LZ4', 'LZMA', 'DEFLATE', 'zstd'];
 
 /** A file, and the number by which errors name it. */
 export interface ErofsFile {
@@ -68,7 +70,9 @@ async function runAt(volume: ErofsVolume, file: ErofsFile, offset: number): Prom
   const { node, inode } = file;
   if (inode.layout === layouts.chunks) return await chunkRun(volume, file, offset);
   if (inode.layout !== layouts.plain && inode.layout !== layouts.inline) {
-    throw volume.unsupported(`inode ${node} is compressed, and compressed files of EROFS are not read`);
+    throw volume.unsupported(
+      `inode ${node} is compressed by ${await compressionOf(volume, file)}, which is not read here`,
+    );
   }
   const { blockSize } = volume.superblock;
   const { size } = inode.stat;
@@ -95,4 +99,10 @@ async function chunkRun(volume: ErofsVolume, { node, inode }: ErofsFile, offset:
   if (block === hole) return { length, place: undefined };
   if (hasIndexes && view.getUint16(2, true) !== 0) throw volume.unsupported(`inode ${node} is on another device`);
   return { length, place: block * blockSize + (offset % chunkSize) };
+}
+
+async function compressionOf(volume: ErofsVolume, { node, inode: { attributes } }: ErofsFile): Promise<string> {
+  const place = alignUp(attributes.place + attributes.length, 8);
+  const header = await volume.metadata(place, 8, `the header of the compressed inode ${node}`);
+  return compressions[header.getUint8(6) & 0xf] ?? 'an unknown method';
 }
