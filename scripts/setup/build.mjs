@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectDirectory, runtimePath } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
@@ -20,6 +20,8 @@ export function build({ force = false } = {}) {
     writeFileSync(join(scratch, '.built'), '');
     compile(scratch);
     rmSync(output, { recursive: true, force: true });
+    // What mkdtemp makes is for its user alone; drivers that run as another one have to read it.
+    chmodSync(scratch, 0o777 & ~process.umask());
     renameSync(scratch, output);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

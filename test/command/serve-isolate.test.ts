@@ -223,7 +223,7 @@ test('a driver opens what its image builds on where that is allowed', {
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', top]);
   const script = 'qemu-io -f raw -c "read -P 7 64k 64k" -c "write -P 8 0 64k" -c flush "$nbd"';
   const refused = await place.run(['serve', '--isolate', './top.qcow2', '--run', script]);
-  assert.match(refused.stderr, /it needs "base\.qcow2", too; give --follow, or --allow/);
+  assert.match(refused.stderr, /"base\.qcow2".*; give --follow, or --allow/);
   for (const how of [['--allow', '.'], ['--follow']]) {
     const { status, stderr } = await place.run(['serve', '--isolate', ...how, './top.qcow2', '--run', script]);
     assert.deepEqual([status, stderr.includes('VarveError')], [0, false], stderr);

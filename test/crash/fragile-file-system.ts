@@ -51,28 +51,10 @@ export class FragileFileSystem implements Disposable {
     this.mount();
   }
 
-  /**
-   * Mounts it again, which replays its journal. While somebody's namespace holds on to what was unmounted, a mount gives
-   * that back, which is still without power.
-   */
+  /** Mounts it again, which replays its journal. */
   mount(): void {
-    for (let attempt = 1; ; attempt += 1) {
-      execFileSync('mount', ['-o', 'loop', this.#image, this.path], { stdio: 'pipe' });
-      this.#isMounted = true;
-      if (this.#hasPower() || attempt === 100) return;
-      this.unmount();
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-    }
-  }
-
-  #hasPower(): boolean {
-    try {
-      for (const name of fs.readdirSync(this.path)) fs.statSync(join(this.path, name));
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
-      return false;
-    }
+    execFileSync('mount', ['-o', 'loop', this.#image, this.path], { stdio: 'pipe' });
+    this.#isMounted = true;
   }
 
   /** Cuts the power: what no sync has written is lost, and whatever is done from now on fails. */
@@ -84,6 +66,18 @@ export class FragileFileSystem implements Disposable {
   unmount(): void {
     execFileSync('umount', [this.path], { stdio: 'pipe' });
     this.#isMounted = false;
+    this.#waitUntilGone();
+  }
+
+  /**
+   * A namespace that somebody makes at the wrong moment holds on to a mount for a while: to mount the image again then would
+   * give that back, which is still without power.
+   */
+  #waitUntilGone(): void {
+    for (let attempt = 1; execFileSync('losetup', ['-j', this.#image], { encoding: 'utf8' }).trim() !== ''; attempt++) {
+      if (attempt === 600) throw new Error(`${this.#image} is still mounted somewhere`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
   }
 
   [Symbol.dispose](): void {
