@@ -162,12 +162,9 @@ export { type SettleOptions, settleImage } from './image/settle-image.ts';
 export type { SnapshotDetails } from './image/snapshot-details.ts';
 export { type SnapshotImageOptions, snapshotImage } from './image/snapshot-image.ts';
 export { sourceName } from './image/source-name.ts';
-export {
-  type SparsifiedFile,
-  type SparsifyOptions,
-  sparsifyFile,
-  sparsifyImage,
-} from './image/sparsify/sparsify-disk.ts';
+export { type SparsifiedFile, sparsifyFile } from './image/sparsify/sparsify-file.ts';
+export { sparsifyImage } from './image/sparsify/sparsify-image.ts';
+export type { SparsifyOptions } from './image/sparsify/trim-unused.ts';
 export type { UnusedRanges } from './image/sparsify/unused-ranges.ts';
 export { beginTransaction } from './image/transaction/begin-transaction.ts';
 export { commitTransaction, rollBackTransaction } from './image/transaction/end-transaction.ts';

@@ -4,7 +4,6 @@ import { VarveError } from '../base/varve-error.ts';
 import { localDiskArgument } from '../image/disk-argument.ts';
 import type { TrimmedDisk } from '../image/sparsify/trim-unused.ts';
 import type { UnusedRanges } from '../image/sparsify/unused-ranges.ts';
-import { referenceOf } from '../store/image-table.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
@@ -73,15 +72,17 @@ async function sparsifyInPlace(
   if (target !== undefined) throw new VarveError('INVALID', '--in-place takes one disk; leave out the target');
   const disk = localDiskArgument(argument);
   const signal = await context.startWork();
-  const { canGiveSpaceBack, sparsifyFile, sparsifyImage } = await import('../image/sparsify/sparsify-disk.ts');
   const work = { ...workOf(context, options), signal };
   if (disk.kind === 'snapshot') {
+    const { sparsifyImage } = await import('../image/sparsify/sparsify-image.ts');
     await using store = await context.openStore();
     const { snapshot, ...done } = await sparsifyImage(store, disk.reference, work);
+    const { referenceOf } = await import('../store/image-table.ts');
     const reference = referenceOf(snapshot);
     show(context, { disk: argument, ...done, extra: { snapshot: reference } }, `${reference} is what is left.`);
     return undefined;
   }
+  const { canGiveSpaceBack, sparsifyFile } = await import('../image/sparsify/sparsify-file.ts');
   if (!(await canGiveSpaceBack(disk.path))) {
     context.remark(`cannot sparsify ${argument}: the file system that it is on makes no holes; copy it elsewhere`);
     return noHolesStatus;
@@ -123,7 +124,7 @@ async function copySparse(
 ): Promise<undefined> {
   const { openDisk } = await import('../image/open-disk.ts');
   const { exportDisk } = await import('../image/export-disk.ts');
-  const { unusedAsZeros } = await import('../image/sparsify/sparsify-disk.ts');
+  const { unusedAsZeros } = await import('../image/sparsify/unused-as-zeros.ts');
   const signal = await context.startWork();
   await using store = new LazyStore(context);
   const diskFilters = [unusedAsZeros({ ...workOf(context, options), signal })];

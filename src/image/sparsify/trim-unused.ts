@@ -9,6 +9,9 @@ export interface TrimUnusedOptions extends FindUnusedOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a disk is sparsified; its name is given beside. */
+export type SparsifyOptions = Omit<TrimUnusedOptions, 'name'>;
+
 /** What came of it. */
 export interface TrimmedDisk {
   readonly steps: readonly UnusedRanges[];
