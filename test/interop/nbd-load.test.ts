@@ -75,9 +75,12 @@ describe('fio', { skip: skipWithout('fio', 'qemu-img') }, () => {
       '--trigger-timeout=1',
       `--trigger=${kill}`,
     ];
-    await run('fio', fio(first.uri, ...killed), { cwd: directory }).catch(() => undefined);
-    while (first.child.signalCode === null) await sleep(10);
-    assert.equal(first.child.signalCode, 'SIGKILL');
+    const exited = once(first.child, 'exit');
+    const said = await run('fio', fio(first.uri, ...killed), { cwd: directory }).catch(
+      ({ stderr, stdout }) => stdout + stderr,
+    );
+    const how = await Promise.race([exited, sleep(10_000, ['it lives'], { ref: false })]);
+    assert.deepEqual(how, [null, 'SIGKILL'], JSON.stringify(said));
     const second = await serving(t, directory, disk);
     const verify = ['--verify_state_load=1', '--verify_only=1', '--verify_fatal=1'];
     await run('fio', fio(second.uri, ...verify), { cwd: directory });
@@ -97,13 +100,14 @@ describe('nbdfuse', { skip: skipWithout('nbdfuse', 'fusermount3', 'mke2fs', 'e2f
     fs.writeFileSync(join(directory, 'greeting'), 'hello\n');
     const { uri } = await serving(t, directory, './disk.raw');
     const fuse = spawn('nbdfuse', [mounted, uri], { stdio: 'ignore' });
+    const ended = once(fuse, 'exit');
     t.after(() => fuse.kill('SIGKILL'));
     const file = join(mounted, 'nbd');
     while (!fs.existsSync(file)) await sleep(10);
     await run('mke2fs', ['-q', '-F', '-t', 'ext4', file]);
     await run('debugfs', ['-w', '-R', `write ${join(directory, 'greeting')} greeting`, file]);
     await run('fusermount3', ['-u', mounted]);
-    await once(fuse, 'exit');
+    await ended;
     await run('e2fsck', ['-fn', join(directory, 'disk.raw')]);
     const { stdout } = await run('debugfs', ['-R', 'cat greeting', join(directory, 'disk.raw')]);
     assert.equal(stdout, 'hello\n');
