@@ -63,7 +63,7 @@ async function startNginx(t: TestContext, directory: string): Promise<Nginx> {
   });
   t.after(async () => {
     child.kill();
-    if (child.exitCode === null) await once(child, 'exit');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     await rm(directory, { recursive: true, force: true });
   });
   await untilListening(plainPort);
