@@ -64,16 +64,31 @@ async function answer(store: Store, stack: StackOwner, { id, request }: Numbered
   }
 }
 
+/**
+ * Brings the record of a marked layer up to date. The mark itself is durable and answered: where the disk fails now, garbage
+ * collection writes the record later (`mendOverlayRecords`), and the next request tells of the disk.
+ */
+function noteLayer(store: Store, layerId: string): void {
+  try {
+    recordLayer(store, layerId);
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+  }
+}
+
 async function work(port: NonNullable<typeof parentPort>, { storePath, image, owner }: OverlayWork): Promise<void> {
   const store = await openStore(storePath);
   port.on('message', async (message: NumberedRequest | 'end') => {
     if (message !== 'end') {
       port.postMessage(await answer(store, { image, owner }, message));
-      if (message.request.kind === 'mark') recordLayer(store, message.request.layerId);
+      if (message.request.kind === 'mark') noteLayer(store, message.request.layerId);
       return;
     }
-    await store[Symbol.asyncDispose]();
-    port.close();
+    try {
+      await store[Symbol.asyncDispose]();
+    } finally {
+      port.close();
+    }
   });
 }
 
