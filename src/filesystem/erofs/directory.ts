@@ -7,18 +7,10 @@
  *
  * Source: Linux, fs/erofs/erofs_fs.h and Documentation/filesystems/erofs.rst, "Directories".
  */
-import type { DirectoryEntry, FileKind } from '../file-system.ts';
+import type { DirectoryEntry } from '../file-system.ts';
+import { entryKinds } from '../linux-inode.ts';
 
 const entryLength = 12;
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'file',
-  2: 'directory',
-  3: 'character',
-  4: 'block',
-  5: 'fifo',
-  6: 'socket',
-  7: 'symlink',
-};
 
 /** The names in a block of a directory, without `.` and `..`. @throws what `corrupt` makes of a reason */
 export function* entriesIn(block: Uint8Array, corrupt: (why: string) => Error): Generator<DirectoryEntry> {
@@ -36,7 +28,7 @@ export function* entriesIn(block: Uint8Array, corrupt: (why: string) => Error): 
     if (isDots(name)) continue;
     if (name.length === 0 || name.includes(0x2f) || !Number.isSafeInteger(node))
       throw corrupt(`a wrong name at byte ${start}`);
-    yield { name, node, kind: kinds[block[offset + 10]!] };
+    yield { name, node, kind: entryKinds[block[offset + 10]!] };
   }
 }
 

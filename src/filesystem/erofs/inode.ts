@@ -19,7 +19,8 @@
  *
  * Source: Linux, fs/erofs/erofs_fs.h (the layouts).
  */
-import type { FileKind, FileStat, Timestamp } from '../file-system.ts';
+import type { FileStat, Timestamp } from '../file-system.ts';
+import { deviceOfNumber, kindOfMode } from '../linux-inode.ts';
 
 /** By how many bytes inodes are counted. */
 export const inodeUnit = 32;
@@ -30,16 +31,6 @@ export const longestInode = extendedLength;
 
 /** How a file's bytes are laid out. */
 export const layouts = { plain: 0, compressedFull: 1, inline: 2, compressedCompact: 3, chunks: 4 } as const;
-
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 
 /** An inode. */
 export interface Inode {
@@ -57,7 +48,7 @@ export function decodeInode(view: DataView, place: number, buildTime: Timestamp,
   const isExtended = (format & formatExtended) !== 0;
   const layout = (format >>> 1) & 7;
   const mode = view.getUint16(4, true);
-  const kind = kinds[mode >>> 12];
+  const kind = kindOfMode(mode);
   const size = isExtended ? Number(view.getBigUint64(8, true)) : view.getUint32(8, true);
   if (kind === undefined || layout > layouts.chunks || format >>> 4 !== 0)
     return `has mode ${mode} and format ${format}`;
@@ -73,7 +64,7 @@ export function decodeInode(view: DataView, place: number, buildTime: Timestamp,
       gid: isExtended ? view.getUint32(28, true) : view.getUint16(26, true),
       allocated: Math.ceil(size / blockSize) * blockSize,
       ...{ accessed: time, modified: time, changed: time },
-      device: kind === 'block' || kind === 'character' ? deviceOf(start) : undefined,
+      device: kind === 'block' || kind === 'character' ? deviceOfNumber(start) : undefined,
     },
     ...{ layout, start },
     attributes: {
@@ -85,9 +76,4 @@ export function decodeInode(view: DataView, place: number, buildTime: Timestamp,
 
 function ownTime(view: DataView): Timestamp {
   return { seconds: Number(view.getBigInt64(32, true)), nanoseconds: view.getUint32(40, true) % 1e9 };
-}
-
-/** Source: Linux, include/linux/kdev_t.h, new_decode_dev. */
-function deviceOf(number: number): { major: number; minor: number } {
-  return { major: (number >>> 8) & 0xfff, minor: (number & 0xff) | ((number >>> 12) & 0xf_ff00) };
 }

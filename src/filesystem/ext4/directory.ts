@@ -10,22 +10,13 @@
  *
  * Source: Linux, Documentation/filesystems/ext4/directory.rst.
  */
-import type { DirectoryEntry, FileKind } from '../file-system.ts';
+import type { DirectoryEntry } from '../file-system.ts';
+import { entryKinds } from '../linux-inode.ts';
 import { asStored, chained } from './checksum.ts';
 
 const headerLength = 8;
 const tailLength = 12;
 const tailType = 0xde;
-
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'file',
-  2: 'directory',
-  3: 'character',
-  4: 'block',
-  5: 'fifo',
-  6: 'socket',
-  7: 'symlink',
-};
 
 /** How entries are to be read. */
 export interface EntriesOptions {
@@ -48,7 +39,7 @@ export function* entriesIn(bytes: Uint8Array, { hasFileType, corrupt }: EntriesO
     if (node !== 0) {
       if (headerLength + nameLength > length) throw corrupt(`a name at byte ${offset} of ${nameLength} bytes`);
       const name = bytes.slice(offset + headerLength, offset + headerLength + nameLength);
-      const kind = hasFileType ? kinds[bytes[offset + 7]!] : undefined;
+      const kind = hasFileType ? entryKinds[bytes[offset + 7]!] : undefined;
       if (isName(name)) yield { name, node, kind };
       else if (!isDots(name)) throw corrupt(`a name at byte ${offset} that cannot be one`);
     }

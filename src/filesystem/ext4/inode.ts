@@ -17,21 +17,12 @@
  *
  * Source: Linux, Documentation/filesystems/ext4/inodes.rst.
  */
-import type { FileKind, FileStat, Timestamp } from '../file-system.ts';
+import type { FileStat, Timestamp } from '../file-system.ts';
+import { deviceOfNumber, kindOfMode } from '../linux-inode.ts';
 import { asStored, chained } from './checksum.ts';
 
 /** Bits of `flags`. */
 export const inodeFlags = { encrypted: 0x800, hugeFile: 0x4_0000, extents: 0x8_0000, inlineData: 0x1000_0000 } as const;
-
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 
 /** What an inode says, but for what `stat` holds of it already. */
 export interface Inode {
@@ -64,7 +55,7 @@ export function decodeInode(bytes: Uint8Array, number: number, context: InodeCon
   if (128 + extraLength > bytes.length || extraLength % 4 !== 0) return `says that it has ${extraLength} more bytes`;
   if (context.hasChecksums && !checksumFits(bytes, view, checksumSeed, extraLength)) return 'does not fit its checksum';
   const mode = view.getUint16(0, true);
-  const kind = kinds[mode >> 12];
+  const kind = kindOfMode(mode);
   if (kind === undefined) return `is of no known kind (mode ${mode.toString(8)})`;
   const flags = view.getUint32(32, true);
   const size = view.getUint32(4, true) + view.getUint32(108, true) * 2 ** 32;
@@ -120,6 +111,5 @@ function deviceOf(blockArea: Uint8Array): { major: number; minor: number } {
   const view = new DataView(blockArea.buffer, blockArea.byteOffset);
   const old = view.getUint32(0, true);
   if (old !== 0) return { major: (old >>> 8) & 0xff, minor: old & 0xff };
-  const device = view.getUint32(4, true);
-  return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xf_ff00) };
+  return deviceOfNumber(view.getUint32(4, true));
 }

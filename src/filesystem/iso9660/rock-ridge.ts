@@ -13,21 +13,13 @@
  *
  * Source: IEEE P1282, Rock Ridge Interchange Protocol 1.12, section 4.1; ZF: libisofs, doc/zisofs_format.txt.
  */
-import type { FileKind, FileStat } from '../file-system.ts';
+import type { FileStat } from '../file-system.ts';
+import { deviceOfNumber, kindOfMode } from '../linux-inode.ts';
 import { decodeLongTime, decodeShortTime } from './directory-record.ts';
 import type { SystemUseField } from './system-use.ts';
 
 const goesOn = 1;
 const timesFlags = { long: 0x80, times: { created: 1, modified: 2, accessed: 4, changed: 8 } } as const;
-const formats: Readonly<Record<number, FileKind>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 
 /** What Rock Ridge says of a file; what it does not say is left out. */
 export interface RockRidge {
@@ -73,21 +65,21 @@ export function decodeRockRidge(fields: readonly SystemUseField[]): RockRidge {
 function permissionsOf(data: Uint8Array | undefined): RockRidge['stat'] {
   if (data === undefined || data.length < 32) return {};
   const mode = number(data, 0);
-  const kind = formats[(mode >>> 12) & 0o17];
+  const kind = kindOfMode(mode);
   const owners = { links: number(data, 8), uid: number(data, 16), gid: number(data, 24) };
   return { mode: mode & 0o7777, ...owners, ...(kind !== undefined && { kind }) };
 }
 
 /**
  * Some programs keep the major number in the upper half and the minor one in the lower, others all of Linux's own number
- * in the lower. Source: Linux, include/linux/kdev_t.h, new_decode_dev.
+ * in the lower.
  */
 function deviceOf(data: Uint8Array | undefined): Pick<RockRidge['stat'], 'device'> {
   if (data === undefined || data.length < 12) return {};
   const [high, low] = [number(data, 0), number(data, 8)];
   const isSplit = high !== 0 || low <= 0xff;
   if (isSplit) return { device: { major: high, minor: low } };
-  return { device: { major: (low >>> 8) & 0xfff, minor: (low & 0xff) | ((low >>> 12) & 0xf_ff00) } };
+  return { device: deviceOfNumber(low) };
 }
 
 function timesOf(fields: readonly SystemUseField[]): Times {

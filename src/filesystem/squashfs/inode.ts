@@ -19,6 +19,7 @@
  * Source: Linux, fs/squashfs/squashfs_fs.h (the layouts).
  */
 import type { FileKind, FileStat } from '../file-system.ts';
+import { deviceOfNumber } from '../linux-inode.ts';
 import type { MetadataCursor, MetadataPlace } from './metadata-cursor.ts';
 
 const none = 0xffff_ffff;
@@ -202,14 +203,12 @@ async function readSymlink(
   };
 }
 
-/** Source: Linux, include/linux/kdev_t.h, new_decode_dev: 12 bits of major amid 20 bits of minor. */
 async function readDevice(cursor: MetadataCursor, isExtended: boolean): Promise<Body> {
   const view = await cursor.take(8);
-  const device = view.getUint32(4, true);
   return {
     stat: {
       ...{ links: view.getUint32(0, true), size: 0 },
-      device: { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xf_ff00) },
+      device: deviceOfNumber(view.getUint32(4, true)),
     },
     ...(await trailingAttributes(cursor, isExtended)),
   };

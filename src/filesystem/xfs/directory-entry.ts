@@ -14,19 +14,11 @@
  *
  * Source: XFS Algorithms & Data Structures, "Short Form Directories" and "Block Directories".
  */
-import type { DirectoryEntry, FileKind } from '../file-system.ts';
+import type { DirectoryEntry } from '../file-system.ts';
+import { entryKinds } from '../linux-inode.ts';
 import { u64 } from './big-endian.ts';
 import { bytesOf } from './metadata-header.ts';
 
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'file',
-  2: 'directory',
-  3: 'character',
-  4: 'block',
-  5: 'fifo',
-  6: 'socket',
-  7: 'symlink',
-};
 const unused = 0xffff;
 const nameStart = 9;
 const tagLength = 2;
@@ -73,7 +65,7 @@ export function entryAt(view: DataView, offset: number, { hasFileType, corrupt }
     throw corrupt(`an entry at byte ${offset} that is not marked as such`);
   if (isUnused) return { end, entry: undefined };
   const name = bytesOf(view).slice(offset + nameStart, offset + nameStart + nameLength);
-  const kind = hasFileType ? kinds[view.getUint8(offset + nameStart + nameLength)] : undefined;
+  const kind = hasFileType ? entryKinds[view.getUint8(offset + nameStart + nameLength)] : undefined;
   return { end, entry: checked({ name, node: u64(view, offset), kind }, offset, corrupt) };
 }
 
@@ -90,7 +82,7 @@ export function* shortEntriesIn(view: DataView, { hasFileType, corrupt }: Entrie
     const name = bytesOf(view).slice(offset + 3, kindAt);
     const node = numberLength === 8 ? u64(view, numberAt) : view.getUint32(numberAt);
     const entry = checked(
-      { name, node, kind: hasFileType ? kinds[view.getUint8(kindAt)] : undefined },
+      { name, node, kind: hasFileType ? entryKinds[view.getUint8(kindAt)] : undefined },
       offset,
       corrupt,
     );

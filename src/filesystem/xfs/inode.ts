@@ -21,6 +21,7 @@
  */
 import { isEqual } from '../../bytes/is-equal.ts';
 import type { FileKind, FileStat, Timestamp } from '../file-system.ts';
+import { kindOfMode } from '../linux-inode.ts';
 import { u64 } from './big-endian.ts';
 import { bytesOf, fitsChecksum } from './metadata-header.ts';
 import type { Superblock } from './superblock.ts';
@@ -32,15 +33,6 @@ const flagRealtime = 1;
 const flags2 = { bigTime: 0x8, largeCounts: 0x10 } as const;
 const bigTimeStart = 2 ** 31;
 
-const kinds: Readonly<Record<number, FileKind>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 const formats = ['device', 'local', 'extents', 'btree'] as const;
 
 /** One of an inode's two contents: its data, or its attributes. */
@@ -70,7 +62,7 @@ export function decodeInode(bytes: DataView, number: number, superblock: Superbl
   const view = new DataView(bytesOf(bytes).slice().buffer);
   const problem = problemOf(view, number, superblock);
   if (problem !== undefined) return problem;
-  const kind = kinds[view.getUint16(2) >> 12];
+  const kind = kindOfMode(view.getUint16(2));
   if (kind === undefined) return `is of no known kind (mode ${view.getUint16(2).toString(8)})`;
   const stat = statOf(view, { number, kind, blockSize: superblock.blockSize });
   if (!Number.isSafeInteger(stat.size)) return `says that it has ${stat.size} bytes`;
