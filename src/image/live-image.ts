@@ -2,6 +2,7 @@ import { Mutex } from '../base/mutex.ts';
 import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { checkedDevice } from '../block/checked-device.ts';
+import { undisposed } from '../block/undisposed.ts';
 import { log } from '../log/log.ts';
 import { sameContentAs } from '../store/image-editor.ts';
 import { tagName } from '../store/image-name.ts';
@@ -262,20 +263,4 @@ export class LiveImage implements AsyncDisposable {
     const name = this.#store.catalog.get('SELECT name FROM images WHERE id = ?', this.#who.image)?.name;
     return this.#store.images.get(String(name ?? this.name));
   }
-}
-
-/** A device for others, who do not dispose of the one behind it. */
-function undisposed(stack: OverlayStack): BlockDevice {
-  return {
-    size: stack.size,
-    blockSize: stack.blockSize,
-    supports: stack.supports,
-    read: (target, offset) => stack.read(target, offset),
-    write: (source, offset) => stack.write(source, offset),
-    zero: (offset, length) => stack.zero(offset, length),
-    trim: (offset, length) => stack.trim(offset, length),
-    flush: () => stack.flush(),
-    extents: (offset, length) => stack.extents(offset, length),
-    async [Symbol.asyncDispose]() {},
-  };
 }

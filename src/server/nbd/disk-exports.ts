@@ -3,6 +3,7 @@ import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
+import { undisposed } from '../../block/undisposed.ts';
 import { overlayFilter } from '../../filter/overlay.ts';
 import { readOnlyFilter } from '../../filter/read-only.ts';
 import { openAddressDisk, openWritableAddressDisk } from '../../image/address-disk.ts';
@@ -273,22 +274,6 @@ function sharedOver(nbdExport: NbdExport, ephemeral: boolean): ExportEntry {
 
 async function throwAwayOverlay(base: BlockDevice): Promise<BlockDevice> {
   return overlayFilter(base, await openTemporaryDevice(base.size));
-}
-
-/** The same device, for somebody who disposes of it though it is not theirs. */
-function undisposed(device: BlockDevice): BlockDevice {
-  return {
-    size: device.size,
-    blockSize: device.blockSize,
-    supports: device.supports,
-    read: (target, offset) => device.read(target, offset),
-    write: (source, offset) => device.write(source, offset),
-    zero: (offset, length) => device.zero(offset, length),
-    trim: (offset, length) => device.trim(offset, length),
-    flush: () => device.flush(),
-    extents: (offset, length) => device.extents(offset, length),
-    async [Symbol.asyncDispose]() {},
-  };
 }
 
 /** By reference, or by content: `blake3:` and the hash of a content's root. */
