@@ -4,7 +4,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import type { NbdServerOptions } from '../../server/nbd/nbd-server.ts';
 import { parseCount } from './count.ts';
-import { parseDuration } from './duration.ts';
+import { parseTimeLimit } from './time-limit.ts';
 
 /** What the options that keep clients of a server in bounds came to; durations in milliseconds. */
 export interface ServingLimits {
@@ -34,10 +34,10 @@ export function addServingLimits(command: Command): Command {
     .option(
       '--handshake-timeout <time>',
       'leave who has not come to an export by then; 30s, and 0 is never',
-      parseDuration,
+      parseTimeLimit,
     )
-    .option('--stall-timeout <time>', 'leave who stops in the middle of a request; 30s, and 0 is never', parseDuration)
-    .option('--idle-timeout <time>', 'leave who asks for nothing for so long; 0, which is never', parseDuration)
+    .option('--stall-timeout <time>', 'leave who stops in the middle of a request; 30s, and 0 is never', parseTimeLimit)
+    .option('--idle-timeout <time>', 'leave who asks for nothing for so long; 0, which is never', parseTimeLimit)
     .option(
       '--block-size <min[,preferred[,max]]>',
       'take only requests that are aligned so, and no longer',
