@@ -1,5 +1,5 @@
-import fs from 'node:fs';
 import { isVarveError } from '../base/varve-error.ts';
+import { isRunning, ownIdentity, type ProcessIdentity, pidNamespace } from '../linux/process-identity.ts';
 import type { Catalog, Row } from './catalog.ts';
 import { hexOf } from './chunk.ts';
 
@@ -31,13 +31,6 @@ export interface Lease extends LeaseClaim {
   readonly pid: number;
   /** When it was taken, milliseconds since 1970. */
   readonly created: number;
-}
-
-interface ProcessIdentity {
-  readonly pid: number;
-  readonly startTime: number;
-  readonly bootId: string;
-  readonly pidNamespace: string;
 }
 
 /** The leases of one catalog. */
@@ -123,59 +116,16 @@ function leaseOf(row: Row): Lease {
 }
 
 function isAlive(row: Row): boolean {
-  const me = thisProcess();
-  if (row.boot_id !== me.bootId) return false;
+  const { bootId, pidNamespace: mine } = thisProcess();
+  if (row.boot_id !== bootId) return false;
   // A process in another container cannot be seen from here: better a lease too long than data lost.
-  if (row.pid_namespace !== me.pidNamespace) return true;
-  const startTime = startTimeOf(row.pid as number);
-  return startTime === 'unknown' || startTime === row.start_time;
+  if (row.pid_namespace !== mine) return true;
+  return isRunning({ pid: row.pid as number, startTime: row.start_time as number, bootId });
 }
 
-let known: ProcessIdentity | undefined;
+let known: (ProcessIdentity & { readonly pidNamespace: string }) | undefined;
 
-function thisProcess(): ProcessIdentity {
-  known ??= {
-    pid: process.pid,
-    startTime: Number(startTimeOf(process.pid)) || 0,
-    bootId: readOr('/proc/sys/kernel/random/boot_id', 'unknown').trim(),
-    pidNamespace: linkOr('/proc/self/ns/pid', 'unknown'),
-  };
+function thisProcess(): NonNullable<typeof known> {
+  known ??= { ...ownIdentity(), pidNamespace: pidNamespace() };
   return known;
-}
-
-/**
- * When a process started, in clock ticks since boot: with its number that names it until the next boot. Unknown for
- * one that lives and is not shown: other people's under `hidepid`, all of them where there is no /proc.
- */
-function startTimeOf(pid: number): number | 'unknown' | 'dead' {
-  const stat = readOr(`/proc/${pid}/stat`, '');
-  if (stat === '') return isThere(pid) ? 'unknown' : 'dead';
-  // Source: proc(5), field 22; the command's name before it may itself hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : Number(fields[19]);
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
-
-function readOr(path: string, fallback: string): string {
-  try {
-    return fs.readFileSync(path, 'latin1');
-  } catch {
-    return fallback;
-  }
-}
-
-function linkOr(path: string, fallback: string): string {
-  try {
-    return fs.readlinkSync(path);
-  } catch {
-    return fallback;
-  }
 }
