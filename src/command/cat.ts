@@ -1,18 +1,17 @@
-import fs from 'node:fs';
 import type { Command } from 'commander';
-import { systemError, VarveError } from '../base/varve-error.ts';
+import { VarveError } from '../base/varve-error.ts';
 import type { GuestFile } from '../guest/guest-tree.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { splitInnerPath } from './input/inner-path.ts';
+import { writeBytes } from './output/write-bytes.ts';
 
 interface Options extends AccessOptions {
   readonly format?: string;
 }
 
 const pieceLength = 1 << 20;
-const standardOutput = 1;
 
 /** `varve cat DISK:PATH…` */
 export const catCommand: CommandModule<string[], Options> = {
@@ -46,21 +45,7 @@ async function copyOut({ fileSystem, node, stat }: GuestFile, argument: string):
   for (let offset = 0; offset < stat.size; ) {
     const length = await fileSystem.read(node, piece, offset);
     if (length === 0) return;
-    writeAll(piece.subarray(0, length));
+    writeBytes(piece.subarray(0, length));
     offset += length;
-  }
-}
-
-/** Pipes may be full, and readers gone, which is their right. */
-function writeAll(bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    try {
-      done += fs.writeSync(standardOutput, bytes, done);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      else if (code === 'EPIPE') process.exit(0);
-      else throw systemError('write to standard output', error);
-    }
   }
 }

@@ -1,128 +1,167 @@
-import type { Command } from 'commander';
-import { formatSize } from '../base/size.ts';
-import { VarveError } from '../base/varve-error.ts';
-import { type GuestFile, type GuestTree, textOf } from '../guest/guest-tree.ts';
-import { printable } from '../log/printable.ts';
+import { type Command, Option } from 'commander';
+import { isVarveError } from '../base/varve-error.ts';
+import { type GuestEntry, type GuestFile, nameOf } from '../guest/guest-tree.ts';
+import { type HashName, hashNames } from '../guest/hash-names.ts';
+import { lookAtFiles } from '../guest/look-at-files.ts';
+import type { Guest } from '../guest/open-guest.ts';
+import { type DirectoryStep, walkDirectories } from '../guest/walk-guest.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { LazyStore } from './framework/lazy-store.ts';
-import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { splitInnerPath } from './input/inner-path.ts';
-import { modeText, sizeText, timeJson, timeText } from './output/file-text.ts';
-import { type Column, formatTable } from './output/format-table.ts';
+import { addInsideOptions, type InsideOptions, openInside } from './input/inside-options.ts';
+import { csvHeading, csvLine } from './output/file-csv.ts';
+import { fileJson } from './output/file-json.ts';
+import { type FileTime, fileTimes, timeShower, timeStyles } from './output/file-text.ts';
+import { JsonArray } from './output/json-array.ts';
+import { longListing } from './output/long-listing.ts';
+import { nameText } from './output/name-text.ts';
+import { Problems } from './output/problems.ts';
+import { TextOutput } from './output/text-output.ts';
 
-interface Options extends AccessOptions {
+interface Options extends InsideOptions {
   readonly long?: boolean;
   readonly recursive?: boolean;
+  readonly directory?: boolean;
   readonly humanReadable?: boolean;
-  readonly format?: string;
+  readonly numericIds?: boolean;
+  readonly inode?: boolean;
+  readonly sort: 'name' | 'size' | 'time';
+  readonly reverse?: boolean;
+  readonly time: FileTime;
+  readonly timeStyle: (typeof timeStyles)[number];
+  readonly checksum?: HashName;
+  readonly csv?: boolean;
 }
-
-/** Further directories are left out: nobody reads so much. */
-const mostFiles = 10_000_000;
 
 /** `varve ls DISK[:PATH]` */
 export const lsCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve ls web:/etc', 'the files in a directory of a disk, without booting or mounting it'],
     ['varve ls -l ./disk.qcow2:/boot', 'with modes, owners, sizes and times'],
-    ['varve ls -R web@3 --json', 'all files of a disk, for a program'],
+    ['varve ls -R web@3 --checksum sha256 --csv', 'all files, for a spreadsheet'],
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addAccessOptions(
+    addInsideOptions(
       command
         .argument('<disk[:path]>', 'a disk, or a file or directory in it: web:/etc, ./disk.qcow2:/boot')
         .option('-l, --long', 'with modes, owners, sizes and times')
         .option('-R, --recursive', 'and everything below')
+        .option('-d, --directory', 'a directory itself, and not what it holds')
         .option('-H, --human-readable', 'with -l: sizes as 1.5 GiB')
-        .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
+        .option('-n, --numeric-ids', 'with -l: owners as numbers')
+        .option('-i, --inode', 'with -l: the numbers of inodes')
+        .addOption(new Option('--sort <by>', 'in which order').choices(['name', 'size', 'time']).default('name'))
+        .option('-r, --reverse', 'in the reverse order')
+        .addOption(
+          new Option('--time <which>', 'the time to show and to sort by').choices(fileTimes).default('modified'),
+        )
+        .addOption(new Option('--time-style <style>', 'how times are shown').choices(timeStyles).default('iso'))
+        .addOption(new Option('--checksum <algorithm>', "with each file's checksum").choices(hashNames))
+        .option('--csv', 'all that is known, as comma-separated values'),
     ),
   async run(context, [argument], options) {
     const { disk, inner = '/' } = splitInnerPath(argument);
-    const { openDiskGuest } = await import('../guest/open-disk-guest.ts');
-    await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
-    await using guest = await openDiskGuest(disk, access);
-    const file = await guest.tree.resolve(inner, { followLast: !options.long || inner.endsWith('/') });
-    await showFiles(context, guest.tree, file, options);
+    await using guest = await openInside(context, disk, options);
+    const isShort = !options.long && !options.directory;
+    const file = await guest.tree.resolve(inner, { followLast: isShort || inner.endsWith('/') });
+    const problems = new Problems(context);
+    await showFiles(context, guest, file, { ...options, problems });
+    return problems.exitStatus;
   },
 };
 
-async function showFiles(context: CommandContext, tree: GuestTree, file: GuestFile, options: Options): Promise<void> {
-  const shown: object[] = [];
-  let count = 0;
-  for await (const { directory, files } of listings(tree, file, options.recursive ?? false)) {
-    count += files.length;
-    if (count > mostFiles) throw new VarveError('UNSUPPORTED', `there are more than ${mostFiles} files`);
-    if (context.json) for (const each of files) shown.push(await fileJson(each));
-    else context.print(await listingText(directory, files, options));
+interface Listing extends Options {
+  readonly problems: Problems;
+}
+
+async function showFiles(context: CommandContext, guest: Guest, file: GuestFile, options: Listing): Promise<void> {
+  using output = new TextOutput();
+  const json = context.json ? new JsonArray(output) : undefined;
+  const text = json === undefined && !options.csv ? await listingText(guest, options) : undefined;
+  if (options.csv && json === undefined) output.add(`${csvHeading}\n`);
+  for await (const step of steps(guest, file, options)) {
+    if (text !== undefined) {
+      output.add(await text(step));
+      continue;
+    }
+    for (const each of await inOrder(step.entries, options)) {
+      const checksum = await checksumOf(each, options);
+      if (json === undefined) output.add(`${await csvLine(each, checksum)}\n`);
+      else json.add({ ...(await fileJson(each)), checksum });
+    }
   }
-  if (context.json) context.show(shown, () => '');
+  json?.end();
 }
 
-interface Listing {
-  /** Undefined for a file that is no directory. */
-  readonly directory: string | undefined;
-  readonly files: readonly GuestFile[];
+/** The directories to be listed; of a file, or a directory that is meant itself, only that. */
+async function* steps(
+  { tree }: Guest,
+  file: GuestFile,
+  { directory, problems, recursive }: Listing,
+): AsyncGenerator<DirectoryStep> {
+  if (file.kind !== 'directory' || directory) yield { directory: file, entries: [file] };
+  else if (recursive) yield* walkDirectories(tree, file, { onProblem: problems.note });
+  else yield { directory: file, entries: await tree.entries(file) };
 }
 
-async function* listings(tree: GuestTree, first: GuestFile, isRecursive: boolean): AsyncGenerator<Listing> {
-  if (first.stat.kind !== 'directory') {
-    yield { directory: undefined, files: [first] };
-    return;
-  }
-  const pending = [first];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const files = await tree.list(next);
-    yield { directory: next.path, files };
-    if (isRecursive) pending.push(...files.filter(({ stat }) => stat.kind === 'directory').reverse());
-  }
-}
-
-const columns: readonly Column[] = [
-  { title: 'MODE' },
-  { title: 'LINKS', align: 'right' },
-  { title: 'UID', align: 'right' },
-  { title: 'GID', align: 'right' },
-  { title: 'SIZE', align: 'right' },
-  { title: 'MODIFIED' },
-  { title: 'NAME' },
-];
-
-async function listingText(
-  directory: string | undefined,
-  files: readonly GuestFile[],
-  options: Options,
-): Promise<string> {
-  const heading = options.recursive && directory !== undefined ? `${printable(directory)}:\n` : '';
-  const rest = options.recursive ? '\n' : '';
-  if (!options.long) return heading + files.map((file) => printable(nameOf(file))).join('\n') + rest;
-  const rows = await Promise.all(files.map((file) => rowOf(file, options)));
-  return heading + formatTable(columns, rows) + rest;
-}
-
-async function rowOf(file: GuestFile, { humanReadable = false }: Options): Promise<string[]> {
-  const { stat } = file;
-  const size = humanReadable && stat.device === undefined ? formatSize(stat.size) : sizeText(stat);
-  const target = stat.kind === 'symlink' ? ` -> ${await targetOf(file)}` : '';
-  const owner = [String(stat.links), String(stat.uid), String(stat.gid)];
-  return [modeText(stat), ...owner, size, timeText(stat.modified), `${nameOf(file)}${target}`];
-}
-
-async function fileJson(file: GuestFile): Promise<object> {
-  const { accessed, changed, created, device, ...stat } = file.stat;
-  return {
-    ...{ path: file.path, ...stat, mode: stat.mode.toString(8).padStart(4, '0') },
-    ...{ modified: timeJson(stat.modified), accessed: timeJson(accessed), changed: timeJson(changed) },
-    ...{ created: timeJson(created), device, target: stat.kind === 'symlink' ? await targetOf(file) : undefined },
+/** What makes the text of a directory, or of one file. */
+async function listingText(guest: Guest, options: Listing): Promise<(step: DirectoryStep) => Promise<string>> {
+  const { checksum, recursive, timeStyle } = options;
+  const withNames = options.long && !options.numericIds;
+  const { readAccounts } = await import('../guest/accounts.ts');
+  const listing = {
+    ...options,
+    accounts: withNames ? await readAccounts(guest.tree) : undefined,
+    timeText: timeShower(timeStyle, Date.now()),
+    checksum: checksum && ((file: GuestFile) => checksumOf(file, options)),
+  };
+  let isFirst = true;
+  return async ({ directory, entries }) => {
+    const heading = recursive ? `${isFirst ? '' : '\n'}${nameText(directory.path)}:\n` : '';
+    isFirst = false;
+    if (options.long) return `${heading}${await longListing(await inOrder(entries, options), listing)}\n`;
+    const lines = (await named(entries, options)).map((line) => `${line}\n`);
+    return heading + lines.join('');
   };
 }
 
-async function targetOf({ fileSystem, node }: GuestFile): Promise<string> {
-  return textOf(await fileSystem.readLink(node));
+async function named(entries: readonly GuestEntry[], options: Listing): Promise<string[]> {
+  if (options.sort === 'name' && options.checksum === undefined) {
+    const names = entries.map(({ path }) => nameText(nameOf(path)));
+    return options.reverse ? names.reverse() : names;
+  }
+  const lines: string[] = [];
+  for (const file of await inOrder(entries, options)) {
+    const checksum = options.checksum && ((await checksumOf(file, options)) ?? '-');
+    lines.push(`${checksum === undefined ? '' : `${checksum}  `}${nameText(nameOf(file.path))}`);
+  }
+  return lines;
 }
 
-function nameOf({ path }: GuestFile): string {
-  return path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
+async function inOrder(
+  entries: readonly GuestEntry[],
+  { problems, reverse, sort, time }: Listing,
+): Promise<GuestFile[]> {
+  const files = await lookAtFiles(entries, problems.note);
+  if (sort === 'size') files.sort((a, b) => b.stat.size - a.stat.size);
+  if (sort === 'time') files.sort((a, b) => compareTimes(b.stat[time], a.stat[time]));
+  return reverse ? files.reverse() : files;
+}
+
+function compareTimes(a: GuestFile['stat'][FileTime], b: GuestFile['stat'][FileTime]): number {
+  const seconds = (a?.seconds ?? Number.NEGATIVE_INFINITY) - (b?.seconds ?? Number.NEGATIVE_INFINITY);
+  return seconds || (a?.nanoseconds ?? 0) - (b?.nanoseconds ?? 0) || 0;
+}
+
+async function checksumOf(file: GuestFile, { checksum, problems }: Listing): Promise<string | undefined> {
+  if (checksum === undefined) return undefined;
+  try {
+    const { hashFile } = await import('../guest/hash-file.ts');
+    return await hashFile(file, checksum);
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    problems.note(error);
+    return undefined;
+  }
 }

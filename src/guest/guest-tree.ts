@@ -1,12 +1,17 @@
 import { VarveError } from '../base/varve-error.ts';
-import type { DirectoryEntry, FileStat, FileSystem } from '../filesystem/file-system.ts';
+import type { DirectoryEntry, FileKind, FileStat, FileSystem } from '../filesystem/file-system.ts';
 
-/** A file of a guest. */
-export interface GuestFile {
-  /** Its own path, without symlinks: `/usr/lib/os-release`. Bytes that are no UTF-8 are lone surrogates (`pathText`). */
+/** A file of a guest, as the directory that it is in has it. */
+export interface GuestEntry {
+  /** Its own path, without symlinks: `/usr/lib/os-release`. Bytes that are no UTF-8 are lone surrogates (`textOf`). */
   readonly path: string;
   readonly fileSystem: FileSystem;
   readonly node: number;
+  readonly kind: FileKind;
+}
+
+/** A file of a guest that was looked at. */
+export interface GuestFile extends GuestEntry {
   readonly stat: FileStat;
 }
 
@@ -75,22 +80,35 @@ export class GuestTree {
       if (pending.length > longestPath) throw new VarveError('INVALID', `${this.#name}:${path} is too long`);
     }
     const { fileSystem, node } = places.at(-1)!;
-    return { path: pathOf(places), fileSystem, node, stat: await fileSystem.stat(node) };
+    const stat = await fileSystem.stat(node);
+    return { path: pathOf(places), fileSystem, node, kind: stat.kind, stat };
   }
 
   /** What a directory holds, mounted file systems in the place of what is beneath them; by their names' bytes. */
-  async list(directory: GuestFile): Promise<GuestFile[]> {
-    const entries: DirectoryEntry[] = [];
-    for await (const entry of directory.fileSystem.readDirectory(directory.node)) entries.push(entry);
-    entries.sort((a, b) => compareBytes(a.name, b.name));
+  async list(directory: GuestEntry): Promise<GuestFile[]> {
     const files: GuestFile[] = [];
-    for (const { name, node } of entries) {
-      const path = `${directory.path === '/' ? '' : directory.path}/${textOf(name)}`;
-      const mounted = this.#mounts.get(path);
-      const [fileSystem, at] = mounted === undefined ? [directory.fileSystem, node] : [mounted, mounted.root];
-      files.push({ path, fileSystem, node: at, stat: await fileSystem.stat(at) });
+    for (const { path, fileSystem, node } of await this.entries(directory)) {
+      const stat = await fileSystem.stat(node);
+      files.push({ path, fileSystem, node, kind: stat.kind, stat });
     }
     return files;
+  }
+
+  /** The same, without a look at the files themselves where the directory says what they are. */
+  async entries(directory: GuestEntry): Promise<GuestEntry[]> {
+    const found: DirectoryEntry[] = [];
+    for await (const entry of directory.fileSystem.readDirectory(directory.node)) found.push(entry);
+    found.sort((a, b) => compareBytes(a.name, b.name));
+    const entries: GuestEntry[] = [];
+    const above = directory.path === '/' ? '/' : `${directory.path}/`;
+    const { fileSystem } = directory;
+    for (const { kind, name, node } of found) {
+      const path = above + textOf(name);
+      const mounted = this.#mounts.get(path);
+      if (mounted !== undefined) entries.push({ path, fileSystem: mounted, node: mounted.root, kind: 'directory' });
+      else entries.push({ path, fileSystem, node, kind: kind ?? (await fileSystem.stat(node)).kind });
+    }
+    return entries;
   }
 
   #root(): Place {
@@ -113,6 +131,11 @@ export class GuestTree {
   }
 }
 
+/** The last name of a path; `/` of the root. */
+export function nameOf(path: string): string {
+  return path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
+}
+
 function pathOf(places: readonly Place[]): string {
   return places.length === 1 ? '/' : places.map(({ name }) => name).join('/');
 }
@@ -121,10 +144,13 @@ function namesOf(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.');
 }
 
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** A name as text: bytes that are no UTF-8 become the lone surrogates U+DC80 to U+DCFF, as Python has it (PEP 383). */
 export function textOf(name: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name);
+    return utf8.decode(name);
   } catch {
     return Array.from(name, (byte) =>
       byte < 0x80 ? String.fromCharCode(byte) : String.fromCharCode(0xdc00 + byte),
@@ -132,14 +158,13 @@ export function textOf(name: Uint8Array): string {
   }
 }
 
-/** The bytes of a name that `textOf` made a text of, or that somebody typed. */
-function bytesOf(text: string): Uint8Array {
-  if (!/[\udc80-\udcff]/.test(text)) return new TextEncoder().encode(text);
-  if (text.isWellFormed()) return new TextEncoder().encode(text);
-  return Uint8Array.from(text, (character) => {
-    const code = character.charCodeAt(0);
-    return code >= 0xdc80 ? code - 0xdc00 : code;
-  });
+/** The bytes of a name, or of a path of names, that `textOf` made a text of, or that somebody typed. */
+export function bytesOf(text: string): Uint8Array {
+  if (text.isWellFormed()) return encoder.encode(text);
+  const parts = text.split(/([\udc80-\udcff])/u);
+  return Buffer.concat(
+    parts.map((part, index) => (index % 2 === 0 ? encoder.encode(part) : Uint8Array.of(part.charCodeAt(0) - 0xdc00))),
+  );
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

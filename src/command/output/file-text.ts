@@ -1,5 +1,12 @@
+import { formatDuration } from '../../base/duration.ts';
 import type { FileStat, Timestamp } from '../../filesystem/file-system.ts';
 import { localTime } from './local-time.ts';
+
+/** A file's times. */
+export const fileTimes = ['modified', 'accessed', 'changed', 'created'] as const;
+
+/** One of `fileTimes`. */
+export type FileTime = (typeof fileTimes)[number];
 
 const kindLetters: Readonly<Record<FileStat['kind'], string>> = {
   file: '-',
@@ -31,12 +38,34 @@ export function sizeText({ device, size }: FileStat): string {
 
 /** A file's time for people; a dash where the file system keeps none. */
 export function timeText(time: Timestamp | undefined): string {
-  return time === undefined ? '-' : localTime(time.seconds * 1000);
+  if (time === undefined) return '-';
+  return isDate(time) ? localTime(time.seconds * 1000) : `@${time.seconds}`;
+}
+
+/** How times can be shown. */
+export const timeStyles = ['iso', 'full', 'seconds', 'relative'] as const;
+
+/** What shows times in one of `timeStyles`: `relative` to now, in milliseconds since 1970. */
+export function timeShower(style: (typeof timeStyles)[number], now: number): (time: Timestamp | undefined) => string {
+  if (style === 'iso') return timeText;
+  if (style === 'full') return (time) => timeJson(time) ?? '-';
+  if (style === 'seconds') return (time) => (time === undefined ? '-' : String(time.seconds));
+  return (time) => (time === undefined ? '-' : ageText(now - time.seconds * 1000));
+}
+
+function ageText(age: number): string {
+  return age < 0 ? `in ${formatDuration(-age)}` : `${formatDuration(age)} ago`;
 }
 
 /** A file's time for programs: ISO 8601 in UTC, with nanoseconds. */
 export function timeJson(time: Timestamp | undefined): string | undefined {
   if (time === undefined) return undefined;
+  if (!isDate(time)) return `@${time.seconds}`;
   const seconds = new Date(time.seconds * 1000).toISOString().slice(0, -5);
   return `${seconds}.${String(time.nanoseconds).padStart(9, '0')}Z`;
+}
+
+/** Damaged disks have times that no calendar has. */
+function isDate({ seconds }: Timestamp): boolean {
+  return Math.abs(seconds) < 8.6e12;
 }
