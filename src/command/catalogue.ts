@@ -101,7 +101,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'clone',
-    elsewhere: ['branch', 'cp'],
+    elsewhere: ['branch'],
     group: working,
     summary: 'make a new image from a snapshot, at once, whatever its size',
     load: async () => (await import('./clone.ts')).cloneCommand,
@@ -236,11 +236,37 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./cat.ts')).catCommand,
   },
   {
+    name: 'tree',
+    group: inside,
+    summary: 'show a directory of a disk and all below it as a tree',
+    load: async () => (await import('./tree.ts')).treeCommand,
+  },
+  {
+    name: 'stat',
+    group: inside,
+    summary: 'tell all that a disk says of a file, and where its bytes are',
+    load: async () => (await import('./stat.ts')).statCommand,
+  },
+  {
+    name: 'find',
+    elsewhere: ['fd', 'locate'],
+    group: inside,
+    summary: 'find files in a disk by name, kind, size, time, owner or mode',
+    load: async () => (await import('./find.ts')).findCommand,
+  },
+  {
     name: 'filesystems',
     elsewhere: ['partitions', 'volumes', 'lsblk'],
     group: inside,
     summary: 'show the file systems of a disk, and where they are mounted',
     load: async () => (await import('./filesystems.ts')).filesystemsCommand,
+  },
+  {
+    name: 'inspect',
+    elsewhere: ['virt-inspector', 'packages', 'sbom', 'os'],
+    group: inside,
+    summary: 'tell what system is on a disk: packages, users, services, kernels',
+    load: async () => (await import('./inspect.ts')).inspectCommand,
   },
   {
     name: 'serve',

@@ -6,8 +6,10 @@ import type { GuestEntry, GuestTree } from './guest-tree.ts';
 export interface WalkOptions {
   /** How many levels below the start are gone down; 0 is the start alone. All, where nothing is given. */
   readonly maxDepth?: number | undefined;
-  /** Whether a directory is gone into. */
-  readonly enter?: ((directory: GuestEntry, depth: number) => boolean) | undefined;
+  /** Which files the walk comes by at all; all, where nothing is given. */
+  readonly wanted?: ((entry: GuestEntry) => boolean) | undefined;
+  /** Whether other file systems than the start's are left out: what is mounted shows as an empty directory. */
+  readonly oneFileSystem?: boolean | undefined;
   /** Hears of directories that cannot be read, and the walk goes on; where left out, it ends with that error. */
   readonly onProblem?: ((error: VarveError) => void) | undefined;
 }
@@ -38,7 +40,7 @@ export async function* walkGuest(
   options: WalkOptions = {},
 ): AsyncGenerator<WalkStep> {
   const pending: WalkStep[] = [{ entry: start, depth: 0, isLast: true }];
-  const directories = new DirectoriesAhead(tree, options);
+  const directories = new DirectoriesAhead(tree, start, options);
   for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
     yield step;
     const { entry, depth } = step;
@@ -64,7 +66,7 @@ export async function* walkDirectories(
   options: WalkOptions = {},
 ): AsyncGenerator<DirectoryStep> {
   const pending = [{ entry: start, depth: 0 }];
-  const directories = new DirectoriesAhead(tree, options);
+  const directories = new DirectoriesAhead(tree, start, options);
   for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
     const { entry, depth } = step;
     const entries = await directories.take(entry, depth);
@@ -79,23 +81,26 @@ export async function* walkDirectories(
 /** Reads the directories of a walk, each once, some of them before it is their turn. */
 class DirectoriesAhead {
   readonly #tree: GuestTree;
+  readonly #start: GuestEntry;
   readonly #options: WalkOptions;
   readonly #started = new Map<GuestEntry, Promise<GuestEntry[]>>();
   /** The directories that were there: one that is inside itself, or in two places, would have no end. */
   readonly #seen = new Map<FileSystem, Set<number>>();
 
-  constructor(tree: GuestTree, options: WalkOptions) {
+  constructor(tree: GuestTree, start: GuestEntry, options: WalkOptions) {
     this.#tree = tree;
+    this.#start = start;
     this.#options = options;
   }
 
   /** What a directory holds; nothing for one that is not gone into. */
   async take(directory: GuestEntry, depth: number): Promise<GuestEntry[]> {
-    const { enter, onProblem } = this.#options;
-    if (!this.#isWanted(depth) || enter?.(directory, depth) === false) return [];
+    const { onProblem, wanted } = this.#options;
+    if (!this.#isEntered(directory, depth)) return [];
     try {
       this.#refuseSeen(directory, depth);
-      return await (this.#started.get(directory) ?? this.#tree.entries(directory));
+      const entries = await (this.#started.get(directory) ?? this.#tree.entries(directory));
+      return wanted === undefined ? entries : entries.filter(wanted);
     } catch (error) {
       if (onProblem === undefined || !isVarveError(error)) throw error;
       onProblem(error);
@@ -110,8 +115,7 @@ class DirectoriesAhead {
     const last = Math.max(0, pending.length - mostAhead * 4);
     for (let index = pending.length - 1; index >= last && this.#started.size < mostAhead; index--) {
       const { entry, depth } = pending[index]!;
-      const isNew = entry.kind === 'directory' && this.#isWanted(depth) && !this.#started.has(entry);
-      if (!isNew || this.#options.enter?.(entry, depth) === false) continue;
+      if (entry.kind !== 'directory' || this.#started.has(entry) || !this.#isEntered(entry, depth)) continue;
       const reading = this.#tree.entries(entry);
       // Whoever takes it hears of a failure; a walk that is left early has nobody who would.
       reading.catch(() => {});
@@ -119,8 +123,9 @@ class DirectoriesAhead {
     }
   }
 
-  #isWanted(depth: number): boolean {
-    const { maxDepth } = this.#options;
+  #isEntered({ fileSystem }: GuestEntry, depth: number): boolean {
+    const { maxDepth, oneFileSystem } = this.#options;
+    if (oneFileSystem && fileSystem !== this.#start.fileSystem) return false;
     return maxDepth === undefined || depth < maxDepth;
   }
 
