@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseSize } from '../base/size.ts';
-import { systemError } from '../base/varve-error.ts';
+import { systemError, VarveError } from '../base/varve-error.ts';
 import { currentRunPath } from './framework/attachments.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { type AttachFlags, addAttachOptions, attachRequest } from './input/attach-options.ts';
@@ -13,6 +13,8 @@ interface Options extends AttachFlags {
   readonly offset?: number;
   readonly type?: string;
   readonly options?: string;
+  readonly kernel?: boolean;
+  readonly allowOther?: boolean;
 }
 
 /** `varve mount DISK[:PATH] DIR` */
@@ -20,6 +22,7 @@ export const mountCommand: CommandModule<[string, string], Options> = {
   examples: [
     ['varve mount ./disk.raw /mnt', 'mount the file system that is the whole disk, to read and write it'],
     ['varve mount ./disk.qcow2 /mnt --partition 1', 'the one in its first partition'],
+    ['varve mount --read-only https://host/disk.qcow2 dir', 'the files of its system, to be read, without root'],
     ['varve mount web@3:/etc /mnt --ephemeral', 'a directory of a snapshot; what is written is gone in the end'],
   ],
   completes: ['disk', 'file'],
@@ -31,18 +34,28 @@ export const mountCommand: CommandModule<[string, string], Options> = {
         .option('--partition <number>', 'the partition that the file system is in', parseCount)
         .option('--offset <size>', 'where on the disk the file system begins', parseSize)
         .option('-t, --type <name>', 'what file system it is')
-        .option('-o, --options <list>', 'what mount -o takes'),
+        .option('-o, --options <list>', 'what mount -o takes')
+        .option('--kernel', "with --read-only: by the kernel's file systems, as root")
+        .option('--allow-other', 'with --read-only: let other users see it, by the modes of its files'),
     ),
   async run(context, [argument, directory], options) {
     const { disk, inner } = splitInnerPath(argument);
+    const isOwn = isForOwnReaders(options);
     const request = attachRequest(context, disk, options);
     const target = realPath(directory);
     const runDirectory = await currentRunPath(context);
     const signal = await context.startWork();
-    const { mountDisk } = await import('../server/attach/mount-disk.ts');
-    const { offset, options: list, partition, type } = options;
-    const what = { inner, partition, offset, type, options: list };
-    const { attachment } = await mountDisk({ disk: request, ...what, directory: target, runDirectory, signal });
+    const { allowOther = false, offset, options: list, partition, type } = options;
+    const how = { disk: request, directory: target, runDirectory, signal };
+    const { attachment } = isOwn
+      ? await (await import('../server/attach/mount-files.ts')).mountFiles({
+          ...how,
+          files: { inner, partition, offset, allowOther },
+        })
+      : await (await import('../server/attach/mount-disk.ts')).mountDisk({
+          ...how,
+          ...{ inner, partition, offset, type, options: list },
+        });
     const { access } = attachment;
     context.show({ disk: request.disk, directory: target, access }, () => '');
     if (access === 'read-only' && !options.readOnly) {
@@ -50,6 +63,17 @@ export const mountCommand: CommandModule<[string, string], Options> = {
     }
   },
 };
+
+/** What is only read needs no root, and no file system of the kernel's, unless its options are wanted. */
+function isForOwnReaders({ allowOther, kernel, offset, options, partition, readOnly, type }: Options): boolean {
+  const isOwn = readOnly === true && kernel !== true;
+  if (isOwn && (options !== undefined || type !== undefined)) {
+    throw new VarveError('INVALID', '--type and --options are for file systems of the kernel; add --kernel');
+  }
+  if (!isOwn && allowOther) throw new VarveError('INVALID', '--allow-other is for --read-only without --kernel');
+  if (partition === undefined || offset === undefined) return isOwn;
+  throw new VarveError('INVALID', '--partition and --offset do not go together; give one');
+}
 
 function realPath(directory: string): string {
   try {

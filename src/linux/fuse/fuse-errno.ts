@@ -3,6 +3,16 @@ import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
 
 const { errno } = constants;
 
+/** An answer that is no failure: a system has no such call, which the kernel remembers; a position has nothing behind it. */
+export class FuseErrno extends Error {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super(`errno ${errno}`);
+    this.errno = errno;
+  }
+}
+
 /** What programs are told when a file system fails with a code. */
 const errnoOf: Readonly<Record<ErrorCode, number>> = {
   INVALID: errno.EINVAL,
@@ -22,10 +32,11 @@ const errnoOf: Readonly<Record<ErrorCode, number>> = {
 
 /** The number that a program gets for `error`; EIO for what is no failure of the world, but of ours. */
 export function fuseErrno(error: unknown): number {
+  if (error instanceof FuseErrno) return error.errno;
   return isVarveError(error) ? errnoOf[error.code] : errno.EIO;
 }
 
 /** Whether only the log can tell what went wrong: a program is told no more than EIO. */
 export function isUnexplained(error: unknown): boolean {
-  return fuseErrno(error) === errno.EIO;
+  return !(error instanceof FuseErrno) && fuseErrno(error) === errno.EIO;
 }

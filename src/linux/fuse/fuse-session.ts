@@ -4,7 +4,7 @@ import { fuseErrno, isUnexplained } from './fuse-errno.ts';
 import type { FuseOperations } from './fuse-operations.ts';
 import { encodeReplyHeader, replyHeaderLength } from './reply-codec.ts';
 import { decodeRequestHeader, type RequestHeader } from './request-codec.ts';
-import { FuseErrno, handleRequest, noReply } from './request-handler.ts';
+import { handleRequest, noReply } from './request-handler.ts';
 import { type RequestSlot, RequestSlots } from './request-slot.ts';
 
 /** More requests than this that are not answered yet are left with the kernel. */
@@ -39,13 +39,14 @@ class FuseSession {
   readonly #channel: FuseChannel;
   readonly #operations: FuseOperations;
   readonly #onError: (error: unknown) => void;
-  readonly #slots = new RequestSlots(maximumPending);
+  readonly #slots: RequestSlots;
   readonly #pending = new Set<Promise<void>>();
 
   constructor({ fd, onError, operations }: FuseSessionOptions) {
     this.#channel = new FuseChannel(fd);
     this.#operations = operations;
     this.#onError = onError;
+    this.#slots = new RequestSlots(maximumPending, operations.writing !== undefined);
   }
 
   async serve(): Promise<void> {
@@ -69,10 +70,15 @@ class FuseSession {
         await setImmediate();
         turn = performance.now();
       }
-      if (length === 0 && (this.#pending.size > 0 || !this.#channel.waitBriefly(briefWaitMs))) {
-        await this.#channel.wait();
-      }
+      if (length === 0 && !(await this.#comesSoon())) await this.#channel.wait();
     }
+  }
+
+  /** Waits for a moment, where no answer is under way for which the event loop is needed. */
+  async #comesSoon(): Promise<boolean> {
+    // All that only waits for promises that are settled is done when the next tick comes.
+    if (this.#pending.size > 0) await nextTick();
+    return this.#pending.size === 0 && this.#channel.waitBriefly(briefWaitMs);
   }
 
   #handle(slot: RequestSlot, length: number): void {
@@ -103,9 +109,8 @@ class FuseSession {
   }
 
   #fail(slot: RequestSlot, header: RequestHeader, error: unknown): void {
-    const isPlain = error instanceof FuseErrno;
-    if (!isPlain && isUnexplained(error)) this.#onError(error);
-    this.#send(slot, header, replyHeaderLength, isPlain ? error.errno : fuseErrno(error));
+    if (isUnexplained(error)) this.#onError(error);
+    this.#send(slot, header, replyHeaderLength, fuseErrno(error));
     this.#slots.giveBack(slot);
   }
 
@@ -113,4 +118,8 @@ class FuseSession {
     encodeReplyHeader(output, length, unique, errno);
     this.#channel.send(output, length);
   }
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }

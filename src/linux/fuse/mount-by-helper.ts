@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { VarveError } from '../../base/varve-error.ts';
 import { errnoError, libc } from '../libc.ts';
 import { fuseSource } from './fuse-source.ts';
+import type { FuseMountOptions } from './mount-fuse.ts';
 
 /*
  * Source: fusermount3(1) and libfuse's lib/mount.c: the helper sends the descriptor of /dev/fuse over the socket whose
@@ -23,17 +24,23 @@ const controlLength = 24;
 const advice = 'install fuse3, whose fusermount3 lets you, or do it as root';
 
 /** Has `fusermount3` mount a file system for a user who may not. The descriptor of /dev/fuse, as `mountFuse` gives it. */
-export async function mountByHelper(target: string, readOnly: boolean): Promise<number> {
+export async function mountByHelper(options: FuseMountOptions): Promise<number> {
+  const { readOnly, target } = options;
   const [ours, theirs] = socketPair(target);
   try {
-    const options = `fsname=${fuseSource},subtype=${fuseSource},default_permissions,${readOnly ? 'ro' : 'rw'}`;
-    await runHelper(['-o', options, '--', target], `mount on ${target}`, theirs);
+    const names = [`fsname=${fuseSource}`, `subtype=${fuseSource}`, readOnly ? 'ro' : 'rw', ...accessOptions(options)];
+    await runHelper(['-o', names.join(','), '--', target], `mount on ${target}`, theirs);
     const fd = receiveDescriptor(ours, target);
     libc().fcntl(fd, F_SETFL, O_NONBLOCK_RDWR);
     return fd;
   } finally {
     closeSync(ours);
   }
+}
+
+/** Who may do what, in the words of mount(8). */
+export function accessOptions({ allowOther, checksAccess }: FuseMountOptions): string[] {
+  return [...(allowOther ? ['allow_other'] : []), ...(checksAccess ? ['default_permissions'] : [])];
 }
 
 /** Has `fusermount3` unmount a file system of this user; `detach` as `unmountFileSystem` has it. */

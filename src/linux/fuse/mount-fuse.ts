@@ -2,15 +2,19 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { systemError } from '../../base/varve-error.ts';
 import { mountFileSystem, mountFlags } from '../mount.ts';
 import { fuseSource } from './fuse-source.ts';
-import { mountByHelper } from './mount-by-helper.ts';
+import { accessOptions, mountByHelper } from './mount-by-helper.ts';
 
-/** What a FUSE file system is called where mounts are listed. */
+/** Where and how a FUSE file system is mounted. */
 export interface FuseMountOptions {
   /** A file, which then shows the file system's root, or a directory. It must be of the same kind as the root. */
   readonly target: string;
   /** The type and permissions of the root. */
   readonly rootMode: number;
   readonly readOnly: boolean;
+  /** Whether others than who mounts it may use it. */
+  readonly allowOther: boolean;
+  /** Whether the kernel decides by the attributes that we report who may do what; otherwise who may use it may do all. */
+  readonly checksAccess: boolean;
 }
 
 /**
@@ -20,17 +24,16 @@ export interface FuseMountOptions {
  * @throws VarveError `PERMISSION`, `NOT_FOUND`, `UNSUPPORTED`, `IO`
  */
 export async function mountFuse(options: FuseMountOptions): Promise<number> {
-  if (process.geteuid?.() !== 0) return await mountByHelper(options.target, options.readOnly);
+  if (process.geteuid?.() !== 0) return await mountByHelper(options);
   const fd = openFuse();
   try {
-    const root = options.rootMode.toString(8);
+    const root = `fd=${fd},rootmode=${options.rootMode.toString(8)},user_id=0,group_id=0`;
     mountFileSystem({
       source: fuseSource,
       target: options.target,
       type: 'fuse.varve',
       flags: mountFlags.noSetUserId + mountFlags.noDevices + (options.readOnly ? mountFlags.readOnly : 0),
-      // Who may do what is then up to the kernel, by the attributes that we report.
-      data: `fd=${fd},rootmode=${root},user_id=0,group_id=0,allow_other,default_permissions`,
+      data: [root, ...accessOptions(options)].join(','),
     });
     return fd;
   } catch (error) {

@@ -37,8 +37,8 @@ const writeLength = 8;
 const statisticsLength = 80;
 const seekLength = 8;
 
-/** For how long the kernel may rely on attributes that only it changes, in seconds. */
-const attributeLifetime = 3600;
+/** For how long the kernel may rely on what only it changes, or nobody, in seconds: a year. */
+export const lifetime = 31_536_000;
 
 /** Fills in what a reply of `length` bytes in all begins with; `errno` is 0 for success. */
 export function encodeReplyHeader(target: Uint8Array, length: number, unique: bigint, errno = 0): void {
@@ -78,42 +78,62 @@ export function encodeInit(reply: InitReply): Uint8Array {
   return writer.bytes;
 }
 
+/** A moment: whole seconds since 1970, negative before it, and the nanoseconds from there. */
+export interface FuseTime {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
 /** What stat(2) tells of a file. */
 export interface FuseAttributes {
-  readonly node: number;
+  /** The number that programs see. */
+  readonly inode: number;
   /** In bytes. */
   readonly size: number;
   /** How much space it takes, in blocks of 512 bytes. */
   readonly blocks: number;
-  /** When it was last changed, in milliseconds since 1970. */
-  readonly time: number;
+  readonly accessed: FuseTime;
+  readonly modified: FuseTime;
+  readonly changed: FuseTime;
   /** Its type and permissions. */
   readonly mode: number;
+  readonly links: number;
   readonly uid: number;
   readonly gid: number;
+  /** Which device it stands for, as the kernel writes it in 32 bits; 0 for what is none. */
+  readonly device: number;
   /** What its user had best read and write at once, in bytes. */
   readonly blockSize: number;
 }
 
 /** The body of the answer to GETATTR and SETATTR. */
 export function encodeAttributes(attributes: FuseAttributes): Uint8Array {
-  const { blocks, blockSize, gid, mode, node, size, time, uid } = attributes;
   const writer = new ByteWriter(attributesLength);
-  writer.u64le(attributeLifetime);
+  writer.u64le(lifetime);
   writer.skip(8);
-  writer.u64le(node);
-  writer.u64le(size);
-  writer.u64le(blocks);
-  const seconds = Math.floor(time / 1000);
-  for (let each = 0; each < 3; each += 1) writer.u64le(seconds);
-  for (let each = 0; each < 3; each += 1) writer.u32le(Math.round(time - seconds * 1000) * 1e6);
-  writer.u32le(mode);
-  writer.u32le(1);
-  writer.u32le(uid);
-  writer.u32le(gid);
-  writer.u32le(0);
-  writer.u32le(blockSize);
+  putAttributes(writer, attributes);
   return writer.bytes;
+}
+
+/** Writes an `attr`. Hot: it is called for each name that is listed. */
+export function putAttributes(writer: ByteWriter, attributes: FuseAttributes): void {
+  const { accessed, changed, modified } = attributes;
+  writer.u64le(attributes.inode);
+  writer.u64le(attributes.size);
+  writer.u64le(attributes.blocks);
+  writer.u64le(accessed.seconds);
+  writer.u64le(modified.seconds);
+  writer.u64le(changed.seconds);
+  writer.u32le(accessed.nanoseconds);
+  writer.u32le(modified.nanoseconds);
+  writer.u32le(changed.nanoseconds);
+  writer.u32le(attributes.mode);
+  writer.u32le(attributes.links);
+  writer.u32le(attributes.uid);
+  writer.u32le(attributes.gid);
+  writer.u32le(attributes.device);
+  writer.u32le(attributes.blockSize);
+  writer.u32le(0);
 }
 
 /** The body of the answer to OPEN. Files are known by their nodes, so that handles are all 0. */

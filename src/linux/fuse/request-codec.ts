@@ -13,15 +13,23 @@
  *   WRITE       0 uint64 fh       8 uint64 offset  16 uint32 size   40 bytes in all, then the data
  *   FALLOCATE   0 uint64 fh       8 uint64 offset  16 uint64 length   24 uint32 mode
  *   LSEEK       0 uint64 fh       8 uint64 offset  16 uint32 whence
+ *   LOOKUP      0 the name, and a 0
+ *   READDIR, READDIRPLUS      as READ
+ *   GETXATTR    0 uint32 size (0: how long is it?)  8 the name, and a 0
+ *   LISTXATTR   0 uint32 size (0: how long are they?)
  *
  * Source: linux/fuse.h.
  */
+import { VarveError } from '../../base/varve-error.ts';
 import { ByteReader } from '../../bytes/byte-reader.ts';
 
 /** The length of what every request begins with, in bytes. */
 const requestHeaderLength = 40;
 /** How far from the beginning of a WRITE its data stands, in bytes. */
 export const writeHeaderLength = requestHeaderLength + 40;
+
+/** Where the name stands in the body of a GETXATTR, in bytes. */
+const attributeNameOffset = 8;
 
 /** What every request begins with. */
 export interface RequestHeader {
@@ -109,6 +117,27 @@ export function decodeSeek(bytes: Uint8Array): SeekRequest {
   const reader = body(bytes, 'FUSE LSEEK');
   reader.skip(8);
   return { offset: reader.u64le(), whence: reader.u32le() };
+}
+
+/** The name that LOOKUP looks for: a view into it. */
+export function decodeName(bytes: Uint8Array): Uint8Array {
+  return terminated(bytes, requestHeaderLength);
+}
+
+/** How long the answer to GETXATTR and LISTXATTR may be, in bytes; 0 asks how long it is. */
+export function decodeAttributeSize(bytes: Uint8Array): number {
+  return body(bytes, 'FUSE GETXATTR').u32le();
+}
+
+/** Which attribute GETXATTR asks for. */
+export function decodeAttributeName(bytes: Uint8Array): string {
+  return new TextDecoder().decode(terminated(bytes, requestHeaderLength + attributeNameOffset));
+}
+
+function terminated(bytes: Uint8Array, start: number): Uint8Array {
+  const end = bytes.indexOf(0, start);
+  if (end !== -1 && start <= bytes.length) return bytes.subarray(start, end);
+  throw new VarveError('CORRUPT', 'a FUSE request holds a name without an end');
 }
 
 function body(bytes: Uint8Array, what: string): ByteReader {

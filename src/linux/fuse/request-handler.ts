@@ -1,26 +1,23 @@
 import { constants } from 'node:os';
 import { VarveError } from '../../base/varve-error.ts';
 import { initFlags, opcodes, protocolVersion } from './constants.ts';
-import type { FuseOperations, MaybePromise } from './fuse-operations.ts';
+import { FuseErrno } from './fuse-errno.ts';
+import type { FuseOperations, FuseTree, MaybePromise } from './fuse-operations.ts';
+import { then } from './maybe-promise.ts';
 import {
   encodeAttributes,
   encodeInit,
   encodeOpen,
   encodeSeek,
   encodeStatistics,
-  encodeWritten,
   replyHeaderLength,
 } from './reply-codec.ts';
-import {
-  decodeAllocate,
-  decodeInit,
-  decodeRange,
-  decodeSeek,
-  decodeSetAttributes,
-  decodeWriteData,
-  type RequestHeader,
-} from './request-codec.ts';
+import { decodeInit, decodeRange, decodeSeek, type RequestHeader } from './request-codec.ts';
 import { maximumTransfer, type RequestSlot } from './request-slot.ts';
+import { handleTreeRequest } from './tree-requests.ts';
+import { handleWriteRequest } from './write-requests.ts';
+
+const { EINVAL, ENOSYS, ENXIO, EROFS } = constants.errno;
 
 const pageSize = 4096;
 /** How many requests that no program waits for, such as reads ahead, are under way at most. */
@@ -28,15 +25,12 @@ const maximumBackground = 32;
 const seekData = 3;
 const seekHole = 4;
 
-/** A system has no such call, which the kernel remembers; a position has nothing behind it. */
-export class FuseErrno extends Error {
-  readonly errno: number;
-
-  constructor(errno: number) {
-    super(`errno ${errno}`);
-    this.errno = errno;
-  }
-}
+/** Requests that would change something. */
+const isChange: ReadonlySet<number> = new Set([
+  ...[opcodes.SETATTR, opcodes.SYMLINK, opcodes.MKNOD, opcodes.MKDIR, opcodes.UNLINK, opcodes.RMDIR, opcodes.RENAME],
+  ...[opcodes.LINK, opcodes.WRITE, opcodes.SETXATTR, opcodes.REMOVEXATTR, opcodes.CREATE, opcodes.FALLOCATE],
+  ...[opcodes.RENAME2, opcodes.TMPFILE],
+]);
 
 /** No answer is expected. */
 export const noReply = -1;
@@ -47,9 +41,11 @@ export const noReply = -1;
  */
 export function handleRequest(
   operations: FuseOperations,
-  { node, opcode }: RequestHeader,
-  { input, output }: RequestSlot,
+  header: RequestHeader,
+  slot: RequestSlot,
 ): MaybePromise<number> {
+  const { node, opcode } = header;
+  const { input, output } = slot;
   const answer = (body: Uint8Array): number => {
     output.set(body, replyHeaderLength);
     return body.length;
@@ -57,32 +53,20 @@ export function handleRequest(
   switch (opcode) {
     case opcodes.READ: {
       const { length, offset } = decodeRange(input);
-      if (length > maximumTransfer) throw new FuseErrno(constants.errno.EINVAL);
+      if (length > maximumTransfer) throw new FuseErrno(EINVAL);
       return operations.read(node, output.subarray(replyHeaderLength, replyHeaderLength + length), offset);
     }
-    case opcodes.WRITE: {
-      const range = decodeRange(input);
-      const written = operations.write(node, decodeWriteData(input, range), range.offset);
-      return then(written, (length) => answer(encodeWritten(length)));
-    }
-    case opcodes.FSYNC:
-      return then(operations.sync(node), () => 0);
-    case opcodes.FALLOCATE:
-      return then(operations.allocate(node, decodeAllocate(input)), () => 0);
     case opcodes.LSEEK:
       return then(seek(operations, node, input), (offset) => answer(encodeSeek(offset)));
     case opcodes.GETATTR:
       return then(operations.attributes(node), (attributes) => answer(encodeAttributes(attributes)));
-    case opcodes.SETATTR: {
-      const changed = operations.setAttributes(node, decodeSetAttributes(input));
-      return then(changed, (attributes) => answer(encodeAttributes(attributes)));
-    }
     case opcodes.OPEN:
+      if (operations.open === undefined) throw new FuseErrno(ENOSYS);
       return then(operations.open(node), (flags) => answer(encodeOpen(flags)));
     case opcodes.STATFS:
-      return then(operations.statistics(), (statistics) => answer(encodeStatistics(statistics)));
+      return then(operations.statistics(node), (statistics) => answer(encodeStatistics(statistics)));
     case opcodes.INIT:
-      return answer(initialise(input));
+      return answer(initialise(input, operations));
     case opcodes.RELEASE:
     case opcodes.DESTROY:
       return 0;
@@ -92,40 +76,51 @@ export function handleRequest(
     case opcodes.INTERRUPT:
       return noReply;
     default:
-      throw new FuseErrno(constants.errno.ENOSYS);
+      return handleOther(operations, header, slot);
   }
+}
+
+/** Requests that only file systems answer that can be written to, or have directories. */
+function handleOther(operations: FuseOperations, header: RequestHeader, slot: RequestSlot): MaybePromise<number> {
+  const { tree, writing } = operations;
+  if (writing !== undefined) return handleWriteRequest(writing, header, slot);
+  if (isChange.has(header.opcode)) throw new FuseErrno(EROFS);
+  if (tree === undefined) throw new FuseErrno(ENOSYS);
+  return handleTreeRequest(tree, header, slot);
 }
 
 /**
  * Requests of 1 MiB, several at a time. What is written goes to the file system at once (no `WRITEBACK_CACHE`): what the
  * kernel has accepted is in our hands, and an fsync has little left to do.
  */
-function initialise(input: Uint8Array): Uint8Array {
-  const { flags, major, maxReadahead, minor } = decodeInit(input);
+function initialise(input: Uint8Array, { tree, writing }: FuseOperations): Uint8Array {
+  const { flags, major, minor } = decodeInit(input);
   if (major !== protocolVersion.major || minor < protocolVersion.minor) {
     throw new VarveError('UNSUPPORTED', `this kernel speaks version ${major}.${minor} of FUSE, which is too old`);
   }
   const { ASYNC_DIO, ASYNC_READ, BIG_WRITES, MAX_PAGES } = initFlags;
+  const wanted = ASYNC_READ | BIG_WRITES | ASYNC_DIO | MAX_PAGES | (tree === undefined ? 0 : treeFlags(tree));
   return encodeInit({
     ...protocolVersion,
-    maxReadahead,
-    flags: flags & (ASYNC_READ | BIG_WRITES | ASYNC_DIO | MAX_PAGES),
+    // No more than the kernel has set for it.
+    maxReadahead: maximumTransfer,
+    flags: flags & wanted,
     maxBackground: maximumBackground,
-    maxWrite: maximumTransfer,
+    maxWrite: writing === undefined ? pageSize : maximumTransfer,
     maxPages: maximumTransfer / pageSize,
   });
 }
 
-function seek(operations: FuseOperations, node: number, input: Uint8Array): MaybePromise<number> {
-  const { offset, whence } = decodeSeek(input);
-  if (whence !== seekData && whence !== seekHole) throw new FuseErrno(constants.errno.EINVAL);
-  return then(operations.seek(node, offset, whence === seekData ? 'data' : 'hole'), (found) => {
-    if (found === undefined) throw new FuseErrno(constants.errno.ENXIO);
-    return found;
-  });
+function treeFlags({ checksAccess }: FuseTree): number {
+  const { CACHE_SYMLINKS, DO_READDIRPLUS, PARALLEL_DIROPS, POSIX_ACL, READDIRPLUS_AUTO } = initFlags;
+  return DO_READDIRPLUS | READDIRPLUS_AUTO | PARALLEL_DIROPS | CACHE_SYMLINKS | (checksAccess ? POSIX_ACL : 0);
 }
 
-/** At once, where the value is there. */
-function then<T, Result>(value: MaybePromise<T>, next: (value: T) => Result): MaybePromise<Result> {
-  return value instanceof Promise ? value.then(next) : next(value);
+function seek(operations: FuseOperations, node: number, input: Uint8Array): MaybePromise<number> {
+  const { offset, whence } = decodeSeek(input);
+  if (whence !== seekData && whence !== seekHole) throw new FuseErrno(EINVAL);
+  return then(operations.seek(node, offset, whence === seekData ? 'data' : 'hole'), (found) => {
+    if (found === undefined) throw new FuseErrno(ENXIO);
+    return found;
+  });
 }

@@ -4,6 +4,9 @@ import { writeHeaderLength } from './request-codec.ts';
 /** The longest READ and WRITE, in bytes. */
 export const maximumTransfer = 2 ** 20;
 
+/** Source: FUSE_MIN_READ_BUFFER in linux/fuse.h, which the kernel insists on. */
+const otherRequestLength = 8192;
+
 /** Room for one request and its answer. */
 export interface RequestSlot {
   readonly input: Uint8Array;
@@ -17,11 +20,14 @@ export interface RequestSlot {
 export class RequestSlots {
   readonly #free: RequestSlot[] = [];
   readonly #limit: number;
+  readonly #longestRequest: number;
   #count = 0;
   #waiting: ((slot: RequestSlot) => void) | undefined;
 
-  constructor(limit: number) {
+  /** Only what `takesWrites` has room for them. */
+  constructor(limit: number, takesWrites: boolean) {
     this.#limit = limit;
+    this.#longestRequest = writeHeaderLength + (takesWrites ? maximumTransfer : 0) + otherRequestLength;
   }
 
   /** One that nobody uses, now or when one is given back. Only one caller may wait at a time. */
@@ -31,7 +37,7 @@ export class RequestSlots {
     if (this.#count === this.#limit) return new Promise((resolve) => (this.#waiting = resolve));
     this.#count += 1;
     return {
-      input: new Uint8Array(writeHeaderLength + maximumTransfer + 4096),
+      input: new Uint8Array(this.#longestRequest),
       output: new Uint8Array(replyHeaderLength + maximumTransfer),
     };
   }

@@ -9,7 +9,7 @@ export interface AttachedDiskState {
   readonly directory: string;
   readonly attachment: Attachment;
   readonly loops: readonly AttachedLoop[];
-  /** What is mounted from its loop devices and their partitions. */
+  /** What is mounted from its loop devices and their partitions, or by our own readers. */
   readonly mounts: readonly MountEntry[];
 }
 
@@ -22,8 +22,8 @@ export function attachedDisks(runDirectory: string): AttachedDiskState[] {
 
 /** What the kernel knows of an attachment, now. */
 export function stateOf(directory: string, attachment: Attachment): AttachedDiskState {
-  const loops = loopsOf(attachment.path);
-  const numbers = new Set(loops.flatMap((loop) => loop.numbers));
+  const loops = attachment.files === undefined ? loopsOf(attachment.path) : [];
+  const numbers = new Set([...loops.flatMap((loop) => loop.numbers), attachment.device]);
   const mounts = mountTable().filter(({ device }) => numbers.has(device));
   return { directory, attachment, loops, mounts };
 }

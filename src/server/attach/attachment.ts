@@ -11,8 +11,12 @@ export interface Attachment {
   readonly disk: string;
   /** How it was opened. */
   readonly request: AttachedDiskRequest;
-  /** The file that shows it. */
+  /** The file that shows it, or the directory on which its files are mounted. */
   readonly path: string;
+  /** Which of its files are mounted, by our own readers; left out for one that is shown as a file. */
+  readonly files?: MountedFiles | undefined;
+  /** The number of the mount of `files`, `0:53`. */
+  readonly device?: string | undefined;
   readonly access: AttachAccess;
   /** In bytes; 0 until it is open. */
   readonly size: number;
@@ -28,6 +32,18 @@ export interface Attachment {
   readonly closing?: boolean;
   /** What went wrong when its holder closed it. */
   readonly failure?: string;
+}
+
+/** Which files of a disk are mounted by our own readers, and for whom. */
+export interface MountedFiles {
+  /** The uppermost directory that is seen. */
+  readonly inner?: string | undefined;
+  /** The number of the partition that holds the file system; what the disk's own system mounts where neither is given. */
+  readonly partition?: number | undefined;
+  /** Where in the disk the file system begins, in bytes. */
+  readonly offset?: number | undefined;
+  /** Whether others than who mounts them may see them. */
+  readonly allowOther: boolean;
 }
 
 /** A directory of the run directory that belongs to one attachment. */

@@ -40,7 +40,7 @@ export async function detachDisk(disk: AttachedDiskState, { force = false }: Det
     const advice = `varve unmount ${mount.target} first, or give --force`;
     throw new VarveError('BUSY', `cannot detach ${attachment.disk}: it is mounted on ${mount.target}; ${advice}`);
   }
-  for (const { target } of mounts.toReversed()) await unmountByForce(target);
+  if (attachment.files === undefined) for (const { target } of mounts.toReversed()) await unmountByForce(target);
   for (const { path } of loops) await detachLoop(path, attachment.path, { sync: !force });
   return await closeAttachment(directory, attachment, { force });
 }
@@ -52,6 +52,11 @@ export async function closeAttachment(
   { force = false }: DetachOptions = {},
 ): Promise<boolean> {
   await unmountPatiently(attachment, force);
+  return await holderEnds(directory, attachment);
+}
+
+/** Waits until the holder of what was unmounted has closed the disk. As `closeAttachment` does, but for `BUSY`. */
+export async function holderEnds(directory: string, attachment: Attachment): Promise<boolean> {
   const start = Date.now();
   while (isRunning(attachment.holder)) {
     const isUsed = readAttachment(directory)?.closing !== true;

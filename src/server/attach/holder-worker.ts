@@ -1,18 +1,23 @@
 /*
- * The process that has an attached disk open and answers for the file that shows it. Whoever attaches starts it, tells it
+ * The process that has an attached disk open and answers for the file that shows it, or for its files. Whoever attaches starts it, tells it
  * over Node's channel what to hold, and hears that it is ready, or why not. It ends when the file is unmounted.
  */
 import { closeSync } from 'node:fs';
 import { isVarveError } from '../../base/varve-error.ts';
 import { serveFuse } from '../../linux/fuse/fuse-session.ts';
 import { mountFuse } from '../../linux/fuse/mount-fuse.ts';
+import { setReadAhead } from '../../linux/fuse/read-ahead.ts';
 import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
-import { becomeIoFlusher } from '../../linux/io-flusher.ts';
+import { mountTable } from '../../linux/mount-table.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
-import { diskFile, diskFileMode } from '../fuse/disk-file.ts';
 import { type Attachment, removeAttachment, saveAttachment } from './attachment.ts';
+import { FailureLog } from './failure-log.ts';
+import { holdDisk } from './hold-disk.ts';
+import { holdFiles } from './hold-files.ts';
 import type { HolderAnswer, HolderRequest } from './holder-messages.ts';
-import { openAttachedDisk } from './open-attached-disk.ts';
+
+/** In bytes: as much as one request may read. */
+const longestReadAhead = 2 ** 20;
 
 process.once('message', (request: HolderRequest) => void hold(request));
 
@@ -23,22 +28,25 @@ async function hold(request: HolderRequest): Promise<void> {
   const draft = { ...request.attachment, holder: ownIdentity(), size: 0 };
   try {
     saveAttachment(directory, draft);
-    becomeIoFlusher();
-    await using disk = await openAttachedDisk(request.attachment.request);
-    const { access, device } = disk;
-    const isWritable = device.supports.write;
-    const fd = await mountFuse({ target: draft.path, rootMode: diskFileMode(isWritable), readOnly: !isWritable });
-    const attachment = { ...draft, access, size: device.size };
+    const { files, path: target } = draft;
+    await using held = await (files === undefined ? holdDisk(draft.request) : holdFiles(draft.request, files));
+    const { access, how, operations, size } = held;
+    const fd = await mountFuse({ ...how, target });
+    const device = files && mountTable().findLast((mount) => mount.target === target)?.device;
+    if (device !== undefined) setReadAhead(device, longestReadAhead);
+    const attachment = { ...draft, access, size, device };
     saveAttachment(directory, attachment);
     unmountOnSignals(attachment);
     answer({ kind: 'ready', attachment });
+    const failures = new FailureLog(note);
+    const onError = (error: unknown): void => (files === undefined ? report(error) : failures.note(messageOf(error)));
     // Where /dev/fuse fails, what was written is flushed all the same.
-    await serveFuse({ fd, operations: diskFile(device), onError: report }).catch(report);
+    await serveFuse({ fd, operations, onError }).catch(report);
     closeSync(fd);
     saveAttachment(directory, { ...attachment, closing: true });
     await finish(directory, attachment, async () => {
-      await device.flush();
-      await disk[Symbol.asyncDispose]();
+      await held.flush();
+      await held[Symbol.asyncDispose]();
     });
   } catch (error) {
     refuse(error);
@@ -76,7 +84,11 @@ function answer(message: HolderAnswer): void {
 
 /** Standard error is the attachment's log. */
 function report(error: unknown): void {
-  process.stderr.write(`${new Date().toISOString()} ${messageOf(error)}\n`);
+  note(messageOf(error));
+}
+
+function note(text: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${text}\n`);
 }
 
 function messageOf(error: unknown): string {

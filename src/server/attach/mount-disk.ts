@@ -11,6 +11,7 @@ import { attachedDisks } from './attached-disk.ts';
 import { closeAttachment } from './detach-disk.ts';
 import type { AttachedDiskRequest } from './open-attached-disk.ts';
 import { openPatientFile } from './patient-file.ts';
+import { requirePartition } from './require-partition.ts';
 import { runMount } from './run-mount.ts';
 
 /** What of a disk is mounted, where and how. */
@@ -41,7 +42,7 @@ export interface MountDiskRequest {
  */
 export async function mountDisk(request: MountDiskRequest): Promise<NewAttachment> {
   if (process.geteuid?.() !== 0) {
-    const advice = 'varve attach gives you the disk as a file';
+    const advice = '--read-only mounts it for you, varve attach gives you the disk as a file';
     throw new VarveError('PERMISSION', `cannot mount ${request.disk.disk}: only root can; ${advice}`);
   }
   const known = attachedDisks(request.runDirectory).find(({ attachment }) =>
@@ -90,16 +91,10 @@ async function placeOf(
   { disk, offset, partition }: MountDiskRequest,
 ): Promise<{ readonly offset?: number | undefined; readonly length?: number | undefined }> {
   if (partition === undefined) return { offset };
-  if (offset !== undefined) {
-    throw new VarveError('INVALID', '--partition and --offset do not go together; give one');
-  }
   await using device = await openPatientFile(path);
   const table = await readPartitionTable(device, { name: disk.disk });
-  const found = table?.partitions.find(({ number }) => number === partition);
-  if (found !== undefined) return { offset: found.offset, length: found.length };
-  const numbers = table?.partitions.map(({ number }) => number).join(', ');
-  const there = numbers === undefined ? 'it has no partition table' : `it has ${numbers || 'no partitions'}`;
-  throw new VarveError('NOT_FOUND', `there is no partition ${partition} on ${disk.disk}: ${there}`);
+  const { offset: start, length } = requirePartition(table?.partitions, partition, disk.disk);
+  return { offset: start, length };
 }
 
 /** Symbolic links inside a disk are whoever's who made it: none may lead out of it. */

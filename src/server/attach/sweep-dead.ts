@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { fuseSource } from '../../linux/fuse/fuse-source.ts';
 import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { detachLoop, loopsOf } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
@@ -29,7 +30,8 @@ export async function sweepDead(runDirectory: string): Promise<string[]> {
     if (isOrphan) log(1, '%s was taken away, as what it was attached for is no more', attachment.disk);
     else if (attachment?.failure !== undefined) remarks.push(lossOf(attachment));
     else if (attachment !== undefined) remarks.push(`what held ${attachment.disk} died; what it left was taken away`);
-    await takeAway(attachment?.path ?? diskPathIn(directory));
+    if (attachment?.files === undefined) await takeAway(attachment?.path ?? diskPathIn(directory));
+    else await takeFilesAway(attachment);
     removeAttachment(directory);
   }
   return remarks;
@@ -61,6 +63,12 @@ async function takeAway(path: string): Promise<void> {
   }
   for (const loop of loops) await detachLoop(loop.path, path, { sync: false });
   for (const { target } of mounts) if (target === path) await unmountFuse(path, { detach: true });
+}
+
+/** Only by its number: who has mounted something else on the directory keeps it. */
+async function takeFilesAway({ device }: Attachment): Promise<void> {
+  const mounts = mountTable().filter((mount) => mount.device === device && mount.source === fuseSource);
+  for (const { target } of mounts.reverse()) await unmountFuse(target, { detach: true });
 }
 
 function isOld(directory: string): boolean {

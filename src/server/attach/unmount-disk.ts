@@ -1,12 +1,13 @@
 import { realpath } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { systemError, VarveError } from '../../base/varve-error.ts';
+import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { loopsOf } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
 import { mountTable } from '../../linux/mount-table.ts';
 import { attachedDisks } from './attached-disk.ts';
 import type { Attachment } from './attachment.ts';
-import { closeAttachment } from './detach-disk.ts';
+import { closeAttachment, holderEnds } from './detach-disk.ts';
 
 /** The kernel lets go of a loop device a little after the file system that was on it. */
 const loopAttempts = 100;
@@ -32,8 +33,12 @@ export async function unmountDisk(directory: string, runDirectory: string): Prom
   if (device === undefined || disk === undefined) {
     throw new VarveError('INVALID', `cannot unmount ${directory}: nothing is mounted there by varve mount`);
   }
-  await unmountFileSystem(target);
   const { attachment, mounts } = disk;
+  if (attachment.files === undefined) await unmountFileSystem(target);
+  else await unmountFuse(target);
+  if (attachment.files !== undefined && mounts.length === 1) {
+    return { attachment, isUsed: !(await holderEnds(disk.directory, attachment)) };
+  }
   if (!attachment.forMount || mounts.length > 1) return { attachment, isUsed: false };
   await loopsGone(attachment.path);
   // What else could use it would have kept it from being unmounted here.

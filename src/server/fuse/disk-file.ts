@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, Extent, MaybePromise } from '../../block/block-device.ts';
 import { attributeFlags, openFlags } from '../../linux/fuse/constants.ts';
-import type { FuseOperations } from '../../linux/fuse/fuse-operations.ts';
+import type { FuseOperations, FuseWriting } from '../../linux/fuse/fuse-operations.ts';
 import type { FuseAttributes, FuseStatistics } from '../../linux/fuse/reply-codec.ts';
 import type { AllocateRequest, SetAttributesRequest } from '../../linux/fuse/request-codec.ts';
 
@@ -19,25 +19,28 @@ export function diskFileMode(isWritable: boolean): number {
 }
 
 /** A file system that is nothing but one file, whose content is a disk. The disk stays the caller's. */
-export function diskFile(device: BlockDevice): FuseOperations {
+export function diskFile(device: BlockDevice): FuseOperations & FuseWriting {
   return new DiskFile(device);
 }
 
 /** It behaves as a block device does: its size stays, and what goes past its end finds no space. */
-class DiskFile implements FuseOperations {
+class DiskFile implements FuseOperations, FuseWriting {
+  readonly writing: FuseWriting;
   readonly #device: BlockDevice;
-  readonly #time = Date.now();
+  readonly #time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
 
   constructor(device: BlockDevice) {
     this.#device = device;
+    this.writing = this;
   }
 
-  attributes(node: number): FuseAttributes {
+  attributes(): FuseAttributes {
     const { blockSize: granularity, size, supports } = this.#device;
     // Programs look for holes in files that take less space than they are long. How much less would be long to find out.
     const allocated = Math.ceil(size / 512) - (supports.extents ? 1 : 0);
     return {
-      ...{ node, size, blocks: Math.max(allocated, 0), time: this.#time, mode: diskFileMode(supports.write) },
+      ...{ inode: 1, size, blocks: Math.max(allocated, 0), mode: diskFileMode(supports.write), links: 1, device: 0 },
+      ...{ accessed: this.#time, modified: this.#time, changed: this.#time },
       ...{ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, blockSize: Math.max(granularity, blockSize) },
     };
   }
@@ -46,7 +49,7 @@ class DiskFile implements FuseOperations {
    * Times are never told, so that nothing is changed by setting them. Opening a file with O_TRUNC, as `cp` does, comes here as a
    * size of 0 and without the file's handle, and is ignored as a block device ignores it.
    */
-  setAttributes(node: number, { size, valid }: SetAttributesRequest): FuseAttributes {
+  setAttributes(_node: number, { size, valid }: SetAttributesRequest): FuseAttributes {
     const isOpening = size === 0 && (valid & attributeFlags.FILE_HANDLE) === 0;
     if ((valid & attributeFlags.SIZE) !== 0 && size !== this.#device.size && !isOpening) {
       throw new VarveError('INVALID', 'cannot change the size of a disk while it is attached');
@@ -54,7 +57,7 @@ class DiskFile implements FuseOperations {
     if ((valid & (attributeFlags.MODE | attributeFlags.UID | attributeFlags.GID)) !== 0) {
       throw new VarveError('PERMISSION', 'an attached disk belongs to who attached it');
     }
-    return this.attributes(node);
+    return this.attributes();
   }
 
   /** Nobody else changes the disk, so that the kernel may keep what it has read. */

@@ -1,0 +1,37 @@
+import { basename, dirname } from 'node:path';
+import type { FileSystem } from '../../filesystem/file-system.ts';
+import type { Guest } from '../../guest/open-guest.ts';
+
+/** A file of a file system. */
+export interface FilePlace {
+  readonly fileSystem: FileSystem;
+  readonly node: number;
+}
+
+/** Where a file system is seen in another one. */
+export interface FileMount {
+  /** The directory that is covered. */
+  readonly covered: FilePlace;
+  readonly root: FilePlace;
+}
+
+/** Files from a directory down, perhaps of several file systems. */
+export interface FileTree {
+  readonly root: FilePlace;
+  readonly mounts: readonly FileMount[];
+}
+
+/** The files of a guest from `path` down, with what is mounted there. @throws VarveError `NOT_FOUND`, `INVALID`, `CORRUPT` */
+export async function guestFileTree({ tree, volumes }: Guest, path: string): Promise<FileTree> {
+  const mounts: FileMount[] = [];
+  for (const { directory } of volumes) {
+    if (directory === undefined || directory === '/') continue;
+    const root = await tree.find(directory, { followLast: false });
+    const parent = await tree.find(dirname(directory));
+    // What is mounted on nothing is nowhere to be seen.
+    if (root === undefined || parent === undefined || root.fileSystem === parent.fileSystem) continue;
+    const node = await parent.fileSystem.lookup(parent.node, new TextEncoder().encode(basename(directory)));
+    if (node !== undefined) mounts.push({ covered: { fileSystem: parent.fileSystem, node }, root });
+  }
+  return { root: await tree.resolve(path), mounts };
+}
