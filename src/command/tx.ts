@@ -17,8 +17,9 @@ import { addDetailsOptions, type DetailsOptions, readDetails } from './input/det
 import { type Column, formatTable } from './output/format-table.ts';
 import { localTime } from './output/local-time.ts';
 import { snapshotJson } from './output/snapshot-json.ts';
+import { type RecoverOptions, recoverFiles } from './tx-recover.ts';
 
-interface Options extends DetailsOptions {
+interface Options extends DetailsOptions, RecoverOptions {
   readonly command: readonly string[];
   readonly mount?: string;
   readonly partition?: number;
@@ -44,6 +45,8 @@ export const txCommand: CommandModule<string[], Options> = {
     ['varve tx web db -- ./migrate.sh', 'two images, both or neither; the script finds them in $VARVE_DISK1 and 2'],
     ['varve tx ./disk.qcow2 --check -- e2fsck -fy {}', 'a disk file, and only if its file system is in order then'],
     ['varve tx web --retry 3 -- ./update.sh', 'again on the new state, when somebody else was quicker'],
+    ['varve tx a.qcow2 b.raw -- ./migrate.sh', 'two disk files, both or neither'],
+    ['varve tx recover ./a.qcow2', 'ends what was cut off; whoever opens one of its files does so, too'],
     ['varve tx list', 'those that varve begin began, and that are still open'],
   ],
   completes: ['disk'],
@@ -51,16 +54,21 @@ export const txCommand: CommandModule<string[], Options> = {
   configure: (command: Command) =>
     addDetailsOptions(
       command
-        .argument('[disk...]', 'images, or one disk file; or list')
+        .argument('[disk...]', 'images, or disk files; or list, or recover and files')
         .option('--mount <directory>', 'mount the first disk there, for the command')
         .option('--partition <number>', 'with --mount: the partition that the file system is in', parseCount)
         .option('--check', 'commit only what the file systems’ own checkers call clean')
         .option('--retry <count>', 'when others were quicker, run it again so many times', parseCount)
         .option('--name <name>', 'what varve ok NAME calls it, which ends it and commits; the command’s own name')
+        .option('--force', 'with recover: also over what others changed in a file since')
+        .option('--give-up', 'with recover: leave what is not changed yet as it is')
         .option('--serial', 'wait until no other --serial transaction works on the same images'),
     ).addHelpText('after', help),
   async run(context, disks, options) {
     if (disks.length === 1 && disks[0] === 'list' && options.command.length === 0) return await showOpen(context);
+    if (disks[0] === 'recover' && options.command.length === 0) {
+      return await recoverFiles(context, disks.slice(1), options);
+    }
     if (disks.length === 0) throw new VarveError('INVALID', 'name the disks, and after -- the command');
     if (options.command.length === 0) throw new VarveError('INVALID', 'write the command after --');
     const signal = await context.startWork();

@@ -13,6 +13,7 @@ import { type SourceIdentity, sameSource, sourceIdentity } from '../store/source
 import { informationInside, type UnpackedFile, unpackIfCompressed } from './compressed-file.ts';
 import { withBundleHint } from './disk-bundle.ts';
 import { type FindChildrenOptions, requireNoChildren } from './file-history/children.ts';
+import { finishCommitFirst } from './file-history/finish-commit-first.ts';
 import { type FilterChain, filteredFile, filteredImage } from './filters/filter-chain.ts';
 
 /** How a disk in a file is opened. */
@@ -131,7 +132,10 @@ export async function insideOf(
  */
 export async function openWritableDisk(path: string, options: OpenWritableDiskOptions = {}): Promise<WritableDisk> {
   if (!options.force) await requireNoChildren(path, `change ${path}`, { register: options.register });
-  const openPart = (each: string) => openFileDevice(each, { lock: true });
+  const openPart = async (each: string) => {
+    await finishCommitFirst(each);
+    return await openFileDevice(each, { lock: true });
+  };
   const context = { label: path, openFile: openPart, unpack: async (each: BlockDevice) => each, writable: true };
   const file = await filteredFile(await openPart(path), options.filters, context);
   const openToRead = (each: string) => openForReading(each, options);
@@ -182,6 +186,7 @@ async function realDirectory(path: string): Promise<string> {
 }
 
 async function openForReading(path: string, { forceShare = false }: OpenFileDiskOptions): Promise<BlockDevice> {
+  await finishCommitFirst(path);
   try {
     return await openFileDevice(path, { readOnly: true, lock: !forceShare });
   } catch (error) {

@@ -185,8 +185,31 @@ describe('varve tx', { skip }, () => {
     execFileSync('qemu-img', ['convert', '-O', 'qcow2', disk, join(place.directory, 'disk.qcow2')]);
     await place.varve('tx', './disk.qcow2', '--', 'sh', '-c', writing('0x43'));
     execFileSync('qemu-io', ['-r', '-c', 'read -P 0x43 0 64k', join(place.directory, 'disk.qcow2')]);
-    const both = await place.run(['tx', './disk.raw', './disk.qcow2', '--', 'true']);
-    assert.deepEqual([both.status, /one step/.test(both.stderr)], [2, true]);
+  });
+
+  test('changes several disk files, or none', async (t) => {
+    const place = await images(t, 'web');
+    fs.copyFileSync(join(place.directory, 'disk.raw'), join(place.directory, 'b.raw'));
+    execFileSync('qemu-img', ['convert', '-O', 'qcow2', 'disk.raw', 'a.qcow2'], { cwd: place.directory });
+    const both = (byte: string): string => `${writing(byte)} && ${writing(byte, 1, '$VARVE_NBD2')}`;
+    const bytes = (): (number | undefined)[] => {
+      execFileSync('qemu-img', ['convert', '-O', 'raw', 'a.qcow2', 'a.raw'], { cwd: place.directory });
+      const read = (name: string): Buffer => fs.readFileSync(join(place.directory, name));
+      return [read('a.raw')[0], read('b.raw')[mebibyte]];
+    };
+    assert.equal(await place.varve('tx', './a.qcow2', './b.raw', '--', 'sh', '-c', both('0x41')), '');
+    assert.deepEqual(bytes(), [0x41, 0x41]);
+    const failed = await place.run(['tx', './a.qcow2', './b.raw', '--', 'sh', '-c', `${both('0x42')}; exit 3`]);
+    assert.equal(failed.status, 3);
+    // Somebody else is quicker with one of them.
+    const quicker = `${both('0x43')}; printf x | dd of=b.raw conv=notrunc status=none`;
+    assert.match(await place.fails(5, 'tx', './a.qcow2', './b.raw', '--', 'sh', '-c', quicker), /b\.raw was changed/);
+    assert.deepEqual(bytes(), [0x41, 0x41]);
+    assert.match(await place.fails(2, 'tx', './a.qcow2', 'web', '--', 'true'), /web is in the store/);
+    assert.match(await place.fails(2, 'tx', './b.raw', './b.raw', '--', 'true'), /named twice/);
+    assert.equal(await place.varve('tx', 'recover', './a.qcow2'), './a.qcow2: nothing was cut off');
+    const hidden = fs.readdirSync(place.directory).filter((name) => name.startsWith('.') || name.includes('.part-'));
+    assert.deepEqual(hidden, []);
   });
 
   test('leaves nothing behind that a later one does not take away, when it is killed', async (t) => {

@@ -151,4 +151,29 @@ describe(`varve tx, killed with -9 at ${rounds} random moments (seed ${seed})`, 
       assert.deepEqual(left, []);
     });
   }
+
+  test('changes all of its files or none, whichever is opened first', async (context) => {
+    const place = new Workplace(context);
+    const files = ['a.raw', 'b.qcow2'];
+    for (const name of files) {
+      const [, format] = name.split('.') as [string, string];
+      execFileSync('qemu-img', ['create', '-q', '-f', format, join(place.directory, name), String(size)]);
+    }
+    let turn = 0;
+    const read = async (): Promise<number> => {
+      turn += 1;
+      const bytes: number[] = [];
+      for (const name of turn % 2 === 0 ? files : files.toReversed()) {
+        await place.varve('convert', `./${name}`, './read.img', '--to', 'raw', '--force');
+        bytes.push(byteOf(fs.readFileSync(join(place.directory, 'read.img')), name));
+      }
+      assert.equal(new Set(bytes).size, 1, `the files have ${bytes}`);
+      assertSound(join(place.directory, 'b.qcow2'));
+      return bytes[0]!;
+    };
+    const paths = files.map((name) => `./${name}`);
+    await survive(context, place, (byte) => ['tx', ...paths, ...filling(byte, files.length)], read);
+    const left = fs.readdirSync(place.directory).filter((each) => /^\.|\.part-/.test(each));
+    assert.deepEqual(left, []);
+  });
 });

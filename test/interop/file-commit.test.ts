@@ -9,7 +9,7 @@ import { assertEqualBytes, contentOf } from '../../src/conformance/device-conten
 import { type RecordingDevice, type ReplayOptions, recordFilter } from '../../src/filter/record.ts';
 import { openImage } from '../../src/format/formats.ts';
 import { commitOverlay } from '../../src/image/file-history/commit-overlay.ts';
-import { commitQcow2 } from '../../src/image/file-history/commit-qcow2.ts';
+import { stageQcow2 } from '../../src/image/file-history/commit-qcow2.ts';
 import { mergedContent } from '../../src/image/file-history/merged-content.ts';
 import { ownRanges } from '../../src/image/file-history/own-ranges.ts';
 import { assertClean, type ImageDirectory, imageDirectory, openPath, qemuImg, qemuIo } from './qemu-images.ts';
@@ -256,7 +256,9 @@ async function recordCommit(directory: ImageDirectory, base: string, overlay: st
   const content = mergedContent(upper, await ownRanges(overlay, 'qcow2'), lower);
   const { backing } = lower.information();
   const backingSize = backing === undefined ? undefined : await sizeOf(directory.path(backing.name), directory);
-  await commitQcow2(recorder, content, { name: 'base', backingSize, mayReuse: true });
+  const staged = await stageQcow2(recorder, content, { name: 'base', backingSize, mayReuse: true });
+  await staged.apply();
+  await staged.release();
   return recorder;
 }
 

@@ -1,22 +1,22 @@
-import fs, { type FileHandle } from 'node:fs/promises';
+import fs from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { systemError, VarveError } from '../../base/varve-error.ts';
+import { VarveError } from '../../base/varve-error.ts';
 import { openFileDevice } from '../../block/file-device.ts';
-import { isLinux } from '../../linux/libc.ts';
-import { lockFile } from '../../linux/lock-file.ts';
-import { isSoleOpener } from '../../linux/sole-opener.ts';
+import type { DiskRange } from '../../format/data-ranges.ts';
 import { log } from '../../log/log.ts';
 import { WriteBehind } from '../write-behind.ts';
 import { compareToStamp } from './base-stamp.ts';
 import { type FindChildrenOptions, requireNoChildren } from './children.ts';
-import { type CommitQcow2Options, commitQcow2 } from './commit-qcow2.ts';
-import { commitRaw } from './commit-raw.ts';
-import { syncDirectory, takePlace, writeBeside } from './file-places.ts';
+import { lockForCommit, makeWritable } from './commit-lock.ts';
+import { type CommitQcow2Options, stageQcow2 } from './commit-qcow2.ts';
+import { stageRaw } from './commit-raw.ts';
+import { beside, syncDirectory, takePlace, writeBeside } from './file-places.ts';
 import { type ImageFile, readImageFile } from './image-file.ts';
 import { type MergedContent, mergedContent } from './merged-content.ts';
 import { type ChainOptions, chainHook, openChain } from './open-chain.ts';
 import { overlayBase, writeOverlay } from './overlay-file.ts';
 import { ownRanges, totalLength } from './own-ranges.ts';
+import type { StagedChange } from './staged-change.ts';
 import { walkChain } from './walk-chain.ts';
 
 /** How an overlay is committed. */
@@ -59,18 +59,83 @@ interface Pair {
  */
 export async function commitOverlay(path: string, options: CommitOverlayOptions = {}): Promise<Committed> {
   return await log.scope(`commit ${path}`, async () => {
+    await using commit = await OverlayCommit.begin(path, options);
+    await using staged = await commit.stage();
+    if (staged !== undefined) await applyOrDrop(staged);
+    return await commit.end();
+  });
+}
+
+/** Applies a change that nothing else depends on. */
+export async function applyOrDrop(staged: StagedChange): Promise<void> {
+  try {
+    await staged.apply();
+  } catch (error) {
+    await staged.drop();
+    throw error;
+  }
+  await staged.release();
+}
+
+/**
+ * An overlay that is being merged into the file it builds on, in steps: both are locked while it lives. Each step may be
+ * the last; what `stage` gives is the caller's.
+ */
+export class OverlayCommit implements AsyncDisposable {
+  readonly base: ImageFile;
+  /** What the overlay has of its own, in order. */
+  readonly own: readonly DiskRange[];
+  readonly #path: string;
+  readonly #pair: Pair;
+  readonly #options: CommitOverlayOptions;
+  readonly #locks: AsyncDisposable;
+
+  private constructor(
+    path: string,
+    pair: Pair,
+    own: readonly DiskRange[],
+    options: CommitOverlayOptions,
+    locks: AsyncDisposable,
+  ) {
+    this.base = pair.base;
+    this.own = own;
+    this.#path = path;
+    this.#pair = pair;
+    this.#options = options;
+    this.#locks = locks;
+  }
+
+  /** Locks both, and looks whether the overlay can be committed. @throws VarveError as `commitOverlay` does */
+  static async begin(path: string, options: CommitOverlayOptions): Promise<OverlayCommit> {
+    await using stack = new AsyncDisposableStack();
     const overlay = await readImageFile(path);
     const base = await baseOf(path, overlay, options);
-    await using _overlayLock = await openFileDevice(overlay.path, { readOnly: true, lock: true, label: path });
-    await using baseLock = await lockForCommit(base.path);
-    const pair = { overlay, base, mayReuse: baseLock.isAlone };
+    stack.use(await openFileDevice(overlay.path, { readOnly: true, lock: true, label: path }));
+    const { isAlone } = stack.use(await lockForCommit(base.path));
+    const pair = { overlay, base, mayReuse: isAlone };
     await requireCommittable(path, pair, options);
-    const length = await merge(pair, options);
-    if (options.delete) await remove(overlay.path);
-    else await makeEmpty(pair);
+    const own = await ownRanges(overlay.path, overlay.information.format);
+    return new OverlayCommit(path, pair, own, options, stack.move());
+  }
+
+  /** Gets the base ready, with a copy of that name where one is needed; undefined where nothing is to change. */
+  async stage(copy: string = beside(this.base.path)): Promise<StagedChange | undefined> {
+    return await stage(this.#pair, this.own, copy, this.#options);
+  }
+
+  /** Empties the overlay whose content the base has now, or deletes it. */
+  async end(): Promise<Committed> {
+    const { base, overlay } = this.#pair;
+    if (this.#options.delete) await remove(overlay.path);
+    else await makeEmpty(this.#pair);
+    const length = totalLength(this.own);
     const { format } = base.information;
-    return { overlay: overlay.path, base: base.path, format, length, deleted: options.delete ?? false };
-  });
+    return { overlay: overlay.path, base: base.path, format, length, deleted: this.#options.delete ?? false };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#locks[Symbol.asyncDispose]();
+  }
 }
 
 /** The file that an overlay builds on, if it may be looked at. */
@@ -118,19 +183,21 @@ async function requireCommittable(path: string, { overlay, base }: Pair, options
   throw new VarveError('CONFLICT', `cannot ${doing}: ${why}; give --force to commit to what it is now`);
 }
 
-/** Writes the merged content; gives how much of it is the overlay's own, in bytes. */
-async function merge({ overlay, base, mayReuse }: Pair, options: CommitOverlayOptions): Promise<number> {
-  const own = await ownRanges(overlay.path, overlay.information.format);
+async function stage(
+  { overlay, base, mayReuse }: Pair,
+  own: readonly DiskRange[],
+  copy: string,
+  options: CommitOverlayOptions,
+): Promise<StagedChange | undefined> {
   await using upper = await openChain(overlay.path, 'qcow2', options);
   await using lower = await openChain(base.path, base.information.format, options);
   const content = mergedContent(upper, own, lower);
   const length = totalLength(own);
-  if (length === 0 && content.size === lower.size) return 0;
+  if (length === 0 && content.size === lower.size) return undefined;
   using progress = log.progress({ label: `committing ${basename(overlay.path)}`, totalBytes: length });
   const onProgress = (bytes: number): void => progress.advance(bytes);
   const backingSize = await backingSizeOf(base, options);
-  await write(base, content, { signal: options.signal, onProgress, backingSize, mayReuse });
-  return length;
+  return await stageContent(base, copy, content, { signal: options.signal, onProgress, backingSize, mayReuse });
 }
 
 /** How large the disk is that the base itself builds on; undefined where there is none. */
@@ -142,63 +209,25 @@ async function backingSizeOf({ path, information }: ImageFile, options: ChainOpt
   return disk.size;
 }
 
-async function write(
+async function stageContent(
   { path, information }: ImageFile,
+  copy: string,
   content: MergedContent,
   options: Omit<CommitQcow2Options, 'name'>,
-): Promise<void> {
+): Promise<StagedChange> {
   const { format } = information;
-  if (format === 'raw') return await commitRaw(path, content, options);
+  if (format === 'raw') return await stageRaw(path, copy, content, options);
   if (format !== 'qcow2') {
     const why = `${format} files are not changed in one step here; convert it to qcow2 or raw first`;
     throw new VarveError('UNSUPPORTED', `cannot commit to ${path}: ${why}`);
   }
-  await whileWritable(path, async () => {
-    await using file = await openFileDevice(path);
-    await using handle = await fs.open(path, 'r+');
-    await commitQcow2(file, content, { name: path, ...options, behind: new WriteBehind(handle, path) });
-  });
-}
-
-/** Lets a file that its owner made read-only, as bases are, be written to for the time of `work`. */
-async function whileWritable(path: string, work: () => Promise<void>): Promise<void> {
-  const { mode } = await fs.stat(path);
-  if ((mode & 0o200) !== 0 || process.getuid?.() === 0) return await work();
-  try {
-    await fs.chmod(path, mode | 0o200);
-  } catch (error) {
-    throw systemError(`write to ${path}`, error);
-  }
-  try {
-    await work();
-  } finally {
-    await fs.chmod(path, mode);
-  }
-}
-
-interface CommitLock extends AsyncDisposable {
-  readonly isAlone: boolean;
-}
-
-/** Keeps other commits and all who write away from a base; those who read may stay. @throws VarveError `BUSY` */
-async function lockForCommit(path: string): Promise<CommitLock> {
   await using stack = new AsyncDisposableStack();
-  const handle = stack.use(await openHandle(path));
-  if (isLinux && !lockFile(handle.fd, 'exclusive', path)) {
-    throw new VarveError('BUSY', `cannot commit to ${path}: another commit to it is under way`);
-  }
-  const isAlone = isSoleOpener(handle.fd);
-  stack.use(await openFileDevice(path, { readOnly: true, lock: true }));
-  const locks = stack.move();
-  return { isAlone, [Symbol.asyncDispose]: () => locks.disposeAsync() };
-}
-
-async function openHandle(path: string): Promise<FileHandle> {
-  try {
-    return await fs.open(path, 'r');
-  } catch (error) {
-    throw systemError(`open ${path}`, error);
-  }
+  stack.use(await makeWritable(path));
+  const file = stack.use(await openFileDevice(path));
+  const handle = stack.use(await fs.open(path, 'r+'));
+  const staged = await stageQcow2(file, content, { name: path, ...options, behind: new WriteBehind(handle, path) });
+  const opened = stack.move();
+  return { ...staged, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 async function remove(path: string): Promise<void> {

@@ -16,6 +16,7 @@ import { CommitFile } from './commit-file.ts';
 import type { MergedContent } from './merged-content.ts';
 import { alignRanges, pieces } from './own-ranges.ts';
 import { releaseReplaced } from './release-replaced.ts';
+import type { StagedChange, StagedRecord } from './staged-change.ts';
 
 /** How content is committed to a qcow2 image. */
 export interface CommitQcow2Options {
@@ -39,22 +40,54 @@ const pieceLength = 2 ** 20;
 const twoTo32 = 0x1_0000_0000;
 
 /**
- * Changes the content of a qcow2 image in one step: what is new goes into clusters that nothing uses, with new L2
- * tables and a new L1 table; all that is synced; and then one write of less than a sector makes the header point to the
- * new tables. Before it the image is what it was, after it what it is to be; cut off anywhere, it has leaks at most. It
- * is durable when this returns.
+ * Gets ready to change the content of a qcow2 image in one step: what is new goes into clusters that nothing uses, with
+ * new L2 tables and a new L1 table; all that is synced. To apply it is one write of less than a sector, which makes the
+ * header point to the new tables. Before it the image is what it was, after it what it is to be; cut off anywhere, it
+ * has leaks at most. `file` stays the caller's, and open.
  *
  * @throws VarveError `UNSUPPORTED` for images whose clusters others count, `CORRUPT`, `NO_SPACE`, `ABORTED`
  */
-export async function commitQcow2(
+export async function stageQcow2(
   file: BlockDevice,
   content: MergedContent,
   options: CommitQcow2Options,
-): Promise<void> {
+): Promise<StagedChange> {
   const header = await readHeader(file, options.name);
   checkHeader(header, file.size, options.name);
   requireOwnClusters(header, options.name);
-  await new Qcow2Commit(file, header, content, options).run();
+  const commit = new Qcow2Commit(file, header, content, options);
+  const after = await commit.stage();
+  return {
+    record: { kind: 'header', before: header.l1TableOffset, after },
+    apply: () => commit.apply(after),
+    release: () => commit.release(header),
+    // Its clusters leak.
+    async drop() {},
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+/**
+ * Applies what `stageQcow2` had got ready in a process that died, to an image whose header still points to what it
+ * pointed to then.
+ */
+export async function applyStagedQcow2(file: BlockDevice, name: string, after: NewTables): Promise<void> {
+  const header = await readHeader(file, name);
+  const image = new ImageFile(new CommitFile(file), header, name);
+  const [oldL1, newL1] = [header, after].map(({ l1Size }) => new DataView(new ArrayBuffer(l1Size * 8)));
+  if (header.l1Size > 0) await file.read(bytesOf(oldL1!), header.l1TableOffset);
+  await file.read(bytesOf(newL1!), after.l1TableOffset);
+  await pointTo(image, after);
+  await releaseReplaced(image, await runSteps(Refcounts.open(image, 1)), header, oldL1!, newL1!);
+}
+
+/** What the header says of the new tables. */
+type NewTables = Extract<StagedRecord, { kind: 'header' }>['after'];
+
+async function pointTo(image: ImageFile, { size, l1Size, l1TableOffset }: NewTables): Promise<void> {
+  // Features that clear themselves are of those who knew what they meant, and would have kept them true.
+  await runSteps(image.changeFields({ size, l1Size, l1TableOffset, autoclearFeatures: 0n }));
+  await image.file.flush();
 }
 
 /** @throws VarveError `UNSUPPORTED` */
@@ -95,14 +128,31 @@ class Qcow2Commit {
     this.#newL1 = new DataView(new ArrayBuffer(alignUp(l1Size * 8, this.#image.clusterSize)));
   }
 
-  async run(): Promise<void> {
+  /** Makes the new tables, and all they lead to, durable. */
+  async stage(): Promise<NewTables> {
     const { header, clusterSize } = this.#image;
     const from = this.#options.mayReuse ? 1 : Math.ceil(this.#file.size / clusterSize);
     this.#refcounts = await runSteps(Refcounts.open(this.#image, from));
     if (header.l1Size > 0) await this.#file.read(bytesOf(this.#oldL1), header.l1TableOffset);
     bytesOf(this.#newL1).set(bytesOf(this.#oldL1));
     for (const group of byTable(this.#ranges(), this.#coverage)) await this.#replaceTable(group);
-    await this.#switch();
+    const first = await runSteps(this.#refcounts.allocateContiguous(this.#newL1.byteLength / clusterSize));
+    await this.#file.write(bytesOf(this.#newL1), first * clusterSize);
+    await runSteps(this.#refcounts.write());
+    await this.#options.behind?.settle();
+    await this.#file.flush();
+    const { size } = this.#content;
+    const l1Size = Math.max(header.l1Size, Math.ceil(size / this.#coverage), 1);
+    return { size, l1Size, l1TableOffset: first * clusterSize };
+  }
+
+  /** Makes the header point to them. */
+  async apply(after: NewTables): Promise<void> {
+    await pointTo(this.#image, after);
+  }
+
+  /** Frees what only the tables of before lead to; `header` is the one of before. */
+  async release(header: Qcow2Header): Promise<void> {
     await releaseReplaced(this.#image, this.#refcounts, header, this.#oldL1, this.#newL1);
   }
 
@@ -183,22 +233,6 @@ class Qcow2Commit {
 
   #entryPosition(offset: number): number {
     return Math.floor((offset % this.#coverage) / this.#image.clusterSize) * (this.#isExtended ? 16 : 8);
-  }
-
-  /** Makes the new tables, and all they lead to, durable, and then the header point to them. */
-  async #switch(): Promise<void> {
-    const { clusterSize } = this.#image;
-    const first = await runSteps(this.#refcounts.allocateContiguous(this.#newL1.byteLength / clusterSize));
-    await this.#file.write(bytesOf(this.#newL1), first * clusterSize);
-    await runSteps(this.#refcounts.write());
-    await this.#options.behind?.settle();
-    await this.#file.flush();
-    const { size } = this.#content;
-    const l1Size = Math.max(this.#image.header.l1Size, Math.ceil(size / this.#coverage), 1);
-    // Features that clear themselves are of those who knew what they meant, and would have kept them true.
-    const fields = { size, l1Size, l1TableOffset: first * clusterSize, autoclearFeatures: 0n };
-    await runSteps(this.#image.changeFields(fields));
-    await this.#file.flush();
   }
 }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { formatSize } from '../../base/size.ts';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
@@ -8,9 +8,10 @@ import { isResizable } from '../../block/block-device.ts';
 import { openFileDevice } from '../../block/file-device.ts';
 import { zeroRuns } from '../../format/zero-runs.ts';
 import { freeSpace } from '../../linux/free-space.ts';
-import { beside, takePlace } from './file-places.ts';
+import { takePlace } from './file-places.ts';
 import type { MergedContent } from './merged-content.ts';
 import { pieces, totalLength } from './own-ranges.ts';
+import type { StagedChange } from './staged-change.ts';
 
 /** How content is committed to a raw file. */
 export interface CommitRawOptions {
@@ -23,13 +24,18 @@ const pieceLength = 2 ** 20;
 const zeroLength = 4096;
 
 /**
- * Changes the content of a raw disk file in one step: a copy is made beside it (that shares its space, where the file
- * system can do so), changed, synced, and put into its place. Whoever has the file open keeps the old one.
+ * Gets ready to change the content of a raw disk file in one step: `copy` is made beside it (that shares its space, where
+ * the file system can do so), changed, and synced; to apply it is to put it into the file's place. Whoever has the file
+ * open keeps the old one.
  *
  * @throws VarveError `NO_SPACE` beforehand where a copy would not fit, `ABORTED`, `IO`; nothing is left behind then
  */
-export async function commitRaw(path: string, content: MergedContent, options: CommitRawOptions): Promise<void> {
-  const copy = beside(path);
+export async function stageRaw(
+  path: string,
+  copy: string,
+  content: MergedContent,
+  options: CommitRawOptions,
+): Promise<StagedChange> {
   try {
     await copyFile(path, copy, content, options);
     await using file = await openFileDevice(copy, { label: path });
@@ -41,7 +47,13 @@ export async function commitRaw(path: string, content: MergedContent, options: C
     await fs.rm(copy, { force: true });
     throw systemError(`commit to ${path}`, error);
   }
-  await takePlace(copy, path);
+  return {
+    record: { kind: 'copy', copy: basename(copy) },
+    apply: () => takePlace(copy, path),
+    async release() {},
+    drop: () => fs.rm(copy, { force: true }),
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
 /** A copy with the permissions and, where that is allowed, the owner of the file. */

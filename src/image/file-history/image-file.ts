@@ -13,6 +13,7 @@ import type { Qcow2Header } from '../../format/qcow2/header.ts';
 import { extensionData } from '../../format/qcow2/header-extensions.ts';
 import { backingFormatOf } from '../../format/qcow2/qcow2-information.ts';
 import { readHeader } from '../../format/qcow2/read-header.ts';
+import { finishCommitFirst } from './finish-commit-first.ts';
 
 /** An image file by what it says of itself; no other file was opened for that. */
 export interface ImageFile {
@@ -36,6 +37,7 @@ export interface ImageFile {
  */
 export async function readImageFile(path: string, format?: string): Promise<ImageFile> {
   const real = await realPath(path);
+  await finishCommitFirst(real);
   const { blocks, mtimeMs } = await fs.stat(real);
   await using file = await openFileDevice(real, { readOnly: true, label: path });
   const chosen = format === undefined ? await probeFormat(file, path) : formatNamed(format);

@@ -55,9 +55,13 @@ export async function runTransaction(request: TransactionRequest): Promise<Trans
     throw new VarveError('INVALID', 'a transaction is for images and disk files, not for disks at addresses');
   }
   if (!kinds.includes('file')) return await onImages(request);
-  if (kinds.length === 1) return await onFile(request, request.disks[0]!);
-  const advice = 'files cannot be changed in one step together; import them, or take one at a time';
-  throw new VarveError('INVALID', `a transaction is for one disk file, or for images: ${advice}`);
+  if (!kinds.includes('snapshot')) return await onFiles(request);
+  const [image, file] = [request.disks[kinds.indexOf('snapshot')], request.disks[kinds.indexOf('file')]];
+  const advice = 'import the file, export the image, or use two transactions';
+  throw new VarveError(
+    'INVALID',
+    `a transaction is for images or for disk files: ${image} is in the store, and ${file} is a file; ${advice}`,
+  );
 }
 
 async function onImages(request: TransactionRequest): Promise<TransactionOutcome> {
@@ -108,12 +112,21 @@ function dropRest(store: Store, name: string): void {
   }
 }
 
-async function onFile(request: TransactionRequest, path: string): Promise<TransactionOutcome> {
-  const { register, signal } = request;
-  await using transaction = await FileTransaction.begin(path, { register, signal });
-  const shown = [{ device: transaction.device, label: path }];
-  const status = await runOn(request, shown, {}, [transaction.directory]);
-  if (status === 0) await transaction.commit();
+async function onFiles(request: TransactionRequest): Promise<TransactionOutcome> {
+  const { disks, register, signal } = request;
+  await using stack = new AsyncDisposableStack();
+  const transactions: FileTransaction[] = [];
+  const files = new Set<string>();
+  for (const path of disks) {
+    const transaction = stack.use(await FileTransaction.begin(path, { register, signal }));
+    if (files.has(transaction.file)) throw new VarveError('INVALID', `${path} is named twice`);
+    files.add(transaction.file);
+    transactions.push(transaction);
+  }
+  const shown = transactions.map(({ device }, index) => ({ device, label: disks[index]! }));
+  const directories = transactions.map(({ directory }) => directory);
+  const status = await runOn(request, shown, {}, directories);
+  if (status === 0) await FileTransaction.commitAll(transactions, { register, signal });
   return { status, snapshots: [] };
 }
 
