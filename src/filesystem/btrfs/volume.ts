@@ -1,0 +1,78 @@
+import { LruMap } from '../../base/lru.ts';
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { readInside } from '../read-inside.ts';
+import { ChunkMap } from './chunk-map.ts';
+import type { Superblock, TreePointer } from './superblock.ts';
+import { decodeTreeBlock, pointerProblem, type TreeBlock } from './tree-block.ts';
+
+/** How many bytes of blocks of trees are kept. */
+const cachedLength = 16 << 20;
+
+/** The device of a Btrfs, and the blocks of its trees. */
+export class BtrfsVolume {
+  readonly device: BlockDevice;
+  readonly superblock: Superblock;
+  readonly chunks: ChunkMap;
+  readonly #name: string;
+  readonly #blocks = new LruMap<number, TreeBlock>(cachedLength);
+
+  constructor(device: BlockDevice, superblock: Superblock, name: string) {
+    this.device = device;
+    this.superblock = superblock;
+    this.#name = name;
+    const { deviceId, deviceSize } = superblock;
+    this.chunks = new ChunkMap({ name, deviceId, deviceSize });
+  }
+
+  /** The block of a tree that a pointer leads to. @throws VarveError `CORRUPT` where no copy of it is in order */
+  block(pointer: TreePointer, tree: string): MaybePromise<TreeBlock> {
+    const known = this.#blocks.get(pointer.address);
+    if (known === undefined) return this.#load(pointer, tree);
+    const problem = pointerProblem(known, pointer);
+    if (problem === undefined) return known;
+    throw this.corrupt(`${nameOf(pointer, tree)} ${problem}`);
+  }
+
+  /** Fills `target` from `place` of the device. @throws VarveError `CORRUPT` where that is past its end */
+  read(target: Uint8Array, place: number, what: string): MaybePromise<void> {
+    return readInside(this.device, target, place, `${this.#name}: ${what}`);
+  }
+
+  corrupt(why: string): VarveError {
+    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
+  }
+
+  unsupported(why: string): VarveError {
+    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
+  }
+
+  /** For what a caller asked of the wrong file. */
+  invalid(why: string): VarveError {
+    return new VarveError('INVALID', `${this.#name}: ${why}`);
+  }
+
+  async #load(pointer: TreePointer, tree: string): Promise<TreeBlock> {
+    const { nodeSize, sectorSize } = this.superblock;
+    const what = nameOf(pointer, tree);
+    if (pointer.address % sectorSize !== 0) throw this.corrupt(`there is no ${what}`);
+    const { copies, length } = this.chunks.locate(pointer.address, what);
+    if (length < nodeSize) throw this.corrupt(`${what} reaches past the end of its chunk`);
+    let problem = '';
+    for (const place of copies) {
+      const bytes = new Uint8Array(nodeSize);
+      await this.read(bytes, place, what);
+      const block = decodeTreeBlock(new DataView(bytes.buffer), pointer, this.superblock);
+      if (typeof block !== 'string') {
+        this.#blocks.set(pointer.address, block, nodeSize);
+        return block;
+      }
+      problem ||= `${what}, at byte ${place}, ${block}`;
+    }
+    throw this.corrupt(problem);
+  }
+}
+
+function nameOf({ address }: TreePointer, tree: string): string {
+  return `block ${address} of ${tree}`;
+}
