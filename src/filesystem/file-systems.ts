@@ -2,6 +2,7 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { btrfs } from './btrfs/btrfs.ts';
 import { erofs } from './erofs/erofs.ts';
+import { exfat } from './exfat/exfat.ts';
 import { ext4 } from './ext4/ext4.ts';
 import { fat } from './fat/fat.ts';
 import type { FileSystem, FileSystemDriver, OpenFileSystemOptions } from './file-system.ts';
@@ -10,7 +11,7 @@ import { squashfs } from './squashfs/squashfs.ts';
 import { xfs } from './xfs/xfs.ts';
 
 /** All kinds that are known, the most telling first. */
-const fileSystemDrivers: readonly FileSystemDriver[] = [ext4, xfs, btrfs, squashfs, erofs, iso9660, fat];
+const fileSystemDrivers: readonly FileSystemDriver[] = [ext4, xfs, btrfs, squashfs, erofs, iso9660, exfat, fat];
 
 /** The kind of file system that a device holds, or undefined. Never fails for what is on the disk. */
 export async function findFileSystem(device: BlockDevice): Promise<FileSystemDriver | undefined> {

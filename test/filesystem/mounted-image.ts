@@ -12,6 +12,13 @@ export function whyNoMount(type: string): string | false {
   return known.includes(type) ? false : `this kernel has no ${type}`;
 }
 
+interface MountOptions {
+  readonly powerCut?: boolean;
+  readonly options?: string;
+  /** The program that mounts it through FUSE, where the kernel does not: `ntfs-3g`. */
+  readonly type?: string;
+}
+
 /**
  * Mounts an image through the kernel, lets `fill` write to it, and unmounts it; with `powerCut` what was not synced
  * never reaches the image, and its journal is left to be replayed (ext4 and xfs).
@@ -19,10 +26,10 @@ export function whyNoMount(type: string): string | false {
 export async function fillMounted(
   image: string,
   fill: (directory: string) => Promise<void> | void,
-  { powerCut = false, options = 'loop' }: { readonly powerCut?: boolean; readonly options?: string } = {},
+  { powerCut = false, options = 'loop', type }: MountOptions = {},
 ): Promise<void> {
   const directory = fs.mkdtempSync(join(image, '..', 'mount-'));
-  await run('mount', ['-o', options, image, directory]);
+  await run('mount', ['-o', options, ...(type === undefined ? [] : ['-t', type]), image, directory]);
   try {
     await fill(directory);
     if (powerCut) cutPower(directory);
