@@ -8,6 +8,8 @@ export interface TransactionReport {
   readonly stamp: number;
   readonly name: string;
   readonly step: 'begin' | 'write' | 'flushed' | 'commit' | 'committed' | 'roll back' | 'rolled back' | 'left';
+  /** When it was said, by the clock of `process.hrtime`. */
+  readonly ns: number;
 }
 
 /** A disk that is full of a stamp. */

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { isVarveError } from '../../src/base/varve-error.ts';
 import { randomBelow, seededRandom } from '../../src/filter/seeded-random.ts';
 import { beginTransaction } from '../../src/image/transaction/begin-transaction.ts';
 import { commitTransaction, rollBackTransaction } from '../../src/image/transaction/end-transaction.ts';
@@ -29,7 +30,7 @@ async function transact(store: Store, random: () => number, stamp: number): Prom
   const name = lease?.name ?? newTransactionName();
   // Synchronous: what was said is with the parent, however soon the end comes.
   const say = (step: TransactionReport['step']): void =>
-    void fs.writeSync(1, `${JSON.stringify({ stamp, name, step })}\n`);
+    void fs.writeSync(1, `${JSON.stringify({ stamp, name, step, ns: Number(process.hrtime.bigint()) })}\n`);
   say('begin');
   await beginTransaction(store, transactionImages, name);
   say('write');
@@ -56,4 +57,10 @@ async function work(random: () => number): Promise<void> {
 fs.writeSync(1, 'ready\n');
 // Without a parent there is nobody to kill it.
 if (fs.readSync(0, new Uint8Array(1)) === 0) process.exit();
-await work(seededRandom(Number(seed)));
+await work(seededRandom(Number(seed))).catch((error) => {
+  // Without power nothing goes on.
+  let first = error;
+  while (first instanceof SuppressedError) first = first.suppressed;
+  if (!isVarveError(first)) throw error;
+  fs.writeSync(1, `failed ${first.code}: ${first.message}\n`);
+});
