@@ -21,7 +21,8 @@ const directImports: Readonly<Record<string, readonly string[]>> = {
   image: ['store', 'format', 'partition', 'filesystem'],
   guest: ['image'],
   server: ['guest'],
-  command: ['server'],
+  inspect: ['guest'],
+  command: ['server', 'inspect'],
   conformance: ['store', 'format', 'partition', 'filesystem'],
 };
 
