@@ -36,8 +36,7 @@ async function goBack(
   { images, name, to }: { readonly images: readonly string[]; readonly name: string; readonly to: string },
 ): Promise<void> {
   const { rollBackToSavepoint } = await import('../image/transaction/savepoints.ts');
-  const { askForSavepoint } = await import('../server/transaction/transaction-control.ts');
-  const asked = await askForSavepoint(store, name, 'rollback', to);
-  if (asked === undefined) await rollBackToSavepoint(store, name, to);
+  const { heldDisks } = await import('../server/control/transaction-disk.ts');
+  await rollBackToSavepoint(store, name, to, heldDisks(store, name));
   context.show({ transaction: name, images, savepoint: to }, () => `${name} is as it was at ${to}`);
 }

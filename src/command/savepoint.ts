@@ -15,12 +15,11 @@ export const savepointCommand: CommandModule<[string, string?]> = {
   async run(context, [text, given]) {
     const { requireTransactionName } = await import('../image/transaction/transaction-name.ts');
     const { setSavepoint } = await import('../image/transaction/savepoints.ts');
-    const { askForSavepoint } = await import('../server/transaction/transaction-control.ts');
+    const { heldDisks } = await import('../server/control/transaction-disk.ts');
     const name = requireTransactionName(text);
     await using store = await context.openStore();
     await syncMounted(name);
-    const asked = await askForSavepoint(store, name, 'savepoint', given);
-    const savepoint = asked ?? (await setSavepoint(store, name, given));
+    const savepoint = await setSavepoint(store, name, given, heldDisks(store, name));
     context.show({ transaction: name, savepoint }, () => savepoint);
   },
 };

@@ -145,6 +145,29 @@ describe('varve tx', { skip }, () => {
     assert.equal(await byteAt(place, 'web'), 0x43);
   });
 
+  test('sets savepoints of disks that are served, and goes back while nobody uses them', async (t) => {
+    const place = await images(t, 'web', 'db');
+    const varve = `'${process.cwd()}/varve'`;
+    const name = await place.varve('begin', 'web', 'db');
+    const script = [
+      writing('0x43', 0, '$nbd'),
+      `${varve} savepoint ${name} good`,
+      writing('0x44', 0, '$nbd'),
+      `${varve} rollback ${name} --to good`,
+      `qemu-io -f raw -c 'read -P 0x43 0 64k' "$nbd" > /dev/null`,
+      writing('0x45', 1, '$nbd'),
+      // A client stays until its input ends.
+      `mkfifo in; qemu-io -f raw "$nbd" < in > out & exec 3> in; echo 'read 0 512' >&3`,
+      `while ! [ -s out ]; do sleep 0.1; done; ${varve} rollback ${name} --to good; echo $?; exec 3>&-; wait`,
+    ].join(' && ');
+    const { status, stderr, stdout } = await place.run(['serve', `web@${name}`, '--run', script]);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /good\n.*is as it was at good\n(.*\n)*6\n/);
+    assert.match(stderr, /cannot take web back: 1 of its clients/);
+    await place.varve('commit', name);
+    assert.deepEqual([await byteAt(place, 'web'), await byteAt(place, 'web', 1)], [0x43, 0x45]);
+  });
+
   test('of two that began with the same snapshot the first one to commit wins', async (t) => {
     const place = await images(t, 'web');
     const [one, two] = [await place.varve('begin', 'web'), await place.varve('begin', 'web')];

@@ -105,7 +105,7 @@ async function endOpen(store: Store, random: () => number, { sure, unsure }: Sai
 
 async function checkDisks(store: Store, transaction: string, stamp: number): Promise<void> {
   for (const image of transactionImages) {
-    await using disk = await openTransactionDisk(store, { image, transaction }, 'a test');
+    await using disk = await openTransactionDisk(store, { image, transaction }, { purpose: 'a test' });
     assertEqualBytes(await contentOf(disk.device), stampedDisk(stamp), `${image}@${transaction} is full of ${stamp}`);
   }
 }

@@ -17,7 +17,7 @@ const [path, seed, firstStamp] = process.argv.slice(2) as [string, string, strin
 
 async function fill(store: Store, name: string, stamp: number): Promise<void> {
   for (const image of transactionImages) {
-    await using disk = await openTransactionDisk(store, { image, transaction: name }, 'a test');
+    await using disk = await openTransactionDisk(store, { image, transaction: name }, { purpose: 'a test' });
     await disk.device.write(stampedDisk(stamp), 0);
     await disk.device.flush();
   }

@@ -130,7 +130,7 @@ class Run implements AsyncDisposable {
   async #write(transaction: string): Promise<string> {
     const disks = this.#plain.transactions.get(transaction)!;
     const image = this.#pick([...disks.keys()]);
-    await using disk = await openTransactionDisk(this.#store, { image, transaction }, 'a test');
+    await using disk = await openTransactionDisk(this.#store, { image, transaction }, { purpose: 'a test' });
     disks.get(image)!.content = await this.#change(disk, disks.get(image)!.content);
     return 'done';
   }
@@ -220,7 +220,7 @@ class Run implements AsyncDisposable {
     assert.deepEqual(new Set(open), new Set(this.#plain.transactions.keys()));
     for (const [transaction, disks] of this.#plain.transactions) {
       for (const [image, { content }] of disks) {
-        await using disk = await openTransactionDisk(this.#store, { image, transaction }, 'a test');
+        await using disk = await openTransactionDisk(this.#store, { image, transaction }, { purpose: 'a test' });
         assertEqualBytes(await contentOf(disk.device), content, `${image}@${transaction}`);
       }
     }

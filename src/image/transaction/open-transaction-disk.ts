@@ -1,6 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { Store } from '../../store/store.ts';
-import { type LiveImage, openImageForWriting } from '../live-image.ts';
+import { type LiveImage, type OpenForWritingOptions, openImageForWriting } from '../live-image.ts';
 import { transactionImages } from './end-transaction.ts';
 
 /**
@@ -12,9 +12,9 @@ import { transactionImages } from './end-transaction.ts';
 export async function openTransactionDisk(
   store: Store,
   { image, transaction }: { readonly image: string; readonly transaction: string },
-  purpose: string,
+  options: Omit<OpenForWritingOptions, 'owner'>,
 ): Promise<LiveImage> {
   const images = transactionImages(store, transaction);
-  if (images.includes(image)) return await openImageForWriting(store, image, { owner: transaction, purpose });
+  if (images.includes(image)) return await openImageForWriting(store, image, { ...options, owner: transaction });
   throw new VarveError('NOT_FOUND', `${image} is not in ${transaction}, which is about ${images.join(', ')}`);
 }

@@ -4,28 +4,37 @@ import { addLayer, recordLayer } from '../../store/overlay/edit-overlays.ts';
 import type { Layer } from '../../store/overlay/overlay-table.ts';
 import { dropLayers, removeLayerFiles } from '../../store/overlay/remove-layers.ts';
 import type { Store } from '../../store/store.ts';
-import type { LiveImage } from '../live-image.ts';
 import { flushTop, holdStacks } from './end-transaction.ts';
 import { transactionStacks } from './list-transactions.ts';
 
-/** The disks of a transaction that this process has open, by the names of their images. */
-export type OpenDisks = ReadonlyMap<string, LiveImage>;
+/** A disk of a transaction that is open, in this process or another: what becomes of the layers that it writes to. */
+export interface OpenDisk {
+  /** Puts a layer on top that the catalog has there already; what was written before is durable then, below it. */
+  putOnTop(layerId: string): Promise<void>;
+  /** @throws VarveError `BUSY` where somebody uses the disk who would not notice that it goes back */
+  requireUnused?(): Promise<void>;
+  /** Puts such a layer above the lowest `count`, in place of what was there. */
+  cutTo(count: number, layerId: string): Promise<void>;
+}
+
+/** The disks of a transaction that are open, by the names of their images. */
+export type OpenDisks = ReadonlyMap<string, OpenDisk>;
 
 /**
  * Remembers the present state of a transaction's disks, all of them, under a name; the next number where none is given.
- * `open` has all of its disks where this process has them open; nobody should write to them meanwhile. The name.
+ * `open` has those of its disks that somebody has open; nobody should write to them meanwhile. The name.
  *
- * @throws VarveError `NOT_FOUND`, `EXISTS`, `INVALID` for what is no name, `BUSY` where somebody else has them open
+ * @throws VarveError `NOT_FOUND`, `EXISTS`, `INVALID` for what is no name, `BUSY` where somebody else has one open
  */
 export async function setSavepoint(
   store: Store,
   transaction: string,
   given?: string,
-  open?: OpenDisks,
+  open: OpenDisks = new Map(),
 ): Promise<string> {
-  using _leases =
-    open === undefined ? holdStacks(store, transactionStacks(store, transaction), 'savepoint') : undefined;
-  if (open === undefined) for (const stack of transactionStacks(store, transaction)) await flushTop(store, stack);
+  const closed = closedStacks(store, transaction, open);
+  using _leases = holdStacks(store, closed, 'savepoint');
+  for (const stack of closed) await flushTop(store, stack);
   const { added, name } = store.catalog.write(() => {
     const stacks = transactionStacks(store, transaction);
     const name = newName(stacks, given);
@@ -35,24 +44,24 @@ export async function setSavepoint(
   for (const stack of transactionStacks(store, transaction)) {
     for (const { id, savepoint } of stack) if (savepoint === name) recordLayer(store, id);
   }
-  for (const layer of added) await open?.get(imageOf(store, layer))?.putOnTop(layer.id);
+  for (const layer of added) await open.get(imageOf(store, layer))?.putOnTop(layer.id);
   return name;
 }
 
 /**
  * Takes a transaction's disks back to a savepoint, all of them; later savepoints are forgotten, and that one stays. Nobody
- * should be using the disks.
+ * should be using the disks, and `open` has those that somebody has open.
  *
- * @throws VarveError `NOT_FOUND`, `BUSY` where somebody else has them open
+ * @throws VarveError `NOT_FOUND`, `BUSY` where somebody uses one, or has it open who is not in `open`
  */
 export async function rollBackToSavepoint(
   store: Store,
   transaction: string,
   name: string,
-  open?: OpenDisks,
+  open: OpenDisks = new Map(),
 ): Promise<void> {
-  using _leases =
-    open === undefined ? holdStacks(store, transactionStacks(store, transaction), 'roll back') : undefined;
+  using _leases = holdStacks(store, closedStacks(store, transaction, open), 'roll back');
+  for (const disk of open.values()) await disk.requireUnused?.();
   const changes = store.catalog.write(() =>
     transactionStacks(store, transaction).map((stack) => {
       const count = stack.findIndex(({ savepoint }) => savepoint === name) + 1;
@@ -62,9 +71,13 @@ export async function rollBackToSavepoint(
     }),
   );
   for (const { added, count, dropped } of changes) {
-    await open?.get(imageOf(store, added))?.cutTo(count, added.id);
+    await open.get(imageOf(store, added))?.cutTo(count, added.id);
     removeLayerFiles(store, dropped);
   }
+}
+
+function closedStacks(store: Store, transaction: string, open: OpenDisks): Stack[] {
+  return transactionStacks(store, transaction).filter(([layer]) => !open.has(imageOf(store, layer!)));
 }
 
 function savepointsOf(stack: Stack): string[] {

@@ -16,13 +16,13 @@ import { newRunName } from './transaction-name.ts';
 const size = 256 * 1024;
 
 async function write(store: Store, transaction: string, image: string, byte: number): Promise<void> {
-  await using disk = await openTransactionDisk(store, { image, transaction }, 'a test');
+  await using disk = await openTransactionDisk(store, { image, transaction }, { purpose: 'a test' });
   await disk.device.write(new Uint8Array(4096).fill(byte), 0);
   await disk.device.flush();
 }
 
 async function firstByte(store: Store, transaction: string, image: string): Promise<number> {
-  await using disk = await openTransactionDisk(store, { image, transaction }, 'a test');
+  await using disk = await openTransactionDisk(store, { image, transaction }, { purpose: 'a test' });
   return (await contentOf(disk.device))[0]!;
 }
 

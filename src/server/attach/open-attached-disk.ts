@@ -11,11 +11,11 @@ import { type OpenWritableDiskOptions, openWritableDisk } from '../../image/file
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { parseFilters } from '../../image/filters/parse-filters.ts';
 import { type OpenDiskOptions, openDisk, withFileHint } from '../../image/open-disk.ts';
-import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
 import { transactionDisk } from '../../image/transaction/transaction-name.ts';
 import { openStore, type Store } from '../../store/store.ts';
 import { ControlServer } from '../control/control-server.ts';
 import { HeldImage } from '../control/held-image.ts';
+import { HeldTransactionDisk } from '../control/held-transaction-disk.ts';
 
 /** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
 export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
@@ -95,8 +95,10 @@ async function openInTransaction(
   }
   await using stack = new AsyncDisposableStack();
   const store = stack.use(await openStore(storePath));
-  const live = stack.use(await openTransactionDisk(store, inTransaction, `attach ${disk}`));
-  return kept(stack.move(), live.device, access);
+  const control = stack.use(await ControlServer.listen());
+  const held = stack.use(await HeldTransactionDisk.open(store, inTransaction, control, 'attach'));
+  stack.use(held.connect());
+  return kept(stack.move(), held.device, access);
 }
 
 async function openBelow(

@@ -13,7 +13,6 @@ import { requireNoChildren } from '../../image/file-history/children.ts';
 import { keepsWrites } from '../../image/filters/filter-chain.ts';
 import { openFilteredSnapshot, withFileHint } from '../../image/open-disk.ts';
 import { settleImage } from '../../image/settle-image.ts';
-import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
 import { transactionDisk } from '../../image/transaction/transaction-name.ts';
 import type { ListedExport } from '../../protocol/nbd/negotiation.ts';
 import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
@@ -21,6 +20,7 @@ import { referenceOf, type Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { HeldImage } from '../control/held-image.ts';
+import { HeldTransactionDisk, type TransactionDiskName } from '../control/held-transaction-disk.ts';
 import { changesSource } from './changes-source.ts';
 import { imageContexts } from './image-contexts.ts';
 import { type ExportEntry, type NbdExport, type NbdExports, offerOf, sharedEntry } from './nbd-export.ts';
@@ -187,15 +187,20 @@ class OpenExports implements DiskExports {
     };
   }
 
-  async #transactionEntry(
-    store: Store,
-    inTransaction: { readonly image: string; readonly transaction: string },
-  ): Promise<ExportEntry> {
-    const { ephemeral = false, readOnly = false } = this.#options;
-    const { image, transaction } = inTransaction;
-    const live = await openTransactionDisk(store, inTransaction, `serve ${image}@${transaction}`);
-    this.#shared.push(live);
-    return sharedOver({ device: readOnly ? readOnlyFilter(live.device) : live.device }, ephemeral);
+  /** All connections share it, but for those that each write to an overlay of their own. */
+  async #transactionEntry(store: Store, inTransaction: TransactionDiskName): Promise<ExportEntry> {
+    const { control, ephemeral = false, readOnly = false } = this.#options;
+    const held = await HeldTransactionDisk.open(store, inTransaction, await control?.(), 'serve');
+    this.#shared.push(held);
+    const device = readOnly ? readOnlyFilter(held.device) : held.device;
+    if (ephemeral) return sharedOver({ device }, true);
+    return {
+      offer: offerOf({ device }),
+      connect() {
+        const client = held.connect();
+        return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
+      },
+    };
   }
 
   /** A connection opens the snapshot for itself: a store may have thousands. */

@@ -7,16 +7,17 @@ import { beginTransaction } from '../../image/transaction/begin-transaction.ts';
 import { commitTransaction, rollBackTransaction } from '../../image/transaction/end-transaction.ts';
 import { FileTransaction } from '../../image/transaction/file-transaction.ts';
 import { dropDeadRuns, type RunLease, takeRunLease } from '../../image/transaction/run-lease.ts';
+import type { OpenDisk } from '../../image/transaction/savepoints.ts';
 import type { Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import { throwIfAborted } from '../../store/throw-if-aborted.ts';
 import { ControlServer } from '../control/control-server.ts';
+import { answerForDisk } from '../control/transaction-disk.ts';
 import { runUntilOk } from '../ok/run-until-ok.ts';
 import { Watchdog } from '../watchdog.ts';
 import { type AttachServedOptions, attachServed } from './attach-served.ts';
 import { checkedVolumes, checkVolume } from './check-file-systems.ts';
 import { type ServedDisks, type ShownDisk, serveDisks } from './serve-disks.ts';
-import { answerSavepoints } from './transaction-control.ts';
 
 /** A command that runs in a transaction, and on what. */
 export interface TransactionRequest extends Omit<AttachServedOptions, 'isNeeded'> {
@@ -96,12 +97,26 @@ async function runOnImages(request: TransactionRequest, store: Store, name: stri
     const options = { owner: name, purpose: `tx ${request.command[0]}`, socket: control.path };
     disks.push(stack.use(await openImageForWriting(store, image, options)));
   }
-  const byName = new Map(disks.map((disk) => [disk.name, disk]));
-  stack.use(answerSavepoints(control, { store, name, disks: byName, mounted: request.mount?.directory }));
+  for (const disk of disks) {
+    const { uuid } = store.images.get(disk.name);
+    stack.use(answerForDisk(control, { transaction: name, uuid, disk: openDisk(disk, name, request) }));
+  }
   const shown = disks.map(({ device, name: label }) => ({ device, label }));
   const status = await runOn(request, shown, { VARVE_TX: name });
   for (const { device } of disks) await device.flush();
   return status;
+}
+
+/** The command itself asks that it go back, and knows what it does; a file system that is mounted does not. */
+function openDisk(disk: LiveImage, name: string, { mount }: TransactionRequest): OpenDisk {
+  return {
+    putOnTop: (layerId) => disk.putOnTop(layerId),
+    cutTo: (count, layerId) => disk.cutTo(count, layerId),
+    async requireUnused() {
+      if (mount === undefined) return;
+      throw new VarveError('BUSY', `cannot take ${name} back: it is mounted on ${mount.directory}, and would not notice`);
+    },
+  };
 }
 
 function dropRest(store: Store, name: string): void {
