@@ -255,6 +255,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./find.ts')).findCommand,
   },
   {
+    name: 'tar',
+    elsewhere: ['archive', 'virt-tar-out'],
+    group: inside,
+    summary: 'write files of a disk as a tar archive',
+    load: async () => (await import('./tar.ts')).tarCommand,
+  },
+  {
     name: 'filesystems',
     elsewhere: ['partitions', 'volumes', 'lsblk'],
     group: inside,

@@ -23,3 +23,18 @@ export function decodePaxAttributes(bytes: Uint8Array, archive: string): Map<str
   }
   return attributes;
 }
+
+/** The content of a pax header with these attributes. */
+export function encodePaxAttributes(
+  attributes: Iterable<readonly [key: string, value: string | Uint8Array]>,
+): Uint8Array {
+  const lines: Uint8Array[] = [];
+  for (const [key, value] of attributes) {
+    const rest = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value as string), Buffer.of(0x0a)]);
+    // The digits of the length count, too.
+    let digits = String(rest.length).length;
+    if (String(rest.length + digits).length > digits) digits += 1;
+    lines.push(Buffer.from(String(rest.length + digits)), rest);
+  }
+  return Buffer.concat(lines);
+}

@@ -3,7 +3,11 @@
  * its top bit set, big-endian binary:
  *
  *   byte   0–99   name                          156      typeflag
- *        124–135  size                          257–262  magic "ustar\0" (POSIX) or "ustar " (GNU)
+ *        100–107  mode                          157–256  linkname
+ *        108–115  uid                           257–262  magic "ustar\0" (POSIX) or "ustar " (GNU)
+ *        116–123  gid                           263–264  version "00" (POSIX)
+ *        124–135  size                          329–336  devmajor
+ *        136–147  mtime                         337–344  devminor
  *        148–155  chksum, the sum of all bytes  345–499  prefix of the name, POSIX only
  *                 with blanks in this field
  *
@@ -50,6 +54,62 @@ function checksumOf(block: Uint8Array): number {
     if (index < checksumOffset || index >= checksumOffset + checksumLength) sum += block[index]!;
   }
   return sum;
+}
+
+/** A member's header as it is written: POSIX's own kind. Numbers and names have to fit (`fitsTarNumber`, `splitTarName`). */
+export interface NewTarHeader {
+  readonly name: Uint8Array;
+  readonly prefix?: Uint8Array | undefined;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** In seconds since 1970. */
+  readonly mtime: number;
+  readonly typeflag: string;
+  readonly linkname?: Uint8Array | undefined;
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+}
+
+/** The longest names that a header has room for, in bytes. */
+export const tarNameLength = 100;
+const prefixLength = 155;
+
+/** Whether a number fits a field of `length` bytes: 8 or 12. */
+export function fitsTarNumber(value: number, length: 8 | 12): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 8 ** (length - 1);
+}
+
+/** A name as a header holds it; undefined where it is too long for any. */
+export function splitTarName(
+  name: Uint8Array,
+): { readonly name: Uint8Array; readonly prefix?: Uint8Array } | undefined {
+  if (name.length <= tarNameLength) return { name };
+  // The slash between both is not stored.
+  const slash = name.subarray(0, prefixLength + 1).lastIndexOf(0x2f, name.length - 2);
+  if (slash < 1 || name.length - slash - 1 > tarNameLength) return undefined;
+  return { name: name.subarray(slash + 1), prefix: name.subarray(0, slash) };
+}
+
+/** The block that a header makes. */
+export function encodeTarHeader(header: NewTarHeader): Uint8Array {
+  const block = Buffer.alloc(tarBlockSize);
+  const number = (value: number, offset: number, length: number) =>
+    block.write(value.toString(8).padStart(length - 1, '0'), offset, 'latin1');
+  block.set(header.name, 0);
+  number(header.mode, 100, 8);
+  number(header.uid, 108, 8);
+  number(header.gid, 116, 8);
+  number(header.size, 124, 12);
+  number(header.mtime, 136, 12);
+  block.write(header.typeflag, 156, 'latin1');
+  if (header.linkname !== undefined) block.set(header.linkname, 157);
+  block.write('ustar\x0000', 257, 'latin1');
+  number(header.device?.major ?? 0, 329, 8);
+  number(header.device?.minor ?? 0, 337, 8);
+  if (header.prefix !== undefined) block.set(header.prefix, 345);
+  block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\0 `, checksumOffset, 'latin1');
+  return block;
 }
 
 /** The number in a field; undefined for one that cannot be. */
