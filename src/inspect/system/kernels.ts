@@ -38,6 +38,11 @@ export async function kernelsOf(tree: GuestTree, warn: Warn = noWarnings): Promi
     const found = await attempt(path, warn, undefined, () => kernelAt(tree, path, `vmlinuz-${version}`));
     if (found !== undefined) kernels.push({ ...found, initrds: [], modules: directory });
   }
+  return kernels.length < 2 ? kernels : inOrder(kernels);
+}
+
+/** Newest first. A collator takes as long to make as all else here, and most systems have one kernel. */
+function inOrder(kernels: Kernel[]): Kernel[] {
   const order = new Intl.Collator('en', { numeric: true });
   return kernels.sort((a, b) => order.compare(b.version ?? '', a.version ?? '') || order.compare(a.path, b.path));
 }
