@@ -67,7 +67,7 @@ export function decodeInode(bytes: Uint8Array, number: number, context: InodeCon
       ...{ inode: number, kind, mode: mode & 0o7777, links: view.getUint16(26, true), size },
       uid: view.getUint16(2, true) + view.getUint16(120, true) * 0x1_0000,
       gid: view.getUint16(24, true) + view.getUint16(122, true) * 0x1_0000,
-      allocated: allocatedOf(view, flags, context.blockSize),
+      allocated: allocatedOf(view, { flags, blockSize: context.blockSize, inline: kind === 'file' ? size : 0 }),
       ...timesOf(view, extraLength),
       device: kind === 'block' || kind === 'character' ? deviceOf(blockArea) : undefined,
     },
@@ -86,9 +86,14 @@ function checksumFits(bytes: Uint8Array, view: DataView, seed: number, extraLeng
   return (hasHigh ? asStored(sum) : asStored(sum) & 0xffff) === stored;
 }
 
-function allocatedOf(view: DataView, flags: number, blockSize: number): number {
+/** What of a file is inside its inode counts as Linux counts it, or programs would take it for a hole. */
+function allocatedOf(
+  view: DataView,
+  { blockSize, flags, inline: size }: { readonly blockSize: number; readonly flags: number; readonly inline: number },
+): number {
   const count = view.getUint32(28, true) + view.getUint16(116, true) * 2 ** 32;
-  return count * ((flags & inodeFlags.hugeFile) === 0 ? 512 : blockSize);
+  const inline = (flags & inodeFlags.inlineData) === 0 ? 0 : Math.ceil(size / 512) * 512;
+  return inline + count * ((flags & inodeFlags.hugeFile) === 0 ? 512 : blockSize);
 }
 
 function timesOf(view: DataView, extraLength: number): Pick<FileStat, 'accessed' | 'modified' | 'changed' | 'created'> {
