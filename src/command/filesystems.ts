@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { formatSize } from '../base/size.ts';
-import type { MountedVolume } from '../guest/open-guest.ts';
+import type { UsedVolume } from '../guest/list-volumes.ts';
+import { printable } from '../log/printable.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
@@ -13,6 +14,7 @@ interface Options extends AccessOptions {
 const columns: readonly Column[] = [
   { title: 'NAME' },
   { title: 'SIZE', align: 'right' },
+  { title: 'USED', align: 'right' },
   { title: 'TYPE' },
   { title: 'VERSION' },
   { title: 'LABEL' },
@@ -25,6 +27,7 @@ export const filesystemsCommand: CommandModule<[string], Options> = {
   examples: [
     ['varve filesystems web', 'which file systems are on a disk, and where its system mounts them'],
     ['varve filesystems ./disk.qcow2 --json', 'for a program'],
+    ['varve filesystems ./laptop.raw --key-file key', 'and what is in its encrypted volumes'],
   ],
   completes: ['disk'],
   configure: (command: Command) =>
@@ -34,23 +37,36 @@ export const filesystemsCommand: CommandModule<[string], Options> = {
         .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
     ),
   async run(context, [disk], options) {
-    const { openDiskGuest } = await import('../guest/open-disk-guest.ts');
+    const { listDiskVolumes } = await import('../guest/list-disk-volumes.ts');
     await using store = new LazyStore(context);
     const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
-    await using guest = await openDiskGuest(disk, access);
+    // Nobody is asked for a passphrase to learn that something is encrypted.
+    const { keyFile } = options;
+    const volumes = await listDiskVolumes(disk, { ...access, opensVolumes: keyFile !== undefined });
     context.show(
-      () => guest.volumes.map(volumeJson),
-      () => formatTable(columns, guest.volumes.map(cells)),
+      () => volumes.map(volumeJson),
+      () => [formatTable(columns, volumes.map(cells)), ...problemsOf(volumes)].join('\n'),
     );
   },
 };
 
-function cells({ directory = '', identity, length, name }: MountedVolume): string[] {
+function cells({ directory = '', identity, length, name, used }: UsedVolume): string[] {
   const { label = '', type = '', uuid = '', version = '' } = identity ?? {};
-  return [name, formatSize(length), type, version, label, uuid, directory];
+  const usage = used === undefined ? '' : formatSize(used);
+  return [name, formatSize(length), usage, type, version, label, uuid, directory];
 }
 
-function volumeJson({ directory, identity, length, name, offset }: MountedVolume): object {
+/** A line for each volume that cannot be read. */
+function problemsOf(volumes: readonly UsedVolume[]): string[] {
+  return volumes.flatMap(({ problem }) => (problem === undefined ? [] : [printable(problem.message)]));
+}
+
+function volumeJson(volume: UsedVolume): object {
+  const { aliases, directory, identity, isEncrypted, length, madeOf, name, offset, partition, problem, used } = volume;
   const { blockSize, label, size, type, uuid, version } = identity ?? {};
-  return { name, offset, length, type, version, label, uuid, size, blockSize, mountedOn: directory };
+  return {
+    ...{ name, aliases, madeOf, offset, length, type, version, label, uuid, size, used, blockSize },
+    ...{ partitionUuid: partition?.id, partitionLabel: partition?.name, encrypted: isEncrypted },
+    ...{ mountedOn: directory, problem: problem?.message },
+  };
 }

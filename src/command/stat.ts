@@ -70,11 +70,18 @@ async function tellOf({ volumes }: Guest, file: GuestFile, withExtents: boolean)
   const extents: PlacedExtent[] = [];
   if (withExtents && file.kind === 'file') {
     for await (const { kind, length, offset, place } of file.fileSystem.extents(file.node)) {
-      extents.push({ offset, length, kind, place: place === undefined ? undefined : (volume?.offset ?? 0) + place });
+      extents.push({ offset, length, kind, place: placeOnDisk(volume, place) });
     }
   }
   const attributes = await file.fileSystem.extendedAttributes(file.node);
   return { file, volume, attributes, extents: withExtents ? extents : undefined };
+}
+
+/** Undefined also for what is on a volume that the disk has encrypted, or in places that nobody knows. */
+function placeOnDisk(volume: MountedVolume | undefined, place: number | undefined): number | undefined {
+  if (volume?.placesOnDisk === undefined || volume.isEncrypted || place === undefined) return undefined;
+  const [first] = volume.placesOnDisk(place, 1);
+  return first?.place;
 }
 
 /** The volume that a path is on: the one that is mounted the closest above it. */

@@ -1,31 +1,68 @@
+import type { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import type { FileSystem, FileSystemIdentity } from '../filesystem/file-system.ts';
 import { findFileSystem } from '../filesystem/file-systems.ts';
 import { findSwapSpace } from '../filesystem/swap/swap-space.ts';
-import { sliceFilter } from '../filter/slice.ts';
 import type { Volume } from '../image/disk-volumes.ts';
 
-/** What a volume of a guest's disk holds. */
-export interface GuestVolume extends Volume {
+/** Bytes of a volume that stand one after the other on the disk; `place` is undefined for zeros that stand nowhere. */
+export interface VolumePlace {
+  readonly start: number;
+  readonly length: number;
+  readonly place: number | undefined;
+}
+
+/** What finds the places of a range of a volume; in bytes. */
+export type PlacesOnDisk = (offset: number, length: number) => Iterable<VolumePlace>;
+
+/** A volume of a guest's disk: a partition, or what is made of others. */
+export interface GuestVolume {
+  /** As the guest would see it: `/dev/sda1`, `/dev/vg/root`, `/dev/md0`. */
+  readonly name: string;
+  /** What else the guest calls it: `/dev/mapper/vg-root`. */
+  readonly aliases: readonly string[];
+  /** In bytes. */
+  readonly length: number;
+  /** Where on the disk it starts, in bytes; undefined for what is made of others. */
+  readonly offset: number | undefined;
+  /**
+   * Where on the disk the bytes of a range of it are, in order and without gaps, decrypted or not; undefined where nobody
+   * knows without asking more, as of thin volumes.
+   */
+  readonly placesOnDisk: PlacesOnDisk | undefined;
+  /** Whether the disk has its bytes encrypted. */
+  readonly isEncrypted: boolean;
+  readonly partition?: Volume['partition'];
+  /** The names of the volumes that it is made of. */
+  readonly madeOf: readonly string[];
+  /** Its content; undefined where that cannot be read. */
+  readonly device: BlockDevice | undefined;
   /** Undefined for what is not known here. */
   readonly identity?: FileSystemIdentity | undefined;
-  readonly isSwap: boolean;
+  /** What it is there for; undefined where that is not known. */
+  readonly holds: 'files' | 'swap' | 'volumes' | undefined;
+  /** Why it cannot be read, or what it holds: encrypted, a part is missing, damaged. */
+  readonly problem?: VarveError | undefined;
 }
 
-/** What stands on a volume, as far as that can be told without opening it. */
-export async function identifyVolume(device: BlockDevice, volume: Volume): Promise<GuestVolume> {
-  const part = sliceFilter(device, volume);
-  const driver = await findFileSystem(part);
-  if (driver !== undefined) return { ...volume, identity: await driver.identify(part), isSwap: false };
-  const swap = await findSwapSpace(part);
-  if (swap === undefined) return { ...volume, isSwap: false };
+/** What stands on a device, as far as that can be told without opening it. */
+export async function identifyContent(device: BlockDevice): Promise<Pick<GuestVolume, 'holds' | 'identity'>> {
+  const identity = await (await findFileSystem(device))?.identify(device);
+  if (identity !== undefined) return { holds: 'files', identity };
+  const swap = await findSwapSpace(device);
+  if (swap === undefined) return { holds: undefined };
   const { label, pageSize: blockSize, size, uuid } = swap;
-  return { ...volume, identity: { type: 'swap', label, uuid, blockSize, size }, isSwap: true };
+  return { holds: 'swap', identity: { type: 'swap', label, uuid, blockSize, size } };
 }
 
-/** Opens the file system of a volume; undefined where it holds none. @throws VarveError `CORRUPT`, `UNSUPPORTED` */
-export async function openVolume(device: BlockDevice, volume: Volume, name: string): Promise<FileSystem | undefined> {
-  const part = sliceFilter(device, volume);
-  const driver = await findFileSystem(part);
-  return await driver?.open(part, { name: `${name}, ${volume.name}` });
+/**
+ * Opens the file system of a volume; undefined where it holds none. `name` is the disk's.
+ *
+ * @throws VarveError `CORRUPT`, `UNSUPPORTED`
+ */
+export async function openVolume(volume: GuestVolume, name: string): Promise<FileSystem | undefined> {
+  const { device, holds } = volume;
+  if (device === undefined || holds !== 'files') return undefined;
+  const driver = await findFileSystem(device);
+  return await driver?.open(device, { name: `${name}, ${volume.name}` });
 }

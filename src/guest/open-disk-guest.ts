@@ -9,7 +9,7 @@ import { type Guest, openGuest } from './open-guest.ts';
 export async function openDiskGuest(disk: string, options: OpenDiskOptions): Promise<Guest> {
   await using stack = new AsyncDisposableStack();
   const opened = stack.use(await openDisk(disk, options));
-  const guest = stack.use(await openGuest(opened.device, { name: opened.label }));
+  const guest = stack.use(await openGuest(opened.device, { name: opened.label, askSecret: options.askSecret }));
   const held = stack.move();
   return { ...guest, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

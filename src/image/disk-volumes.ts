@@ -10,6 +10,8 @@ export interface Volume {
   readonly name: string;
   readonly offset: number;
   readonly length: number;
+  /** What the partition table says of it; undefined for a disk without one. */
+  readonly partition?: Pick<Partition, 'id' | 'name'> | undefined;
   /** The name of another one that it shares space with, which one of them cannot know of. */
   readonly overlaps?: string | undefined;
 }
@@ -54,7 +56,8 @@ async function endOfLastGap(device: BlockDevice, { scheme, sectorSize, partition
   return hasGptMark(last) ? end : Math.max(0, ...partitions.map(({ offset, length }) => offset + length));
 }
 
-function volumeOf({ number, offset, length, kind }: Partition, all: readonly Partition[]): Volume {
+function volumeOf(partition: Partition, all: readonly Partition[]): Volume {
+  const { number, offset, length, kind } = partition;
   const end = offset + length;
   const other = all.find(
     (each) =>
@@ -65,7 +68,7 @@ function volumeOf({ number, offset, length, kind }: Partition, all: readonly Par
       each.offset + each.length > offset,
   );
   return {
-    ...{ name: `/dev/sda${number}`, offset, length },
+    ...{ name: `/dev/sda${number}`, offset, length, partition },
     ...(other !== undefined && { overlaps: `/dev/sda${other.number}` }),
   };
 }

@@ -2,27 +2,30 @@ import { type Cipheriv, createCipheriv } from 'node:crypto';
 import { type BlockCipher, blockCipher } from './block-cipher.ts';
 import type { SectorCipher } from './sector-cipher.ts';
 import { blockLength, type SectorIvs } from './sector-ivs.ts';
-
-const sectorLength = 512;
+import { sectorUnit } from './sector-unit.ts';
 
 /** AES in CBC mode, each sector by itself. Source: NIST SP 800-38A, section 6.2. */
 export class AesCbc implements SectorCipher {
   readonly #cipher: BlockCipher;
   readonly #ivs: SectorIvs;
+  readonly #sectorLength: number;
   /** One chain for all sectors ever encrypted: making a new one takes longer than a sector. */
   readonly #chain: Cipheriv;
   /** The last block that came out of the chain. */
   #last: Uint8Array = new Uint8Array(blockLength);
 
-  constructor(key: Uint8Array, ivs: SectorIvs) {
+  /** `sectorLength` is in bytes. */
+  constructor(key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
     this.#cipher = blockCipher(key);
     this.#ivs = ivs;
+    this.#sectorLength = sectorLength;
     this.#chain = createCipheriv(`aes-${key.length * 8}-cbc`, key, this.#last).setAutoPadding(false);
   }
 
   encrypt(bytes: Uint8Array, firstSector: number): void {
+    const sectorLength = this.#sectorLength;
     const count = bytes.length / sectorLength;
-    const ivs = this.#ivs(firstSector, count);
+    const ivs = this.#ivs(firstSector, count, sectorLength / sectorUnit);
     for (let sector = 0; sector < count; sector += 1) {
       const start = sector * sectorLength;
       const plain = bytes.subarray(start, start + sectorLength);
@@ -38,8 +41,9 @@ export class AesCbc implements SectorCipher {
 
   /** All sectors at once: what a block is xored with afterwards is known beforehand. */
   decrypt(bytes: Uint8Array, firstSector: number): void {
+    const sectorLength = this.#sectorLength;
     const count = bytes.length / sectorLength;
-    const ivs = this.#ivs(firstSector, count);
+    const ivs = this.#ivs(firstSector, count, sectorLength / sectorUnit);
     const plain = this.#cipher.decrypt(bytes);
     // From the end on, so that what went before is still there.
     for (let start = bytes.length - blockLength; start >= 0; start -= blockLength) {

@@ -7,10 +7,9 @@
 import { type BlockCipher, blockCipher } from './block-cipher.ts';
 import type { SectorCipher } from './sector-cipher.ts';
 import type { SectorIvs } from './sector-ivs.ts';
+import { sectorUnit } from './sector-unit.ts';
 
-const sectorLength = 512;
 const wordsInBlock = 4;
-const wordsInSector = sectorLength / 4;
 /** x^128 = x^7 + x^2 + x + 1 */
 const reduction = 0x87;
 
@@ -19,12 +18,14 @@ export class AesXts implements SectorCipher {
   readonly #cipher: BlockCipher;
   readonly #tweakCipher: BlockCipher;
   readonly #ivs: SectorIvs;
+  readonly #sectorLength: number;
 
-  /** `key` is two keys in one. */
-  constructor(key: Uint8Array, ivs: SectorIvs) {
+  /** `key` is two keys in one; `sectorLength` is in bytes. */
+  constructor(key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
     this.#cipher = blockCipher(key.subarray(0, key.length / 2));
     this.#tweakCipher = blockCipher(key.subarray(key.length / 2));
     this.#ivs = ivs;
+    this.#sectorLength = sectorLength;
   }
 
   encrypt(bytes: Uint8Array, firstSector: number): void {
@@ -37,15 +38,16 @@ export class AesXts implements SectorCipher {
 
   /** All sectors at once: AES is quick, and calling it is not. */
   #transform(bytes: Uint8Array, firstSector: number, transform: (bytes: Uint8Array) => Uint8Array): void {
-    const tweaks = this.#tweaks(firstSector, bytes.length / sectorLength);
+    const tweaks = this.#tweaks(firstSector, bytes.length / this.#sectorLength);
     const result = xored(transform(bytesOf(xored(bytes, tweaks))), tweaks);
     bytes.set(bytesOf(result));
   }
 
   /** A tweak for every block of `count` sectors. */
   #tweaks(firstSector: number, count: number): Uint32Array {
+    const wordsInSector = this.#sectorLength / 4;
     const tweaks = new Uint32Array(count * wordsInSector);
-    const firsts = wordsOf(this.#tweakCipher.encrypt(this.#ivs(firstSector, count)));
+    const firsts = wordsOf(this.#tweakCipher.encrypt(this.#ivs(firstSector, count, this.#sectorLength / sectorUnit)));
     for (let sector = 0; sector < count; sector += 1) {
       let first = sector * wordsInSector;
       tweaks.set(firsts.subarray(sector * wordsInBlock, (sector + 1) * wordsInBlock), first);

@@ -1,9 +1,9 @@
 import { VarveError } from '../base/varve-error.ts';
 import { AesCbc } from './aes-cbc.ts';
 import { AesXts } from './aes-xts.ts';
-import { type SectorIvs, sectorIvs } from './sector-ivs.ts';
+import { sectorIvs } from './sector-ivs.ts';
 
-/** Encrypts and decrypts sectors of 512 bytes by their numbers. */
+/** Encrypts and decrypts sectors by their numbers, which count 512 bytes whatever the sectors' own length is. */
 export interface SectorCipher {
   /** Encrypts whole sectors in place; `firstSector` is the first one's number. */
   encrypt(bytes: Uint8Array, firstSector: number): void;
@@ -13,11 +13,18 @@ export interface SectorCipher {
 
 /**
  * The cipher that LUKS calls by these names, as `aes` and `xts-plain64`: AES in XTS or CBC mode, with `plain`,
- * `plain64` or `essiv:sha256` for the initialisation vectors. `diskName` is what errors call the disk.
+ * `plain64` or `essiv:sha256` for the initialisation vectors. `diskName` is what errors call the disk,
+ * `sectorLength` is in bytes.
  *
  * @throws VarveError `UNSUPPORTED` for any other, `CORRUPT` for a key whose length does not fit
  */
-export function sectorCipher(name: string, mode: string, key: Uint8Array, diskName: string): SectorCipher {
+export function sectorCipher(
+  name: string,
+  mode: string,
+  key: Uint8Array,
+  diskName: string,
+  sectorLength = 512,
+): SectorCipher {
   const dash = mode.indexOf('-');
   const chaining = mode.slice(0, dash);
   const lengths = name === 'aes' && dash > 0 ? keyLengths.get(chaining) : undefined;
@@ -28,7 +35,7 @@ export function sectorCipher(name: string, mode: string, key: Uint8Array, diskNa
   }
   const ivs = sectorIvs(mode.slice(dash + 1), key);
   if (ivs === undefined) throw unknownCipher(name, mode, diskName);
-  return cipherOf(chaining, key, ivs);
+  return chaining === 'xts' ? new AesXts(key, ivs, sectorLength) : new AesCbc(key, ivs, sectorLength);
 }
 
 /** In bytes; XTS takes two keys in one. */
@@ -36,10 +43,6 @@ const keyLengths: ReadonlyMap<string, readonly number[]> = new Map([
   ['xts', [32, 64]],
   ['cbc', [16, 24, 32]],
 ]);
-
-function cipherOf(chaining: string, key: Uint8Array, ivs: SectorIvs): SectorCipher {
-  return chaining === 'xts' ? new AesXts(key, ivs) : new AesCbc(key, ivs);
-}
 
 function unknownCipher(name: string, mode: string, diskName: string): VarveError {
   const known = 'aes-xts-plain64, aes-cbc-essiv:sha256 and aes-cbc-plain64 are known';

@@ -11,25 +11,30 @@ import { blockCipher } from './block-cipher.ts';
 /** The bytes of the length of an AES block. */
 export const blockLength = 16;
 
-/** The 16 bytes for each of `count` sectors from `first` on, one after the other. */
-export type SectorIvs = (first: number, count: number) => Uint8Array;
+/** The 16 bytes for each of `count` sectors whose numbers go up by `step` from `first` on, one after the other. */
+export type SectorIvs = (first: number, count: number, step: number) => Uint8Array;
 
 /** Initialisation vectors by their name in LUKS; undefined for a name that is not known. */
 export function sectorIvs(name: string, key: Uint8Array): SectorIvs | undefined {
   if (name === 'plain64') return plain64;
-  if (name === 'plain') return (first, count) => numbered(first, count, (sector) => [sector % 2 ** 32, 0]);
+  if (name === 'plain') return (first, count, step) => numbered(first, count, step, (sector) => [sector % 2 ** 32, 0]);
   if (name !== 'essiv:sha256') return undefined;
   const { encrypt } = blockCipher(createHash('sha256').update(key).digest());
-  return (first, count) => encrypt(plain64(first, count));
+  return (first, count, step) => encrypt(plain64(first, count, step));
 }
 
-const plain64: SectorIvs = (first, count) =>
-  numbered(first, count, (sector) => [sector % 2 ** 32, Math.floor(sector / 2 ** 32)]);
+const plain64: SectorIvs = (first, count, step) =>
+  numbered(first, count, step, (sector) => [sector % 2 ** 32, Math.floor(sector / 2 ** 32)]);
 
-function numbered(first: number, count: number, halves: (sector: number) => [low: number, high: number]): Uint8Array {
+function numbered(
+  first: number,
+  count: number,
+  step: number,
+  halves: (sector: number) => [low: number, high: number],
+): Uint8Array {
   const view = new DataView(new ArrayBuffer(count * blockLength));
   for (let index = 0; index < count; index += 1) {
-    const [low, high] = halves(first + index);
+    const [low, high] = halves(first + index * step);
     view.setUint32(index * blockLength, low, true);
     view.setUint32(index * blockLength + 4, high, true);
   }

@@ -57,7 +57,7 @@ describe('inside a disk', { skip }, () => {
     assert.deepEqual([system.name, system.label, system.mountedOn], ['/dev/sda2', 'system', '/']);
     assert.match(
       await place.varve('filesystems', './disk.raw'),
-      /\/dev\/sda2 +40 MiB +ext4 +system +0f1e2d3c-\S+ +\/$/m,
+      /\/dev\/sda2 +40 MiB +\S+ MiB +ext4 +system +0f1e2d3c-\S+ +\/$/m,
     );
   });
 

@@ -4,8 +4,8 @@ import type { DeviceRange } from '../../filesystem/file-system.ts';
 import { openFileSystem } from '../../filesystem/file-systems.ts';
 import { findSwapSpace } from '../../filesystem/swap/swap-space.ts';
 import { sliceFilter } from '../../filter/slice.ts';
+import { type ContainerKind, containerKind } from '../../volume/container-kind.ts';
 import { diskVolumes, type Volume } from '../disk-volumes.ts';
-import { containerKind } from './container-kind.ts';
 
 /** What of a disk nobody needs, volume by volume; ranges are bytes of the disk. */
 export type UnusedRanges =
@@ -53,12 +53,18 @@ function refuseUnknown(ignore: readonly string[], volumes: readonly Volume[], na
   throw new VarveError('NOT_FOUND', `${name} has no ${unknown} to be ignored; it has ${known}`);
 }
 
+const containerWords: Readonly<Record<ContainerKind, string>> = {
+  crypto_LUKS: 'encrypted with LUKS',
+  LVM2_member: 'a physical volume of LVM',
+  linux_raid_member: 'a member of a Linux RAID',
+};
+
 async function unusedIn(device: BlockDevice, volume: Volume, name: string): Promise<UnusedRanges> {
   const left = (reason: string): UnusedRanges => ({ kind: 'left', volume: volume.name, reason });
   if (volume.overlaps !== undefined) return left(`shares space with ${volume.overlaps}`);
   const slice = sliceFilter(device, volume);
   const container = await containerKind(slice);
-  if (container !== undefined) return left(`is ${container}`);
+  if (container !== undefined) return left(`is ${containerWords[container]}`);
   const swap = await findSwapSpace(slice);
   if (swap !== undefined) {
     const length = Math.max(0, Math.min(swap.size, volume.length) - swap.pageSize);

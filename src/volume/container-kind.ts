@@ -1,4 +1,4 @@
-import type { BlockDevice } from '../../block/block-device.ts';
+import type { BlockDevice } from '../block/block-device.ts';
 
 // What holds other volumes. A file system that seems to be in one is stale, or one half of a mirror.
 //
@@ -11,11 +11,14 @@ const luksMark = Buffer.from('LUKS\xba\xbe', 'latin1');
 const raidMarks = [Buffer.from('fc4e2ba9', 'hex'), Buffer.from('a92b4efc', 'hex')];
 const headLength = 4100;
 
-/** What a device is made into, if it holds no file system but other volumes: in words that follow "it is". */
-export async function containerKind(device: BlockDevice): Promise<string | undefined> {
+/** What a device is that holds no file system but other volumes, as blkid calls it. */
+export type ContainerKind = 'crypto_LUKS' | 'LVM2_member' | 'linux_raid_member';
+
+/** What holds other volumes on a device, by its mark alone, which may be damaged behind that; undefined for none. */
+export async function containerKind(device: BlockDevice): Promise<ContainerKind | undefined> {
   const head = await readAt(device, 0, Math.min(headLength, device.size));
-  if (luksMark.equals(head.subarray(0, luksMark.length))) return 'encrypted with LUKS';
-  if ([0, 512, 1024, 1536].some((offset) => isPhysicalVolume(head.subarray(offset)))) return 'a physical volume of LVM';
+  if (luksMark.equals(head.subarray(0, luksMark.length))) return 'crypto_LUKS';
+  if ([0, 512, 1024, 1536].some((offset) => isPhysicalVolume(head.subarray(offset)))) return 'LVM2_member';
   const size = Math.floor(device.size / 512) * 512;
   const places = [
     ...[0, 4096, Math.floor((size - 8192) / 4096) * 4096],
@@ -23,7 +26,7 @@ export async function containerKind(device: BlockDevice): Promise<string | undef
   ].filter((offset) => offset >= 0 && offset + 4 <= device.size);
   for (const offset of places) {
     const mark = await readAt(device, offset, 4);
-    if (raidMarks.some((each) => each.equals(mark))) return 'a member of a Linux RAID';
+    if (raidMarks.some((each) => each.equals(mark))) return 'linux_raid_member';
   }
   return undefined;
 }

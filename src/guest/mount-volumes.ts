@@ -1,0 +1,119 @@
+import { isVarveError } from '../base/varve-error.ts';
+import type { FileSystem } from '../filesystem/file-system.ts';
+import { parseCrypttab, withCrypttabNames } from './crypttab.ts';
+import { parseFstab } from './fstab.ts';
+import { GuestTree } from './guest-tree.ts';
+import { type GuestVolume, openVolume } from './guest-volume.ts';
+import { readSmallFile } from './read-small-file.ts';
+import { isCalled } from './volume-names.ts';
+
+/** A volume, and where in the guest it is mounted. */
+export interface MountedVolume extends GuestVolume {
+  /** `/`, `/boot`; undefined for one that is mounted nowhere. */
+  readonly directory?: string | undefined;
+}
+
+/** A file system that is open, and where in the guest it is. */
+export interface Mount {
+  readonly volume: GuestVolume;
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+}
+
+/** What of a disk its system mounts. Disposing closes the file systems. */
+export interface MountedVolumes extends AsyncDisposable {
+  /** All of the disk's, by the names that its system has for them. */
+  readonly volumes: readonly MountedVolume[];
+  /** The root is the first; none where there is no file system. */
+  readonly mounts: readonly Mount[];
+  /** Why a file system could not be opened. */
+  readonly failure: unknown;
+}
+
+/** An fstab that is larger is none, and what stands behind so much of it is not read. */
+const largestTable = 1 << 20;
+
+/** Opens the file systems among volumes that the system on one of them would mount. `name` is the disk's. */
+export async function mountVolumes(found: readonly GuestVolume[], name: string): Promise<MountedVolumes> {
+  await using stack = new AsyncDisposableStack();
+  const open = async (volume: GuestVolume): Promise<FileSystem | undefined> => {
+    const fileSystem = await openVolume(volume, name);
+    return fileSystem && stack.use(fileSystem);
+  };
+  const { failure, root } = await findRoot(found, open, name);
+  const tree = root && treeOf(root.fileSystem, name);
+  const crypttab = (tree && (await readSmallFile(tree, '/etc/crypttab', largestTable))) ?? '';
+  const volumes = withCrypttabNames(found, parseCrypttab(crypttab));
+  const mounts: Mount[] = [];
+  if (root !== undefined && tree !== undefined) {
+    const rootVolume = volumes[found.indexOf(root.volume)]!;
+    const fstab = (await readSmallFile(tree, '/etc/fstab', largestTable)) ?? '';
+    mounts.push({ ...root, volume: rootVolume }, ...(await mountsOf(fstab, rootVolume, volumes, open)));
+  }
+  const directories = new Map(mounts.map(({ directory, volume }) => [volume, directory]));
+  const held = stack.move();
+  return {
+    volumes: volumes.map((volume) => ({ ...volume, directory: directories.get(volume) })),
+    ...{ mounts, failure, [Symbol.asyncDispose]: () => held.disposeAsync() },
+  };
+}
+
+type Open = (volume: GuestVolume) => Promise<FileSystem | undefined>;
+
+/** The file system that looks most like the root of a system, the first of those that do so equally. */
+async function findRoot(
+  volumes: readonly GuestVolume[],
+  open: Open,
+  name: string,
+): Promise<{ readonly root: Mount | undefined; readonly failure: unknown }> {
+  let best: { readonly mount: Mount; readonly rank: number } | undefined;
+  let failure: unknown;
+  for (const volume of volumes) {
+    try {
+      const fileSystem = await open(volume);
+      if (fileSystem === undefined) continue;
+      const rank = await rankOf(treeOf(fileSystem, name));
+      if (best === undefined || rank > best.rank) best = { mount: { volume, directory: '/', fileSystem }, rank };
+    } catch (error) {
+      if (!isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) throw error;
+      failure ??= error;
+    }
+  }
+  return { root: best?.mount, failure };
+}
+
+async function rankOf(tree: GuestTree): Promise<number> {
+  if ((await tree.find('/etc/fstab')) !== undefined) return 3;
+  if ((await tree.find('/etc/os-release')) !== undefined) return 2;
+  return (await tree.find('/etc')) === undefined ? 0 : 1;
+}
+
+function treeOf(fileSystem: FileSystem, name: string): GuestTree {
+  return new GuestTree(new Map([['/', fileSystem]]), name);
+}
+
+/** What an fstab mounts besides the root. */
+async function mountsOf(
+  fstab: string,
+  root: GuestVolume,
+  volumes: readonly GuestVolume[],
+  open: Open,
+): Promise<Mount[]> {
+  const mounts: Mount[] = [];
+  for (const entry of parseFstab(fstab)) {
+    const volume = volumes.find((each) => isCalled(each, entry.device));
+    const directory = normalized(entry.directory);
+    if (volume === undefined || volume === root || directory === undefined) continue;
+    if (mounts.some((mount) => mount.volume === volume || mount.directory === directory)) continue;
+    const fileSystem = await open(volume);
+    if (fileSystem !== undefined) mounts.push({ volume, directory, fileSystem });
+  }
+  return mounts;
+}
+
+/** `/boot/` as `/boot`; undefined for what is no directory of a tree: `none`, `swap`. */
+function normalized(directory: string): string | undefined {
+  if (!directory.startsWith('/')) return undefined;
+  const names = directory.split('/').filter((name) => name !== '' && name !== '.');
+  return names.includes('..') || names.length === 0 ? undefined : `/${names.join('/')}`;
+}

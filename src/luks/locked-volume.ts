@@ -1,0 +1,48 @@
+import { VarveError } from '../base/varve-error.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import type { SectorCipher } from './sector-cipher.ts';
+import { openLuks1 } from './unlock-luks1.ts';
+import { openLuks2 } from './unlock-luks2.ts';
+
+/** A volume that LUKS has encrypted: its header, and where its content is. */
+export interface LockedVolume {
+  readonly version: 1 | 2;
+  readonly uuid: string;
+  readonly label: string | undefined;
+  /** Where the content stands, in bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /**
+   * What decrypts the content.
+   *
+   * @throws VarveError `PERMISSION` where the passphrase opens no key slot, `CORRUPT`, `UNSUPPORTED`
+   */
+  unlock(passphrase: Uint8Array): Promise<ContentCipher>;
+}
+
+/** How the content of a volume is encrypted. */
+export interface ContentCipher {
+  readonly cipher: SectorCipher;
+  /** In bytes. */
+  readonly sectorLength: number;
+  /** The number of the content's first sector, in 512 bytes. */
+  readonly firstSector: number;
+}
+
+const headerUnit = 512;
+
+/** @throws VarveError `CORRUPT`, `UNSUPPORTED` */
+export async function openLockedVolume(device: BlockDevice, name: string): Promise<LockedVolume> {
+  const version = new Uint8Array(2);
+  if (device.size >= headerUnit) await device.read(version, 6);
+  if (version[1] !== 1) return await openLuks2(device, name);
+  const { header, unlock } = await openLuks1(device, { offset: 0, length: device.size, name });
+  const offset = header.payloadOffset * headerUnit;
+  if (offset > device.size) {
+    throw new VarveError('CORRUPT', `cannot read ${name}: its LUKS payload-offset, byte ${offset}, is past its end`);
+  }
+  return {
+    ...{ version: 1, uuid: header.uuid, label: undefined, offset, length: device.size - offset },
+    unlock: async (passphrase) => ({ cipher: await unlock(passphrase), sectorLength: headerUnit, firstSector: 0 }),
+  };
+}

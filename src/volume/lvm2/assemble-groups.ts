@@ -1,0 +1,106 @@
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { LogicalVolumes } from './logical-volumes.ts';
+import type { PhysicalVolume } from './physical-volume.ts';
+import { decodeVolumeGroup, type LogicalVolumeRecord, type VolumeGroup } from './volume-group.ts';
+
+/** A logical volume that its group shows. */
+export interface LogicalVolume {
+  /** `/dev/vg/root` */
+  readonly name: string;
+  /** What else its system calls it: `/dev/mapper/vg-root`. */
+  readonly aliases: readonly string[];
+  /** In bytes. */
+  readonly length: number;
+  /** To be read; it needs the physical volumes' devices. */
+  readonly device?: BlockDevice;
+  /** Why it cannot be read, where it has no device. */
+  readonly problem?: VarveError;
+  /** The names of the physical volumes of its group that are here. */
+  readonly members: readonly string[];
+}
+
+/** What physical volumes make together. */
+export interface AssembledGroups {
+  readonly volumes: readonly LogicalVolume[];
+  /** What is wrong with metadata, by the names of the physical volumes that have it. */
+  readonly problems: ReadonlyMap<string, VarveError>;
+}
+
+/** Kinds of logical volumes that hold no file system themselves, and are shown all the same. */
+const inner = new Set(['thin-pool', 'cache-pool', 'vdo-pool', 'snapshot']);
+
+/**
+ * The logical volumes of the groups that physical volumes are in. What is on those that are missing is named, and cannot
+ * be read. Nothing of it fails for what is on the disk.
+ */
+export async function assembleGroups(members: readonly PhysicalVolume[]): Promise<AssembledGroups> {
+  const problems = new Map(members.flatMap(({ name, problems: [first] }) => (first ? [[name, first] as const] : [])));
+  const volumes: LogicalVolume[] = [];
+  for (const group of newestGroups(members, problems)) {
+    const logical = new LogicalVolumes(group, members);
+    const snapshots = copiesOnWrite(group);
+    const ids = new Set([...group.physicalVolumes.values()].map(({ id }) => id));
+    const names = members.filter(({ id }) => ids.has(id)).map(({ name }) => name);
+    for (const volume of group.logicalVolumes.values()) {
+      const isShown = volume.isVisible || snapshots.has(volume.name);
+      if (!isShown || volume.segments.some(({ type }) => inner.has(type))) continue;
+      volumes.push({ ...(await openVolume(group, volume, logical, snapshots)), members: names });
+    }
+  }
+  return { volumes, problems };
+}
+
+/** Of each group the newest state that any of its members knows. */
+function newestGroups(members: readonly PhysicalVolume[], problems: Map<string, VarveError>): VolumeGroup[] {
+  const newest = new Map<string, VolumeGroup>();
+  for (const { metadata, name } of members) {
+    for (const found of metadata) {
+      try {
+        const group = decodeVolumeGroup(found);
+        if ((newest.get(group.id)?.seqno ?? -1) < group.seqno) newest.set(group.id, group);
+      } catch (error) {
+        if (!isVarveError(error, 'CORRUPT')) throw error;
+        problems.set(name, error);
+      }
+    }
+  }
+  return [...newest.values()];
+}
+
+/** The volumes that hold what changed since a snapshot, by the names of both. */
+function copiesOnWrite(group: VolumeGroup): ReadonlySet<string> {
+  const names = [...group.logicalVolumes.values()].flatMap(({ segments }) =>
+    segments.filter(({ type }) => type === 'snapshot').map(({ section }) => section.values.get('cow_store')),
+  );
+  return new Set(names.filter((name) => typeof name === 'string'));
+}
+
+async function openVolume(
+  group: VolumeGroup,
+  volume: LogicalVolumeRecord,
+  logical: LogicalVolumes,
+  snapshots: ReadonlySet<string>,
+): Promise<Omit<LogicalVolume, 'members'>> {
+  const mapper = `${escaped(group.name)}-${escaped(volume.name)}`;
+  const length = volume.segments.reduce((sum, { extentCount }) => sum + extentCount, 0) * group.extentLength;
+  const described = {
+    ...{ name: `/dev/${group.name}/${volume.name}`, length },
+    aliases: [`/dev/mapper/${mapper}`, `/dev/disk/by-id/dm-name-${mapper}`],
+  };
+  try {
+    if (snapshots.has(volume.name)) {
+      const why = 'it is a snapshot, of which the volume holds only what changed; its origin can be read';
+      throw new VarveError('UNSUPPORTED', `cannot read ${group.name}/${volume.name}: ${why}`);
+    }
+    return { ...described, device: await logical.device(volume.name) };
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    return { ...described, problem: error };
+  }
+}
+
+/** Of dashes, two are one in a name of the device mapper. Source: lvm(8), "VALID NAMES". */
+function escaped(name: string): string {
+  return name.replaceAll('-', '--');
+}
