@@ -255,6 +255,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./find.ts')).findCommand,
   },
   {
+    name: 'cp',
+    elsewhere: ['copy-out', 'virt-copy-out', 'extract'],
+    group: inside,
+    summary: 'copy files out of a disk, with all that the disk keeps of them',
+    load: async () => (await import('./cp.ts')).cpCommand,
+  },
+  {
     name: 'tar',
     elsewhere: ['archive', 'virt-tar-out'],
     group: inside,
