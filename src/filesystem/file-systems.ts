@@ -7,11 +7,12 @@ import { ext4 } from './ext4/ext4.ts';
 import { fat } from './fat/fat.ts';
 import type { FileSystem, FileSystemDriver, OpenFileSystemOptions } from './file-system.ts';
 import { iso9660 } from './iso9660/iso9660.ts';
+import { ntfs } from './ntfs/ntfs.ts';
 import { squashfs } from './squashfs/squashfs.ts';
 import { xfs } from './xfs/xfs.ts';
 
 /** All kinds that are known, the most telling first. */
-const fileSystemDrivers: readonly FileSystemDriver[] = [ext4, xfs, btrfs, squashfs, erofs, iso9660, exfat, fat];
+const fileSystemDrivers: readonly FileSystemDriver[] = [ext4, xfs, btrfs, squashfs, erofs, iso9660, ntfs, exfat, fat];
 
 /** The kind of file system that a device holds, or undefined. Never fails for what is on the disk. */
 export async function findFileSystem(device: BlockDevice): Promise<FileSystemDriver | undefined> {

@@ -127,8 +127,8 @@ export class ExfatFileSystem implements FileSystem {
 
   async *freeRanges(): AsyncGenerator<DeviceRange> {
     const { clusterSize, heapOffset } = this.#volume.layout;
-    for await (const { cluster, count } of freeRuns(this.#volume, this.#tables.bitmap)) {
-      yield { offset: heapOffset + (cluster - 2) * clusterSize, length: count * clusterSize };
+    for await (const { start, count } of freeRuns(this.#volume, this.#tables.bitmap)) {
+      yield { offset: heapOffset + start * clusterSize, length: count * clusterSize };
     }
   }
 

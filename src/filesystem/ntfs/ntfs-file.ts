@@ -1,0 +1,130 @@
+import { nameFromUtf16, utf16Units } from '../utf16-name.ts';
+import { type Attribute, attributeTypes, type ElsewherePart } from './attribute.ts';
+import { decodeAttributeList, type ListedAttribute, longestAttributeList } from './attribute-list.ts';
+import { AttributeStream } from './attribute-stream.ts';
+import type { FileRecord } from './file-table.ts';
+import type { NtfsVolume } from './ntfs-volume.ts';
+
+/** A file: its base record, and the records that it extends to. */
+export class NtfsFile {
+  readonly number: number;
+  readonly isDirectory: boolean;
+  readonly #volume: NtfsVolume;
+  /** Where all attributes are, parts of long ones too. */
+  readonly #listed: readonly ListedAttribute[];
+  readonly #streams = new Map<string, Promise<AttributeStream>>();
+
+  private constructor(volume: NtfsVolume, base: FileRecord, listed: readonly ListedAttribute[]) {
+    this.number = base.number;
+    this.isDirectory = base.header.isDirectory;
+    this.#volume = volume;
+    this.#listed = listed;
+  }
+
+  /** @throws VarveError `CORRUPT` where a record is damaged, not in use, or another one's extension */
+  static async open(volume: NtfsVolume, number: number): Promise<NtfsFile> {
+    const base = await volume.record(number);
+    if (!base.header.isInUse) throw volume.corrupt(`file record ${number} is not in use`);
+    if (base.header.base !== 0) throw volume.corrupt(`file record ${number} is an extension of another one`);
+    const list = base.attributes.find(({ type }) => type === attributeTypes.attributeList);
+    return new NtfsFile(volume, base, list === undefined ? ownAttributes(base) : await readList(volume, number, list));
+  }
+
+  /** Names it in errors. */
+  get title(): string {
+    return `the file of record ${this.number}`;
+  }
+
+  /** The names of all attributes of a type, each once, in order. */
+  namesOf(type: number): Uint8Array[] {
+    const names = new Map<string, Uint8Array>();
+    for (const each of this.#listed) if (each.type === type) names.set(keyOf(each), each.name);
+    return [...names.values()];
+  }
+
+  /** The contents of all attributes of a type that are kept in records. */
+  async contentsOf(type: number): Promise<Uint8Array[]> {
+    const contents: Uint8Array[] = [];
+    for (const each of this.#listed) {
+      if (each.type !== type) continue;
+      const { content } = await this.#attribute(each);
+      if (content instanceof Uint8Array) contents.push(content);
+    }
+    return contents;
+  }
+
+  /** The content of an attribute, or undefined where the file has none such. `name` in UTF-16. */
+  async stream(type: number, name: Uint8Array): Promise<AttributeStream | undefined> {
+    const key = keyOf({ type, name });
+    const known = this.#streams.get(key);
+    if (known !== undefined) return await known;
+    const parts = this.#listed.filter((each) => keyOf(each) === key);
+    if (parts.length === 0) return undefined;
+    const opening = this.#open(parts);
+    this.#streams.set(key, opening);
+    opening.catch(() => this.#streams.delete(key));
+    return await opening;
+  }
+
+  /** All bytes of an attribute, at most `limit`, or undefined where the file has none such. @throws VarveError `CORRUPT` */
+  async bytesOf(type: number, limit: number): Promise<Uint8Array | undefined> {
+    const stream = await this.stream(type, new Uint8Array(0));
+    if (stream === undefined) return undefined;
+    if (stream.size > limit) throw this.#volume.corrupt(`${stream.title} has ${stream.size} bytes`);
+    const bytes = new Uint8Array(stream.size);
+    await stream.read(bytes, 0);
+    return bytes;
+  }
+
+  async #open(parts: readonly ListedAttribute[]): Promise<AttributeStream> {
+    const inOrder = [...parts].sort((a, b) => a.firstCluster - b.firstCluster);
+    const head = await this.#attribute(inOrder[0]!);
+    const shown = new TextDecoder().decode(nameFromUtf16(utf16Units(head.name)));
+    const kind = head.type === attributeTypes.data ? 'the data' : `attribute ${head.type.toString(16)}`;
+    const title = `${shown === '' ? kind : `${kind} “${shown}”`} of ${this.title}`;
+    return new AttributeStream(this.#volume, title, head, {
+      firstClusters: inOrder.map(({ firstCluster }) => firstCluster),
+      load: (index) => this.#part(inOrder[index]!, title),
+    });
+  }
+
+  async #part(listed: ListedAttribute, title: string): Promise<ElsewherePart> {
+    const { content } = await this.#attribute(listed);
+    if (!(content instanceof Uint8Array) && content.firstCluster === listed.firstCluster) return content;
+    throw this.#volume.corrupt(
+      `file record ${listed.record} has no part of ${title} at cluster ${listed.firstCluster}`,
+    );
+  }
+
+  async #attribute({ type, record, instance }: ListedAttribute): Promise<Attribute> {
+    const { header, attributes } = await this.#volume.record(record);
+    const found = attributes.find((each) => each.type === type && each.instance === instance);
+    const isOwn = record === this.number || header.base === this.number;
+    if (found !== undefined && isOwn) return found;
+    throw this.#volume.corrupt(`file record ${record} lacks attribute ${type.toString(16)} of ${this.title}`);
+  }
+}
+
+function ownAttributes({ number, attributes }: FileRecord): ListedAttribute[] {
+  return attributes.map(({ type, name, instance, content }) => {
+    const firstCluster = content instanceof Uint8Array ? 0 : content.firstCluster;
+    return { type, name, instance, record: number, firstCluster };
+  });
+}
+
+async function readList(volume: NtfsVolume, number: number, list: Attribute): Promise<ListedAttribute[]> {
+  const title = `the list of attributes of file record ${number}`;
+  const { content } = list;
+  const source = { firstClusters: [0], load: () => Promise.resolve(content as ElsewherePart) };
+  const stream = new AttributeStream(volume, title, list, source);
+  if (stream.size > longestAttributeList) throw volume.corrupt(`${title} has ${stream.size} bytes`);
+  const bytes = new Uint8Array(stream.size);
+  await stream.read(bytes, 0);
+  const entries = decodeAttributeList(bytes);
+  if (typeof entries === 'string') throw volume.corrupt(`${title} ${entries}`);
+  return entries;
+}
+
+function keyOf({ type, name }: Pick<ListedAttribute, 'type' | 'name'>): string {
+  return `${type}:${String.fromCharCode(...name)}`;
+}

@@ -1,0 +1,70 @@
+import { LruMap } from '../../base/lru.ts';
+import { VarveError } from '../../base/varve-error.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
+import { readInside } from '../read-inside.ts';
+import type { NtfsLayout } from './boot-sector.ts';
+import { type FileRecord, FileTable } from './file-table.ts';
+import { NtfsFile } from './ntfs-file.ts';
+
+/** How many records and files are kept. */
+const cachedRecords = 2048;
+const cachedFiles = 512;
+
+/** The records and clusters of NTFS, below its directories. */
+export class NtfsVolume {
+  readonly device: BlockDevice;
+  readonly layout: NtfsLayout;
+  readonly #name: string;
+  readonly #table: FileTable;
+  readonly #records = new LruMap<number, FileRecord>(cachedRecords);
+  readonly #files = new LruMap<number, Promise<NtfsFile>>(cachedFiles);
+
+  private constructor(device: BlockDevice, layout: NtfsLayout, name: string, table: FileTable) {
+    this.device = device;
+    this.layout = layout;
+    this.#name = name;
+    this.#table = table;
+  }
+
+  /** `name` is the disk's, for errors. @throws VarveError `CORRUPT` */
+  static async open(device: BlockDevice, layout: NtfsLayout, name: string): Promise<NtfsVolume> {
+    return new NtfsVolume(device, layout, name, await FileTable.open(device, layout, name));
+  }
+
+  /** A record of the master file table. @throws VarveError `CORRUPT` */
+  async record(number: number): Promise<FileRecord> {
+    const known = this.#records.get(number);
+    if (known !== undefined) return known;
+    const record = await this.#table.read(number);
+    this.#records.set(number, record);
+    return record;
+  }
+
+  /** The file whose base record has a number. @throws VarveError `CORRUPT` where there is none */
+  file(number: number): Promise<NtfsFile> {
+    const known = this.#files.get(number);
+    if (known !== undefined) return known;
+    const opening = NtfsFile.open(this, number);
+    this.#files.set(number, opening);
+    opening.catch(() => this.#files.delete(number));
+    return opening;
+  }
+
+  /** Fills `target` from byte `place` of the device. `what` names it in errors. */
+  async read(target: Uint8Array, place: number, what: string): Promise<void> {
+    await readInside(this.device, target, place, `${this.#name}: ${what}`);
+  }
+
+  corrupt(why: string, options?: ErrorOptions): VarveError {
+    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`, options);
+  }
+
+  unsupported(why: string): VarveError {
+    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
+  }
+
+  /** For what a caller asked of the wrong file. */
+  invalid(why: string): VarveError {
+    return new VarveError('INVALID', `${this.#name}: ${why}`);
+  }
+}
