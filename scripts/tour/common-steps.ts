@@ -27,8 +27,8 @@ export function commonSteps({ disk, edit, proof }: Story): Step[] {
       commands: ["varve import next.raw web --update -m 'One day later'", 'varve log web'],
     },
     {
-      about: 'What changed, and where? Only what differs is looked at.',
-      commands: ['varve diff web@1 web@2'],
+      about: 'Which files changed, and where the disk did? Only what differs is looked at.',
+      commands: ['varve diff web@1 web@2', 'varve diff --ranges web@1 web@2'],
     },
     {
       about: 'Compare any two disks, in the store or not. Status 1 says that they differ.',

@@ -210,8 +210,9 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'diff',
+    elsewhere: ['virt-diff'],
     group: looking,
-    summary: 'show where two disks differ',
+    summary: 'show which files differ between two disks, or where these do',
     load: async () => (await import('./diff.ts')).diffCommand,
   },
   {

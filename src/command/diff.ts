@@ -1,101 +1,105 @@
 import type { Command } from 'commander';
-import { formatSize } from '../base/size.ts';
-import { diffDisks } from '../image/diff-disks.ts';
-import type { ChangedRange } from '../image/diff-snapshots.ts';
+import { isVarveError, VarveError } from '../base/varve-error.ts';
+import type { OpenGuest } from '../changes/compared-volumes.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
-import { overlayChanges } from '../image/overlay-status.ts';
-import { askHolder } from './framework/ask-holder.ts';
-import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
-import { exactSize } from './output/exact-size.ts';
-import { formatTable } from './output/format-table.ts';
-import { plural } from './output/plural.ts';
+import { splitInnerPath } from './input/inner-path.ts';
 
 interface Options extends AccessOptions {
   readonly exitCode?: boolean;
+  readonly patch?: boolean;
+  readonly ranges?: boolean;
+  readonly renames?: boolean;
+  readonly stat?: boolean;
+  readonly times?: boolean;
 }
 
-/** `varve diff A [B]`: where two disks differ. */
+/** `varve diff A [B]`: what differs between two disks. */
 export const diffCommand: CommandModule<[string, string | undefined], Options> = {
   examples: [
     ['varve diff web', 'what of web is in no snapshot'],
-    ['varve diff web@3 web', 'what changed in web since its third snapshot'],
-    ['varve diff web ./web.qcow2', 'where a disk file differs from what is in the store'],
+    ['varve diff web@3 web', 'which files changed in web since its third snapshot'],
+    ['varve diff -p web@3:/etc web', 'how those in /etc did, line by line'],
+    ['varve diff web ./web.qcow2', 'what a disk file has that the store has not'],
+    ['varve diff --ranges web@3 web', 'where the bytes of two disks differ'],
     ['varve diff --exit-code web test', 'ends with status 1 when they differ'],
   ],
   completes: ['disk', 'disk'],
   configure: (command: Command) =>
     addAccessOptions(
       command
-        .argument('<a>', 'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
-        .argument('[b]', 'what to compare it with; without it, the changes to an image that are in no snapshot')
+        .argument(
+          '<a[:path]>',
+          'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…; with a file or directory in it',
+        )
+        .argument('[b[:path]]', 'what to compare it with; without it, the changes to an image that are in no snapshot')
+        .option('-p, --patch', 'how text files changed, line by line, as git has it')
+        .option('--stat', 'how large files were, and are, and how many lines changed')
+        .option('--times', 'also tell of files of which only the time of their last change differs')
+        .option('--no-renames', 'tell of a file that was renamed as one that was deleted and one that was added')
+        .option('--ranges', 'which bytes differ, and not which files')
         .option('--exit-code', 'end with status 1 when they differ'),
     ),
   async run(context, [argumentA, argumentB], options) {
     const { exitCode } = options;
-    if (argumentB === undefined) return await showUncommitted(context, argumentA, exitCode);
+    if (argumentB === undefined) {
+      const { showUncommitted } = await import('./diff-ranges.ts');
+      refuse(options, ['patch', 'stat', 'times'], 'what is in no snapshot is shown as ranges; snapshot it first');
+      return await showUncommitted(context, argumentA, exitCode);
+    }
+    const [sideA, sideB] = [splitInnerPath(argumentA), splitInnerPath(argumentB)];
+    const hasPath = sideA.inner !== undefined || sideB.inner !== undefined;
+    const wantsFiles = hasPath || Boolean(options.patch || options.stat || options.times);
+    if (options.ranges && hasPath) throw new VarveError('INVALID', 'ranges are those of whole disks: give no path');
+    if (options.ranges) refuse(options, ['patch', 'stat', 'times'], 'ranges are not of files');
     const signal = await context.startWork();
-    await using store = new LazyStore(context);
+    await using stack = new AsyncDisposableStack();
+    const store = stack.use(new LazyStore(context));
     const access = { ...(await accessOptions(options)), store: store.open, signal };
-    await using a = await openDisk(argumentA, access);
-    await using b = await openDisk(argumentB, access);
-    const ranges = await diffDisks(a, b, { signal });
-    const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
-    const identical = ranges.length === 0 && a.device.size === b.device.size;
-    context.show({ a: sideJson(a), b: sideJson(b), identical, changedBytes, ranges }, () =>
-      [...sizeLines(a, b), ...rangeLines(ranges), totalLine(a, b, identical, changedBytes, ranges)].join('\n'),
-    );
-    return exitCode && !identical ? 1 : 0;
+    const a = stack.use(await openDisk(sideA.disk, access));
+    const b = stack.use(await openDisk(sideB.disk, access));
+    const guests = options.ranges ? undefined : await openGuests(a, b, stack, wantsFiles);
+    if (guests === undefined) {
+      const { showRanges } = await import('./diff-ranges.ts');
+      const identical = await showRanges(context, a, b, signal);
+      return exitCode && !identical ? 1 : 0;
+    }
+    const { showFiles } = await import('./diff-files.ts');
+    const paths = hasPath && { before: (sideA.inner ?? sideB.inner)!, after: (sideB.inner ?? sideA.inner)! };
+    const same = await showFiles(context, {
+      ...guests,
+      disks: [a, b],
+      stack,
+      signal,
+      paths: paths || undefined,
+      ...options,
+    });
+    return exitCode && !same ? 1 : 0;
   },
 };
 
-async function showUncommitted(context: CommandContext, name: string, exitCode = false): Promise<number> {
-  await using store = await context.openStore();
-  const image = store.images.get(name);
-  const held = await askHolder(store, name, { method: 'GET', action: '/changes' });
-  const ranges = (held?.ranges as ChangedRange[] | undefined) ?? (await overlayChanges(store, image.id));
-  const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
-  context.show({ image: image.name, identical: ranges.length === 0, changedBytes, ranges }, () =>
-    ranges.length === 0
-      ? `${image.name} has no uncommitted changes.`
-      : [...rangeLines(ranges), `${formatSize(changedBytes)} uncommitted, in ${plural(ranges.length, 'range')}.`].join(
-          '\n',
-        ),
-  );
-  return exitCode && ranges.length > 0 ? 1 : 0;
-}
-
-function sideJson({ label, device }: Disk): object {
-  return { disk: label, size: device.size };
-}
-
-function sizeLines(a: Disk, b: Disk): string[] {
-  if (a.device.size === b.device.size) return [];
-  return [`The disk's size changed from ${exactSize(a.device.size)} to ${exactSize(b.device.size)}.`];
-}
-
-const columns = [
-  { title: 'OFFSET', align: 'right' },
-  { title: 'LENGTH', align: 'right' },
-  { title: '', align: 'right' },
-] as const;
-
-function rangeLines(ranges: readonly ChangedRange[]): string[] {
-  const rows = ranges.map(({ offset, length }) => [String(offset), String(length), formatSize(length)]);
-  return rows.length === 0 ? [] : [formatTable(columns, rows)];
-}
-
-function totalLine(
+/** Both disks, looked into; undefined where one holds no files that are known here, and nobody asked for them. */
+async function openGuests(
   a: Disk,
   b: Disk,
-  identical: boolean,
-  changedBytes: number,
-  ranges: readonly ChangedRange[],
-): string {
-  const names = `${a.label} and ${b.label}`;
-  if (identical) return `${names} are identical.`;
-  if (ranges.length === 0) return `${names} differ in nothing else.`;
-  return `${names} differ in ${formatSize(changedBytes)}, in ${plural(ranges.length, 'range')}.`;
+  stack: AsyncDisposableStack,
+  wantsFiles: boolean,
+): Promise<{ readonly before: OpenGuest; readonly after: OpenGuest } | undefined> {
+  const { openGuest } = await import('../guest/open-guest.ts');
+  const open = async ({ device, label }: Disk) => {
+    return { label, guest: stack.use(await openGuest(device, { name: label })) };
+  };
+  try {
+    return { before: await open(a), after: await open(b) };
+  } catch (error) {
+    if (!wantsFiles && isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) return undefined;
+    throw error;
+  }
+}
+
+function refuse(options: Options, names: readonly ('patch' | 'stat' | 'times')[], why: string): void {
+  const given = names.find((name) => options[name]);
+  if (given !== undefined) throw new VarveError('INVALID', `--${given} does not go here: ${why}`);
 }

@@ -1,4 +1,5 @@
 import type { BlockDevice, ExtentKind } from '../block/block-device.ts';
+import type { IntervalSet } from '../bytes/interval-set.ts';
 
 /** What a name in a directory stands for. */
 export type FileKind = 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'fifo' | 'socket';
@@ -77,6 +78,24 @@ export interface FileSystemUsage {
   readonly free: number;
 }
 
+/** What differs between two states of one file system. */
+export interface FileSystemChanges {
+  /** The bytes of the devices that differ, with what a journal has of them in its place. */
+  readonly ranges: IntervalSet;
+  /** The nodes of the earlier state that may differ from the same of the later one in anything but when they were read. */
+  readonly before: ReadonlySet<number>;
+  /** The same of the later state. */
+  readonly after: ReadonlySet<number>;
+}
+
+/** A part of a file system that can be mounted by itself, as Btrfs has them. */
+export interface NamedSubvolume {
+  /** As `subvolid=` of mount(8) takes it. */
+  readonly id: number;
+  /** From the uppermost directory of all, without a `/` before it, as `subvol=` takes it; empty for that one. */
+  readonly path: string;
+}
+
 /**
  * The files of a disk, read from the bytes of a device; nothing is ever written. Files are named by `node`, a number that means
  * something to this file system only, while it is open; one file has one, whatever its names.
@@ -107,6 +126,20 @@ export interface FileSystem extends AsyncDisposable {
   usage(): Promise<FileSystemUsage>;
   /** The ranges of the device that hold nothing, in order: what `fstrim` would give back. */
   freeRanges(): AsyncIterable<DeviceRange>;
+  /** The parts of it that can be mounted by themselves, the uppermost one first. Left out where there never are any. */
+  subvolumes?(): AsyncIterable<NamedSubvolume>;
+  /**
+   * The same file system with a subvolume's directory for its root; undefined where there is no such subvolume. It is closed
+   * with this one. There wherever `subvolumes` is.
+   */
+  subvolume?(which: Partial<NamedSubvolume>): Promise<FileSystem | undefined>;
+  /**
+   * What changed since `earlier`, which is the same file system as it once was, where all that differs between the devices
+   * lies in `ranges`. Undefined where that cannot be told without looking at all files.
+   */
+  changesSince?(earlier: FileSystem, ranges: IntervalSet): Promise<FileSystemChanges | undefined>;
+  /** The directory that a directory is in, as it says itself: `..`. There wherever `changesSince` is. */
+  parent?(directory: number): Promise<number>;
 }
 
 /** What `open` needs besides the device. */

@@ -1,4 +1,5 @@
 import type { BlockDevice, DeviceSupport, Extent, MaybePromise } from '../block/block-device.ts';
+import type { DeviceRange } from './file-system.ts';
 
 /**
  * A device with some of its blocks replaced by what a journal has of them; to be read only. Disposing leaves the wrapped
@@ -10,6 +11,11 @@ export function replayedDevice(
   blockSize: number,
 ): BlockDevice {
   return new ReplayedDevice(device, blocks, blockSize);
+}
+
+/** The ranges of a device whose bytes are others than beneath it; none of one that `replayedDevice` did not make. */
+export function replayedRanges(device: BlockDevice): readonly DeviceRange[] {
+  return device instanceof ReplayedDevice ? device.replaced() : [];
 }
 
 class ReplayedDevice implements BlockDevice {
@@ -51,6 +57,10 @@ class ReplayedDevice implements BlockDevice {
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  replaced(): DeviceRange[] {
+    return Array.from(this.#blocks.keys(), (block) => ({ offset: block * this.#length, length: this.#length }));
   }
 
   #replace(target: Uint8Array, offset: number): void {

@@ -47,6 +47,15 @@ export function* entriesIn(bytes: Uint8Array, { hasFileType, corrupt }: EntriesO
   }
 }
 
+/** What `..` is, which is the second entry of a directory's first block; undefined where it is not there. */
+export function parentIn(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const offset = recordLength(view.getUint16(4, true), bytes.length);
+  if (offset < headerLength || offset + headerLength + 2 > bytes.length) return undefined;
+  const isParent = bytes[offset + 6] === 2 && bytes[offset + 8] === 0x2e && bytes[offset + 9] === 0x2e;
+  return isParent ? view.getUint32(offset, true) : undefined;
+}
+
 /** Blocks of 64 KiB cannot say their own length in 16 bits. */
 function recordLength(stored: number, blockLength: number): number {
   if (blockLength < 65_536) return stored;

@@ -1,3 +1,4 @@
+import type { IntervalSet } from '../../bytes/interval-set.ts';
 import { isEqual } from '../../bytes/is-equal.ts';
 import type {
   DeviceRange,
@@ -5,10 +6,11 @@ import type {
   FileExtent,
   FileStat,
   FileSystem,
+  FileSystemChanges,
   FileSystemIdentity,
   FileSystemUsage,
 } from '../file-system.ts';
-import { checksumProblem, entriesIn } from './directory.ts';
+import { checksumProblem, entriesIn, parentIn } from './directory.ts';
 import { readAttributes } from './extended-attributes.ts';
 import { extentsOf, findRun, inlineContent, readContent } from './file-content.ts';
 import { freeRangesOf } from './free-space.ts';
@@ -95,6 +97,24 @@ export class Ext4FileSystem implements FileSystem {
 
   freeRanges(): AsyncIterable<DeviceRange> {
     return freeRangesOf(this.#volume);
+  }
+
+  async changesSince(earlier: FileSystem, ranges: IntervalSet): Promise<FileSystemChanges | undefined> {
+    if (!(earlier instanceof Ext4FileSystem)) return undefined;
+    const { ext4ChangesSince } = await import('./changes/changes-since.ts');
+    return await ext4ChangesSince(this.#volume, earlier.#volume, ranges);
+  }
+
+  async parent(directory: number): Promise<number> {
+    const inode = await this.#inode(directory, 'directory');
+    const { blockArea } = inode;
+    if (inlineContent(this.#volume, inode) !== undefined) {
+      return new DataView(blockArea.buffer, blockArea.byteOffset).getUint32(0, true);
+    }
+    const { kind, block } = await findRun(this.#volume, inode, 0, 1);
+    const parent = kind === 'data' ? parentIn(await this.#directoryBlock(inode, block)) : undefined;
+    if (parent !== undefined) return parent;
+    throw this.#volume.corrupt(`directory ${directory} does not say what it is in`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

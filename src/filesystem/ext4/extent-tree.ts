@@ -35,13 +35,51 @@ export async function findExtent(volume: Ext4Volume, inode: Inode, index: number
     end = Math.min(end, firstBlockOf(node, entry + 1));
     if (entry < 0) return { kind: 'hole', block: 0, count: end - index };
     const offset = headerLength + entry * entryLength;
-    const block = node.getUint32(offset + 4, true) + node.getUint16(offset + 8, true) * 2 ** 32;
+    const block = indexedBlock(node, offset);
     what = `block ${block} of the tree of extents of inode ${inode.number}`;
     node = await treeBlock(volume, inode, block, what);
     const below = checkNode(volume, node, what);
     if (below !== depth - 1) throw volume.corrupt(`${what} is ${below} above the leaves, and should be ${depth - 1}`);
   }
   return runIn(volume, node, { index, end, what });
+}
+
+/** Every run of blocks that the extents of an inode take, past its size too, and the blocks of the tree. @throws VarveError `CORRUPT` */
+export async function* blocksOfExtents(volume: Ext4Volume, inode: Inode): AsyncGenerator<BlockRun> {
+  const area = inode.blockArea;
+  const root = new DataView(area.buffer, area.byteOffset, area.length);
+  const pending = [{ node: root, what: `the tree of extents of inode ${inode.number}` }];
+  const seen = new Set<number>();
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { node, what } = next;
+    const isLeaf = checkNode(volume, node, what) === 0;
+    for (let entry = 0; entry < node.getUint16(2, true); entry++) {
+      const offset = headerLength + entry * entryLength;
+      if (isLeaf) {
+        const { block, count } = extentAt(node, offset);
+        volume.checkRange(block, count, what);
+        yield { kind: 'data', block, count };
+        continue;
+      }
+      const block = indexedBlock(node, offset);
+      if (seen.has(block)) throw volume.corrupt(`${what} has block ${block} again`);
+      seen.add(block);
+      yield { kind: 'data', block, count: 1 };
+      const below = `block ${block} of the tree of extents of inode ${inode.number}`;
+      pending.push({ node: await treeBlock(volume, inode, block, below), what: below });
+    }
+  }
+}
+
+function indexedBlock(node: DataView, offset: number): number {
+  return node.getUint32(offset + 4, true) + node.getUint16(offset + 8, true) * 2 ** 32;
+}
+
+function extentAt(leaf: DataView, offset: number): { block: number; count: number; isWritten: boolean } {
+  const length = leaf.getUint16(offset + 4, true);
+  const isWritten = length <= longestWritten;
+  const block = leaf.getUint32(offset + 8, true) + leaf.getUint16(offset + 6, true) * 2 ** 32;
+  return { block, count: isWritten ? length : length - longestWritten, isWritten };
 }
 
 function treeBlock(volume: Ext4Volume, inode: Inode, block: number, what: string): MaybePromise<DataView> {
@@ -101,11 +139,8 @@ function runIn(
   if (entry < 0) return { kind: 'hole', block: 0, count: gap };
   const offset = headerLength + entry * entryLength;
   const first = leaf.getUint32(offset, true);
-  const length = leaf.getUint16(offset + 4, true);
-  const isWritten = length <= longestWritten;
-  const count = isWritten ? length : length - longestWritten;
+  const { block: start, count, isWritten } = extentAt(leaf, offset);
   if (index >= first + count) return { kind: 'hole', block: 0, count: gap };
-  const start = leaf.getUint32(offset + 8, true) + leaf.getUint16(offset + 6, true) * 2 ** 32;
   volume.checkRange(start, count, what);
   const block = start + index - first;
   return { kind: isWritten ? 'data' : 'zero', block, count: Math.max(1, Math.min(end, first + count) - index) };

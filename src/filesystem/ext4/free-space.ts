@@ -4,7 +4,7 @@ import { hasSuperblock, superblockBlock } from './group-descriptors.ts';
 import type { Ext4Volume } from './volume.ts';
 
 /** A run of blocks: the first, and the one after the last. */
-interface Blocks {
+export interface Blocks {
   readonly start: number;
   readonly end: number;
 }
@@ -29,7 +29,8 @@ function rangeOf({ start, end }: Blocks, blockSize: number): DeviceRange {
   return { offset: start * blockSize, length: (end - start) * blockSize };
 }
 
-async function freeInGroup(volume: Ext4Volume, group: number): Promise<Blocks[]> {
+/** The free blocks of a group, in order. @throws VarveError `CORRUPT` */
+export async function freeInGroup(volume: Ext4Volume, group: number): Promise<Blocks[]> {
   const { blocksPerGroup, blockCount, firstDataBlock } = volume.superblock;
   const start = firstDataBlock + group * blocksPerGroup;
   const end = Math.min(blockCount, start + blocksPerGroup);
@@ -108,7 +109,7 @@ async function usedByLayout(volume: Ext4Volume, group: number): Promise<Blocks[]
 }
 
 /** How many blocks at the start of a group hold the superblock and the table of groups, and room for it to grow. */
-function tableBlocksIn(volume: Ext4Volume, group: number): number {
+export function tableBlocksIn(volume: Ext4Volume, group: number): number {
   const { superblock } = volume;
   const { groupCount, descriptorSize, blockSize, firstMetaGroup, reservedTableBlocks } = superblock;
   const perBlock = blockSize / descriptorSize;

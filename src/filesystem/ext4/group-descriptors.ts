@@ -7,6 +7,7 @@
  *        12  bg_free_blocks_count_lo (16 bit)
  *        18  bg_flags (16 bit): 1 the inodes, 2 the block bitmap was never written
  *        24  bg_block_bitmap_csum_lo (16 bit)   56  bg_block_bitmap_csum_hi (16 bit)
+ *        26  bg_inode_bitmap_csum_lo (16 bit)   58  bg_inode_bitmap_csum_hi (16 bit)
  *        30  bg_checksum (16 bit)
  *
  * They stand in the blocks after the superblock; in groups from s_first_meta_bg on in the first block of each run of
@@ -19,6 +20,7 @@ import type { DevicePages } from '../../block/device-pages.ts';
 import { asStored, chained } from './checksum.ts';
 import { roCompat, type Superblock, superblockOffset } from './superblock.ts';
 
+const inodesUninitialised = 1;
 const blockBitmapUninitialised = 2;
 
 /** Where a group keeps what, in blocks. */
@@ -30,6 +32,10 @@ export interface GroupDescriptor {
   readonly hasBlockBitmap: boolean;
   /** Of the block bitmap; 16 bits where descriptors are short. */
   readonly blockBitmapChecksum: number;
+  /** False where no inode of the group was ever used. */
+  readonly hasInodeBitmap: boolean;
+  /** As that of the block bitmap. */
+  readonly inodeBitmapChecksum: number;
 }
 
 /** The descriptors of a file system's block groups, read when they are asked for. */
@@ -80,6 +86,8 @@ export class GroupDescriptors {
       ...{ blockBitmap: place(0, 32), inodeBitmap: place(4, 36), inodeTable: place(8, 40), flags },
       hasBlockBitmap: !hasFlags || (flags & blockBitmapUninitialised) === 0,
       blockBitmapChecksum: view.getUint16(24, true) + (isWide ? view.getUint16(56, true) * 0x1_0000 : 0),
+      hasInodeBitmap: !hasFlags || (flags & inodesUninitialised) === 0,
+      inodeBitmapChecksum: view.getUint16(26, true) + (isWide ? view.getUint16(58, true) * 0x1_0000 : 0),
     };
   }
 

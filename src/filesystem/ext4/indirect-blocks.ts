@@ -62,3 +62,26 @@ function runOf(
   volume.checkRange(first, count, `content of inode ${inode.number}`);
   return { kind: 'data', block: first, count };
 }
+
+/** Every block that an inode without extents has, past its size too, and those that hold numbers. @throws VarveError `CORRUPT` */
+export async function* blocksOfNumbers(volume: Ext4Volume, inode: Inode): AsyncGenerator<BlockRun> {
+  const { blockArea } = inode;
+  const numbers = new DataView(blockArea.buffer, blockArea.byteOffset, blockArea.length);
+  const pending: { block: number; level: number }[] = [];
+  const seen = new Set<number>();
+  const take = (block: number, level: number) => {
+    if (block === 0) return [];
+    volume.checkRange(block, 1, `content of inode ${inode.number}`);
+    if (level > 0) pending.push({ block, level });
+    return [{ kind: 'data', block, count: 1 } as const];
+  };
+  for (let index = 0; index < directCount + 3; index++) {
+    yield* take(numbers.getUint32(index * 4, true), Math.max(0, index - directCount + 1));
+  }
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (seen.has(next.block)) throw volume.corrupt(`block ${next.block} holds numbers of inode ${inode.number} twice`);
+    seen.add(next.block);
+    const below = await volume.block(next.block, `a block of numbers of inode ${inode.number}`);
+    for (let at = 0; at < below.byteLength; at += 4) yield* take(below.getUint32(at, true), next.level - 1);
+  }
+}

@@ -10,8 +10,8 @@
  *         32  s_blocks_per_group       206  s_reserved_gdt_blocks (16) 1020 s_checksum
  *         40  s_inodes_per_group       224  s_journal_inum
  *         56  s_magic, ef53 (16 bit)   228  s_journal_dev
- *         58  s_state (16 bit)         254  s_desc_size (16 bit)
- *         76  s_rev_level              260  s_first_meta_bg
+ *         58  s_state (16 bit)         254  s_desc_size (16 bit)      576  s_usr_quota_inum, s_grp_quota_inum
+ *         76  s_rev_level              260  s_first_meta_bg           620  s_prj_quota_inum
  *
  * Source: Linux, Documentation/filesystems/ext4/super.rst.
  */
@@ -74,6 +74,8 @@ export interface Superblock {
   readonly uuid: Uint8Array;
   readonly label: string;
   readonly journalInode: number;
+  /** The inodes of the file system's own that have numbers like others and no names: quotas, orphans. */
+  readonly hiddenInodes: readonly number[];
   /** Bit 0: unmounted in order; bit 1: has errors. */
   readonly state: number;
   /** With which all other checksums begin. */
@@ -129,6 +131,7 @@ function fieldsOf(bytes: Uint8Array): Superblock {
     ...{ reservedTableBlocks: u16(206), backupGroups: [u32(588), u32(592)], ...features, uuid },
     label: new TextDecoder().decode(bytes.subarray(120, 136)).replace(/\0.*$/s, ''),
     journalInode: u32(224),
+    hiddenInodes: [576, 580, 620, 640].map(u32).filter((number) => number !== 0),
     checksumSeed: hasSeed ? ~u32(624) >>> 0 : crc32c(uuid),
   };
 }

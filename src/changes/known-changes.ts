@@ -1,0 +1,45 @@
+import { isVarveError } from '../base/varve-error.ts';
+import type { IntervalSet } from '../bytes/interval-set.ts';
+import type { FileSystemChanges } from '../filesystem/file-system.ts';
+import { findLeads } from './find-leads.ts';
+import type { IsUnchanged } from './same-content.ts';
+import type { TreeSides } from './tree-files.ts';
+
+/** What is known of two states of one file system before its files are looked at. */
+export interface KnownChanges {
+  /** Whether a node may be another file than it was, or in another state. */
+  differs(node: number): boolean;
+  /** Whether something below a directory may differ. */
+  leads(node: number): boolean;
+  readonly isUnchanged: IsUnchanged;
+}
+
+/**
+ * What the two file systems can tell of their changes, given where their devices differ; undefined where that is not enough.
+ * `tops` are the directories below which it matters.
+ */
+export async function knownChanges(
+  { before, after }: TreeSides,
+  ranges: IntervalSet,
+  tops: { readonly before: number; readonly after: number },
+): Promise<KnownChanges | undefined> {
+  try {
+    const changes = await after.changesSince?.(before, ranges);
+    if (changes === undefined) return undefined;
+    const leadsBefore = await findLeads(before, changes.before, tops.before);
+    const leadsAfter = await findLeads(after, changes.after, tops.after);
+    return {
+      differs: (node) => changes.before.has(node) || changes.after.has(node),
+      leads: (node) => leadsBefore.has(node) || leadsAfter.has(node),
+      isUnchanged: unchangedIn(changes),
+    };
+  } catch (error) {
+    // Where tables contradict each other, the files themselves are what counts.
+    if (isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) return undefined;
+    throw error;
+  }
+}
+
+function unchangedIn({ ranges }: FileSystemChanges): IsUnchanged {
+  return (place, length) => ranges.intersect(place, place + length).next().value === undefined;
+}

@@ -1,0 +1,160 @@
+import { formatSize } from '../base/size.ts';
+import type { OpenGuest } from '../changes/compared-volumes.ts';
+import { type DiffGuestsOptions, diffGuests } from '../changes/diff-guests.ts';
+import type { ComparedFile, FileChange } from '../changes/file-change.ts';
+import type { FileStat } from '../filesystem/file-system.ts';
+import { diffDisks } from '../image/diff-disks.ts';
+import type { ChangedRange } from '../image/diff-snapshots.ts';
+import type { Disk } from '../image/open-disk.ts';
+import { sideJson } from './diff-ranges.ts';
+import type { CommandContext } from './framework/command-context.ts';
+import { modeDigits } from './output/file-json.ts';
+import { timeJson } from './output/file-text.ts';
+import { formatTable } from './output/format-table.ts';
+import { nameText } from './output/name-text.ts';
+import { plural } from './output/plural.ts';
+import { safeText } from './output/safe-text.ts';
+import { writeBytes } from './output/write-bytes.ts';
+
+/** What is compared, and what of it is shown. */
+export interface ShowFilesOptions extends Pick<DiffGuestsOptions, 'paths' | 'renames' | 'times'> {
+  readonly before: OpenGuest;
+  readonly after: OpenGuest;
+  readonly disks: readonly [Disk, Disk];
+  readonly stack: AsyncDisposableStack;
+  readonly signal: AbortSignal;
+  readonly patch?: boolean;
+  readonly stat?: boolean;
+}
+
+/** Shows the files that differ between two disks. @returns whether nothing does */
+export async function showFiles(context: CommandContext, options: ShowFilesOptions): Promise<boolean> {
+  const { before, after, disks, stack, signal, paths, renames, times } = options;
+  const ranges = () => diffDisks(...disks, { signal });
+  const { changes, outside } = await diffGuests(before, after, stack, { ranges, paths, renames, times, signal });
+  const outsideBytes = (outside ?? []).reduce((sum, { length }) => sum + length, 0);
+  const identical = changes.length === 0 && outsideBytes === 0;
+  if (context.json) await showJson(context, options, { changes, outside, identical });
+  else if (options.patch) await printPatches(changes);
+  else {
+    if (changes.length > 0) context.print(options.stat ? await statTable(changes) : changesTable(changes));
+    context.print([...outsideLines(outsideBytes), summary(options, changes, identical)].join('\n'));
+  }
+  return identical;
+}
+
+interface Shown {
+  readonly changes: readonly FileChange[];
+  readonly outside: readonly ChangedRange[] | undefined;
+  readonly identical: boolean;
+}
+
+async function showJson(context: CommandContext, options: ShowFilesOptions, shown: Shown): Promise<void> {
+  const { textPatch } = await import('../changes/text-patch.ts');
+  const changes: object[] = [];
+  for (const change of shown.changes) {
+    const patch = options.patch ? Buffer.from(await textPatch(change), 'latin1').toString() : undefined;
+    changes.push({ ...changeJson(change), patch });
+  }
+  const [a, b] = options.disks;
+  const { identical, outside } = shown;
+  context.show({ a: sideJson(a), b: sideJson(b), identical, changes, outside }, () => '');
+}
+
+function changeJson({ kind, path, differences, before, after }: FileChange): object {
+  const oldPath = kind === 'renamed' ? before!.path : undefined;
+  return { change: kind, path, oldPath, differences, before: fileJson(before), after: fileJson(after) };
+}
+
+function fileJson(file: ComparedFile | undefined): object | undefined {
+  if (file === undefined) return undefined;
+  const { kind, size, uid, gid, modified } = file.stat;
+  return { kind, size, mode: modeDigits(file.stat), uid, gid, modified: timeJson(modified) };
+}
+
+/** Bytes as they are where a program reads them; a terminal gets nothing to obey. */
+async function printPatches(changes: readonly FileChange[]): Promise<void> {
+  const { textPatch } = await import('../changes/text-patch.ts');
+  for (const change of changes) {
+    const bytes = Buffer.from(await textPatch(change), 'latin1');
+    writeBytes(process.stdout.isTTY ? Buffer.from(safeText(bytes.toString())) : bytes);
+  }
+}
+
+const columns = [{ title: 'CHANGE' }, { title: 'WHAT' }, { title: 'FILE' }] as const;
+
+function changesTable(changes: readonly FileChange[]): string {
+  return formatTable(
+    columns,
+    changes.map((change) => [change.kind, whatOf(change), namesOf(change)]),
+  );
+}
+
+/** What differs; of what is new or gone, what it is. */
+function whatOf({ differences, before, after }: FileChange): string {
+  if (before === undefined || after === undefined) return kindNames[(after ?? before)!.stat.kind];
+  return differences.join(', ');
+}
+
+const kindNames: Readonly<Record<FileStat['kind'], string>> = {
+  file: 'file',
+  directory: 'directory',
+  symlink: 'symlink',
+  block: 'block device',
+  character: 'character device',
+  fifo: 'pipe',
+  socket: 'socket',
+};
+
+function namesOf({ kind, path, before }: FileChange): string {
+  return kind === 'renamed' ? `${nameText(before!.path)} -> ${nameText(path)}` : nameText(path);
+}
+
+const statColumns = [
+  { title: 'BEFORE', align: 'right' },
+  { title: 'AFTER', align: 'right' },
+  { title: 'LINES', align: 'right' },
+  { title: 'FILE' },
+] as const;
+
+async function statTable(changes: readonly FileChange[]): Promise<string> {
+  const { changedLines } = await import('../changes/text-patch.ts');
+  const rows: string[][] = [];
+  for (const change of changes) {
+    const lines = await changedLines(change);
+    const counts = lines === undefined ? '' : `+${lines.added} -${lines.deleted}`;
+    rows.push([sizeOf(change.before), sizeOf(change.after), counts, namesOf(change)]);
+  }
+  return formatTable(statColumns, rows);
+}
+
+function sizeOf(file: ComparedFile | undefined): string {
+  if (file === undefined) return '-';
+  return file.stat.kind === 'file' ? formatSize(file.stat.size) : kindNames[file.stat.kind];
+}
+
+function outsideLines(bytes: number): string[] {
+  if (bytes === 0) return [];
+  return [
+    `${formatSize(bytes)} differ where no files are: boot loaders, or what is not known here (--ranges shows where).`,
+  ];
+}
+
+function summary(
+  { before, after, paths }: ShowFilesOptions,
+  changes: readonly FileChange[],
+  identical: boolean,
+): string {
+  const labels = [before, after].map(({ label }, index) => {
+    const path = paths && [paths.before, paths.after][index];
+    return path === undefined ? label : `${label}:${nameText(path)}`;
+  });
+  const names = labels.join(' and ');
+  if (changes.length === 0) return identical ? `${names} hold the same files.` : `The files of ${names} are the same.`;
+  const kinds = ['added', 'deleted', 'modified', 'renamed'] as const;
+  const counts = kinds
+    .map((kind) => [changes.filter((change) => change.kind === kind).length, kind] as const)
+    .filter(([count]) => count > 0);
+  const list = counts.map(([count, kind]) => `${count} ${kind}`).join(', ');
+  return `${names} differ in ${plural(changes.length, 'file')}: ${list}.`;
+}
