@@ -32,7 +32,8 @@ export interface NewChunk {
  * snapshot names what was brought in.
  */
 export class IngestSession implements AsyncDisposable {
-  readonly #pool = new CompressPool();
+  /** Undefined where bodies are packed by the thread that brings them in. */
+  readonly #pool: CompressPool | undefined;
   readonly #freePieces: Uint8Array[] = [];
   readonly #waitingForPiece: Array<(piece: Uint8Array) => void> = [];
   #pieceCount = 0;
@@ -50,9 +51,13 @@ export class IngestSession implements AsyncDisposable {
   #storedLength = 0;
   #addedChunks = 0;
 
-  /** `purpose` says to others what is going on: `import web`. */
-  constructor(parts: StoreParts, purpose: string) {
+  /**
+   * `purpose` says to others what is going on: `import web`. With `packing` as `here` Node's thread pool, through which a
+   * guest's flushes go, is left alone, and all the work is done with the priority of this thread.
+   */
+  constructor(parts: StoreParts, purpose: string, packing: 'in threads' | 'here' = 'in threads') {
     this.#parts = parts;
+    this.#pool = packing === 'here' ? undefined : new CompressPool();
     this.#leaseId = parts.catalog.write(() => parts.leases.take('ingest', purpose));
   }
 
@@ -128,7 +133,7 @@ export class IngestSession implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
-    this.#pool[Symbol.dispose]();
+    this.#pool?.[Symbol.dispose]();
     await this.#registering;
     await this.#writer?.[Symbol.asyncDispose]();
     this.#writer = undefined;
@@ -153,7 +158,7 @@ export class IngestSession implements AsyncDisposable {
   }
 
   async #packChunk({ name, bytes }: NewChunk): Promise<NewBody> {
-    const body = await this.#pool.pack(bytes);
+    const body = this.#pool === undefined ? packBody(bytes) : await this.#pool.pack(bytes);
     return { ...body, name, length: bytes.length, crc32: zlib().crc32(body.bytes), kind: bodyKinds.chunk };
   }
 

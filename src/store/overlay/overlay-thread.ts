@@ -14,39 +14,57 @@ function errorOf({ code, message }: ThreadFailure): Error {
 }
 
 /**
- * Changes a stack of overlays in the catalog, and stores its snapshots, in a thread of its own: a commit waits for the
- * disk, and storing takes a processor, while the requests of a guest must go on.
+ * Changes a stack of overlays in the catalog, and stores its snapshots, in threads of their own: a commit waits for the
+ * disk, and storing takes a processor, while the requests of a guest must go on. What somebody waits for does not wait for
+ * what is being stored: that has a thread for itself, which is nicer to others.
  */
 export class OverlayThread implements AsyncDisposable {
+  readonly #catalog: AskedWorker;
+  readonly #storing: AskedWorker;
+
+  /** A thread starts with the first request. */
+  constructor(storePath: string, { image, owner }: StackOwner) {
+    this.#catalog = new AskedWorker(() => startOverlayWorker({ storePath, image, owner, isBackground: false }));
+    this.#storing = new AskedWorker(() => startOverlayWorker({ storePath, image, owner, isBackground: true }));
+  }
+
+  /** Asks a thread to do something. @throws what doing it throws */
+  async ask<Kind extends OverlayRequest['kind']>(
+    request: OverlayRequest & { readonly kind: Kind },
+  ): Promise<OverlayAnswers[Kind]> {
+    const worker = request.kind === 'store' ? this.#storing : this.#catalog;
+    return (await worker.ask(request)) as OverlayAnswers[Kind];
+  }
+
+  /** Waits for what they were asked. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    stack.use(this.#catalog);
+    stack.use(this.#storing);
+  }
+}
+
+/** A thread that starts when it is asked something. */
+class AskedWorker implements AsyncDisposable {
   readonly #start: () => Worker;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #worker: Worker | undefined;
   #count = 0;
 
-  /** The thread starts with the first request, or when it is told to. */
-  constructor(storePath: string, { image, owner }: StackOwner) {
-    this.#start = () => startOverlayWorker({ storePath, image, owner });
+  constructor(start: () => Worker) {
+    this.#start = start;
   }
 
-  /** Starts the thread, so that the first request does not wait for it. */
-  start(): void {
-    this.#running();
-  }
-
-  /** Asks the thread to do something. @throws what doing it throws */
-  async ask<Kind extends OverlayRequest['kind']>(
-    request: OverlayRequest & { readonly kind: Kind },
-  ): Promise<OverlayAnswers[Kind]> {
+  async ask(request: OverlayRequest): Promise<unknown> {
     const worker = this.#running();
     this.#count += 1;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(this.#count, answer);
     worker.ref();
     worker.postMessage({ id: this.#count, request });
-    return (await answer.promise) as OverlayAnswers[Kind];
+    return await answer.promise;
   }
 
-  /** Waits for what it was asked. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
     const worker = this.#worker;

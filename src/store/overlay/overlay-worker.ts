@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
 import type { SnapshotNote } from '../append-snapshot.ts';
@@ -39,10 +40,18 @@ export interface NumberedRequest {
 
 interface OverlayWork extends StackOwner {
   readonly storePath: string;
+  /** Whether it is to store snapshots, behind all else, or somebody waits for what it does. */
+  readonly isBackground: boolean;
 }
 
 /** Tells this module, in a worker thread, that it is meant. */
 const marker = 'varve overlays';
+
+/**
+ * How nice a thread is to others that stores snapshots: a guest's requests come first, whose thread would otherwise wait for
+ * a processor, where there are few, as long as the scheduler lets each run.
+ */
+const storingNiceness = 10;
 
 /** Starts a thread that answers each `NumberedRequest` with an `OverlayReply`, several at a time. */
 export function startOverlayWorker(work: OverlayWork): Worker {
@@ -52,7 +61,7 @@ export function startOverlayWorker(work: OverlayWork): Worker {
 async function perform(store: Store, stack: StackOwner, request: OverlayRequest): Promise<unknown> {
   if (request.kind === 'push') return pushLayer(store, stack);
   if (request.kind === 'mark') return markPending(store, request.layerId, request.note);
-  return await storePending(store, stack);
+  return await storePending(store, stack, { packing: 'here' });
 }
 
 async function answer(store: Store, stack: StackOwner, { id, request }: NumberedRequest): Promise<OverlayReply> {
@@ -76,7 +85,10 @@ function noteLayer(store: Store, layerId: string): void {
   }
 }
 
-async function work(port: NonNullable<typeof parentPort>, { storePath, image, owner }: OverlayWork): Promise<void> {
+async function work(port: NonNullable<typeof parentPort>, { isBackground, ...given }: OverlayWork): Promise<void> {
+  const { image, owner, storePath } = given;
+  // Of this thread, on Linux; elsewhere it would be of the process.
+  if (isBackground && process.platform === 'linux') os.setPriority(storingNiceness);
   const store = await openStore(storePath);
   port.on('message', async (message: NumberedRequest | 'end') => {
     if (message !== 'end') {

@@ -14,6 +14,12 @@ import type { OverlayLayer } from './overlay-layer.ts';
 import type { Layer, PendingNote } from './overlay-table.ts';
 import { dropLayers, removeLayerFiles } from './remove-layers.ts';
 
+/** How a snapshot is stored. */
+export interface StorePendingOptions extends WorkOptions {
+  /** By which threads its chunks are packed; Node's thread pool where nothing is given. */
+  readonly packing?: 'in threads' | 'here';
+}
+
 /**
  * Stores the oldest snapshot of a stack that waits for it: brings its content in from the chunks that changed, and then,
  * in one transaction, makes it a snapshot like any other, forgets its layers, and lets the one above them lie on it.
@@ -23,7 +29,7 @@ import { dropLayers, removeLayerFiles } from './remove-layers.ts';
 export async function storePending(
   parts: StoreParts,
   stack: StackOwner,
-  options: WorkOptions = {},
+  options: StorePendingOptions = {},
 ): Promise<Snapshot | undefined> {
   const all = parts.overlays.stack(stack.image, stack.owner);
   const count = all.findIndex(({ pending }) => pending !== undefined) + 1;
@@ -31,7 +37,7 @@ export async function storePending(
   const layers = all.slice(0, count);
   const pending = layers.at(-1)?.pending as PendingNote;
   const { name } = imageOf(parts, stack.image);
-  await using session = new IngestSession(parts, `store ${name}@${pending.number}`);
+  await using session = new IngestSession(parts, `store ${name}@${pending.number}`, options.packing);
   const content = await ingestLayers(parts, session, layers, options);
   const snapshot = parts.catalog.write(() => {
     const image = imageOf(parts, stack.image);
