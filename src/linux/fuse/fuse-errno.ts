@@ -3,7 +3,10 @@ import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
 
 const { errno } = constants;
 
-/** An answer that is no failure: a system has no such call, which the kernel remembers; a position has nothing behind it. */
+/**
+ * An answer that is no failure: a system has no such call, which the kernel remembers; a file has no such attribute, which
+ * `ls -l` asks of each. Those that come often are made once, as finding out where it happened takes longer than all else.
+ */
 export class FuseErrno extends Error {
   readonly errno: number;
 

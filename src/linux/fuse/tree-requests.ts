@@ -17,6 +17,7 @@ import {
 import { maximumTransfer, type RequestSlot } from './request-slot.ts';
 
 const { ENODATA, ENOSYS, ERANGE } = constants.errno;
+const noSuchAttribute = new FuseErrno(ENODATA);
 const sizeReplyLength = 8;
 
 /**
@@ -86,7 +87,7 @@ function putNames(
 
 function valueNamed(attributes: ReadonlyMap<string, Uint8Array>, name: string): Uint8Array {
   const value = attributes.get(name);
-  if (value === undefined) throw new FuseErrno(ENODATA);
+  if (value === undefined) throw noSuchAttribute;
   return value;
 }
 

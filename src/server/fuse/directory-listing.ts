@@ -24,7 +24,7 @@ export class DirectoryListing {
   }
 
   /** @throws VarveError as reading the directory does, `UNSUPPORTED` for one with millions of names */
-  static async read(fileSystem: FileSystem, directory: number): Promise<DirectoryListing> {
+  static async read(fileSystem: Pick<FileSystem, 'readDirectory'>, directory: number): Promise<DirectoryListing> {
     let names = new Uint8Array(firstArena);
     const ends: number[] = [];
     const nodes: number[] = [];
