@@ -26,11 +26,19 @@ export async function readBytes(
 ): Promise<{ readonly path: string; readonly bytes: Uint8Array } | undefined> {
   const file = await tree.find(path);
   if (file?.stat.kind !== 'file') return undefined;
-  if (file.stat.size > largest) {
-    const sizes = `${formatSize(file.stat.size)}, and at most ${formatSize(largest)} are read`;
-    throw new VarveError('UNSUPPORTED', `${file.path} has ${sizes}`);
-  }
-  return { path: file.path, bytes: await readStart(file, file.stat.size) };
+  return { path: file.path, bytes: await bytesOfFile(file, largest) };
+}
+
+async function bytesOfFile(file: GuestFile, largest: number): Promise<Uint8Array> {
+  const { path, stat } = file;
+  if (stat.size <= largest) return await readStart(file, stat.size);
+  const sizes = `${formatSize(stat.size)}, and at most ${formatSize(largest)} are read`;
+  throw new VarveError('UNSUPPORTED', `${path} has ${sizes}`);
+}
+
+/** The text of a file that is at hand. @throws as `readBytes` */
+export async function textOfFile(file: GuestFile): Promise<string> {
+  return new TextDecoder().decode(await bytesOfFile(file, largestText));
 }
 
 /** The first `length` bytes of a file, or all where it has fewer. */
@@ -52,7 +60,7 @@ export async function readText(tree: GuestTree, path: string, largest = largestT
 }
 
 /** A name in a directory of a guest. */
-export interface GuestEntry {
+export interface ListedFile {
   readonly name: string;
   /** With the directory's own path before it. */
   readonly path: string;
@@ -68,18 +76,29 @@ export interface GuestEntry {
  *
  * @throws VarveError `UNSUPPORTED` for more names than any system has, `CORRUPT`
  */
-export async function entriesOf(tree: GuestTree, path: string): Promise<GuestEntry[]> {
+export async function entriesOf(tree: GuestTree, path: string): Promise<ListedFile[]> {
   const directory = await tree.find(path);
   if (directory?.stat.kind !== 'directory') return [];
   const { fileSystem } = directory;
   const prefix = directory.path === '/' ? '' : directory.path;
-  const entries: GuestEntry[] = [];
+  const entries: ListedFile[] = [];
   for await (const { name: bytes, node, kind } of fileSystem.readDirectory(directory.node)) {
     if (entries.length === mostNames) {
       throw new VarveError('UNSUPPORTED', `${directory.path} holds more than ${mostNames} files`);
     }
-    const name = textOf(bytes);
+    const name = nameText(bytes);
     entries.push({ name, path: `${prefix}/${name}`, fileSystem, node, kind });
   }
   return entries.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+}
+
+/** As `textOf`; nearly all names are ASCII, and directories of packages hold thousands. */
+function nameText(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return /^[\0-\x7f]*$/.test(text) ? text : textOf(bytes);
+}
+
+/** What an entry is. @throws VarveError `CORRUPT` */
+export async function kindOf({ fileSystem, kind, node }: ListedFile): Promise<FileKind> {
+  return kind ?? (await fileSystem.stat(node)).kind;
 }

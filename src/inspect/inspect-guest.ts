@@ -4,6 +4,7 @@ import type { Inspection } from './inspection.ts';
 import { networkOf } from './network/network.ts';
 import { installedPackages } from './packages/installed-packages.ts';
 import { enabledServices } from './services/enabled-services.ts';
+import { systemdUnits } from './services/systemd-units.ts';
 import { timersOf } from './services/timers.ts';
 import { architectureOf } from './system/architecture.ts';
 import { bootloadersOf } from './system/bootloaders.ts';
@@ -26,6 +27,7 @@ export async function inspectGuest({ tree, volumes }: Pick<Guest, 'tree' | 'volu
     const isKnown = warnings.length >= mostWarnings || warnings.some(({ message }) => message === warning.message);
     if (!isKnown) warnings.push(warning);
   };
+  const units = systemdUnits(tree, warn);
   return {
     ...(await linuxSystem(tree, warn)),
     architecture: await architectureOf(tree, warn),
@@ -38,8 +40,8 @@ export async function inspectGuest({ tree, volumes }: Pick<Guest, 'tree' | 'volu
     kernels: await kernelsOf(tree, warn),
     bootloaders: await bootloadersOf(tree, warn),
     users: await usersOf(tree, warn),
-    services: await enabledServices(tree, warn),
-    timers: await timersOf(tree, warn),
+    services: await enabledServices(tree, warn, units),
+    timers: await timersOf(tree, warn, units),
     network: await networkOf(tree, warn),
     packages: await installedPackages(tree, warn),
     warnings,

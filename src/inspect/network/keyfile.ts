@@ -13,7 +13,7 @@ export function parseKeyfile(text: string): InterfaceSettings[] {
     const gateway = last(family, 'gateway');
     if (gateway !== undefined) gateways.push(gateway);
     for (const [name, values] of sections.get(family) ?? []) {
-      if (!/^addresses?\d+$/.test(name)) continue;
+      if (!/^address(?:es)?\d+$/.test(name)) continue;
       const [address, router] = values.at(-1)?.split(',') ?? [];
       if (address) addresses.push(address.trim());
       if (router) gateways.push(router.trim());

@@ -1,13 +1,18 @@
-import { type GuestTree, textOf } from '../../guest/guest-tree.ts';
+import { type GuestFile, type GuestTree, textOf } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import type { Warn } from '../fact.ts';
-import { entriesOf, type GuestEntry, readText } from '../guest-files.ts';
+import { entriesOf, kindOf, type ListedFile, textOfFile } from '../guest-files.ts';
 import { parseUnitFile, type UnitSection } from './unit-file.ts';
 
 /** Where units stand, the first of a name counts. The first directory is the administrator's. Source: systemd.unit(5). */
 const directories = [
   ...['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'],
 ];
+/** Where systemd itself is, if it is what a guest starts with. */
+const programs = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'];
+
+/** More are not looked at. */
+const mostLinks = 200_000;
 
 /** A link that has a unit start with another one. */
 export interface UnitLink {
@@ -22,42 +27,40 @@ export interface UnitLink {
 /** A unit that is linked from somewhere. */
 export interface LinkedUnit {
   readonly name: string;
-  /** The file of the unit, or of the template that it is an instance of. */
-  readonly path: string;
+  /** That of the unit, or of the template that it is an instance of. */
+  readonly file: GuestFile;
   readonly links: readonly UnitLink[];
 }
 
-/** The units of a guest that are linked from others, or have other names; masked ones and such that are not there do not count. */
-export async function linkedUnits(tree: GuestTree, warn: Warn): Promise<LinkedUnit[]> {
+/** systemd's part of a guest. */
+export interface SystemdUnits {
+  /** Whether the guest has systemd, and not only units for it. */
+  readonly isThere: boolean;
+  /** The names of all units, masked ones among them. */
+  readonly names: ReadonlySet<string>;
+  /** Those that are linked from others, or have other names, but for masked ones and such that are not there. */
+  readonly linked: readonly LinkedUnit[];
+}
+
+/** Which units a guest has, and which of them start with others. */
+export async function systemdUnits(tree: GuestTree, warn: Warn): Promise<SystemdUnits> {
   const listed = await listDirectories(tree, warn);
-  const units = new Map<string, GuestEntry>();
-  for (const { entries } of listed)
+  const units = new Map<string, ListedFile>();
+  for (const { entries } of listed) {
     for (const entry of entries) if (!units.has(entry.name)) units.set(entry.name, entry);
-  const links = new Map<string, UnitLink[]>();
-  const add = (name: string, link: UnitLink) => links.set(name, [...(links.get(name) ?? []), link]);
-  for (const { entries, isEnabled } of listed) {
-    for (const entry of entries) {
-      const by = /^(.+)\.(?:wants|requires|upholds)$/.exec(entry.name)?.[1];
-      if (by !== undefined) {
-        const names = await attempt(entry.path, warn, [], () => entriesOf(tree, entry.path));
-        for (const { name, path } of names) add(name, { by, path, isEnabled });
-      } else if (isEnabled && entry.kind === 'symlink') {
-        const name = await attempt(entry.path, warn, undefined, () => aliased(entry));
-        if (name !== undefined) add(name, { by: entry.name, path: entry.path, isEnabled });
-      }
-    }
   }
-  const found: LinkedUnit[] = [];
-  for (const [name, its] of links) {
+  const linked: LinkedUnit[] = [];
+  for (const [name, links] of await linksOf(tree, listed, warn)) {
     const entry = units.get(name) ?? units.get(name.replace(/@[^@]*\./, '@.'));
-    const path = entry && (await attempt(entry.path, warn, undefined, () => pathOfUnit(tree, entry)));
-    if (path !== undefined) found.push({ name, path, links: its });
+    const file = entry && (await attempt(entry.path, warn, undefined, () => fileOfUnit(tree, entry)));
+    if (file !== undefined) linked.push({ name, file, links });
   }
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  linked.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { isThere: await hasProgram(tree, warn), names: new Set(units.keys()), linked };
 }
 
 interface Listed {
-  readonly entries: readonly GuestEntry[];
+  readonly entries: readonly ListedFile[];
   readonly isEnabled: boolean;
 }
 
@@ -74,21 +77,60 @@ async function listDirectories(tree: GuestTree, warn: Warn): Promise<Listed[]> {
   return listed;
 }
 
+/** The links that are there, by the unit that they lead to. */
+async function linksOf(tree: GuestTree, listed: readonly Listed[], warn: Warn): Promise<Map<string, UnitLink[]>> {
+  const links = new Map<string, UnitLink[]>();
+  let count = 0;
+  const add = (name: string, link: UnitLink) => {
+    count += 1;
+    if (count > mostLinks) return;
+    const known = links.get(name);
+    if (known === undefined) links.set(name, [link]);
+    else known.push(link);
+  };
+  for (const { entries, isEnabled } of listed) {
+    for (const entry of entries) {
+      if (count > mostLinks) return links;
+      const by = /^(.+)\.(?:wants|requires|upholds)$/.exec(entry.name)?.[1];
+      if (by !== undefined) {
+        const names = await attempt(entry.path, warn, [], () => entriesOf(tree, entry.path));
+        for (const { name, path } of names) add(name, { by, path, isEnabled });
+      } else if (isEnabled) {
+        const name = await attempt(entry.path, warn, undefined, () => aliased(entry));
+        if (name !== undefined) add(name, { by: entry.name, path: entry.path, isEnabled });
+      }
+    }
+  }
+  return links;
+}
+
 /** What a link beside the units is another name of. Targets have aliases by which nothing starts. */
-async function aliased({ fileSystem, name, node }: GuestEntry): Promise<string | undefined> {
-  const target = textOf(await fileSystem.readLink(node));
+async function aliased(entry: ListedFile): Promise<string | undefined> {
+  if ((await kindOf(entry)) !== 'symlink') return undefined;
+  const target = textOf(await entry.fileSystem.readLink(entry.node));
   const unit = target.slice(target.lastIndexOf('/') + 1);
-  return unit === name || unit.endsWith('.target') || !unit.includes('.') ? undefined : unit;
+  return unit === entry.name || unit.endsWith('.target') || !unit.includes('.') ? undefined : unit;
 }
 
 /** Undefined for a masked one: a link to nothing, or an empty file. */
-async function pathOfUnit(tree: GuestTree, { path }: GuestEntry): Promise<string | undefined> {
-  const file = await tree.find(path);
-  return file?.stat.kind === 'file' && file.stat.size > 0 ? file.path : undefined;
+async function fileOfUnit(tree: GuestTree, entry: ListedFile): Promise<GuestFile | undefined> {
+  const { fileSystem, node, path } = entry;
+  // Most are files, and need not be looked up again.
+  const isFile = (await kindOf(entry)) === 'file';
+  const file = isFile
+    ? { path, fileSystem, node, kind: 'file' as const, stat: await fileSystem.stat(node) }
+    : await tree.find(path);
+  return file?.stat.kind === 'file' && file.stat.size > 0 ? file : undefined;
+}
+
+async function hasProgram(tree: GuestTree, warn: Warn): Promise<boolean> {
+  for (const path of programs) {
+    if ((await attempt(path, warn, undefined, () => tree.find(path))) !== undefined) return true;
+  }
+  return false;
 }
 
 /** What is in a unit's file, by sections; nothing where it cannot be read. */
-export async function readUnit(tree: GuestTree, path: string, warn: Warn): Promise<ReadonlyMap<string, UnitSection>> {
-  const read = await attempt(path, warn, undefined, () => readText(tree, path));
-  return parseUnitFile(read?.text ?? '');
+export async function readUnit(file: GuestFile, warn: Warn): Promise<ReadonlyMap<string, UnitSection>> {
+  return parseUnitFile(await attempt(file.path, warn, '', () => textOfFile(file)));
 }

@@ -2,7 +2,7 @@ import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type FactSource, noWarnings, type Warn } from '../fact.ts';
 import { entriesOf, readText } from '../guest-files.ts';
-import { linkedUnits, readUnit } from './systemd-units.ts';
+import { readUnit, type SystemdUnits, systemdUnits } from './systemd-units.ts';
 import type { UnitSection } from './unit-file.ts';
 
 /** Something that a guest does again and again. */
@@ -21,9 +21,17 @@ const mostTimers = 20_000;
 const intervals = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 const userTables = ['/var/spool/cron/crontabs', '/var/spool/cron/tabs', '/var/spool/cron'];
 
-/** The timers of systemd that start with a guest, and what cron does. Source: systemd.timer(5), crontab(5), cron(8). */
-export async function timersOf(tree: GuestTree, warn: Warn = noWarnings): Promise<Timer[]> {
-  const timers = await systemdTimers(tree, warn);
+/**
+ * The timers of systemd that start with a guest, and what cron does. Whoever has the guest's `units` already hands them in.
+ *
+ * Source: systemd.timer(5), crontab(5), cron(8).
+ */
+export async function timersOf(
+  tree: GuestTree,
+  warn: Warn = noWarnings,
+  units: Promise<SystemdUnits> = systemdUnits(tree, warn),
+): Promise<Timer[]> {
+  const timers = await systemdTimers(await units, warn);
   const seen = new Set<string>();
   const system = await attempt('/etc/cron.d', warn, [], () => entriesOf(tree, '/etc/cron.d'));
   // cron itself passes over names with dots: what packages left behind.
@@ -39,12 +47,12 @@ export async function timersOf(tree: GuestTree, warn: Warn = noWarnings): Promis
   return timers.slice(0, mostTimers);
 }
 
-async function systemdTimers(tree: GuestTree, warn: Warn): Promise<Timer[]> {
+async function systemdTimers({ linked }: SystemdUnits, warn: Warn): Promise<Timer[]> {
   const timers: Timer[] = [];
-  for (const { name, path } of await linkedUnits(tree, warn)) {
+  for (const { name, file } of linked) {
     if (!name.endsWith('.timer') || timers.length === mostTimers) continue;
-    const schedule = scheduleOf((await readUnit(tree, path, warn)).get('Timer'));
-    timers.push({ name, manager: 'systemd', schedule, source: { path } });
+    const schedule = scheduleOf((await readUnit(file, warn)).get('Timer'));
+    timers.push({ name, manager: 'systemd', schedule, source: { path: file.path } });
   }
   return timers;
 }
