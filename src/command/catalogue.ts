@@ -270,6 +270,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./tar.ts')).tarCommand,
   },
   {
+    name: 'df',
+    elsewhere: ['virt-df'],
+    group: inside,
+    summary: 'show how full the file systems of disks are',
+    load: async () => (await import('./df.ts')).dfCommand,
+  },
+  {
     name: 'filesystems',
     elsewhere: ['partitions', 'volumes', 'lsblk'],
     group: inside,

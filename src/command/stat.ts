@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
+import type { FileExtent } from '../filesystem/file-system.ts';
 import { type Accounts, readAccounts } from '../guest/accounts.ts';
 import { aclText } from '../guest/acl-text.ts';
 import type { GuestFile } from '../guest/guest-tree.ts';
@@ -69,19 +70,22 @@ async function tellOf({ volumes }: Guest, file: GuestFile, withExtents: boolean)
   const volume = volumeOf(volumes, file.path);
   const extents: PlacedExtent[] = [];
   if (withExtents && file.kind === 'file') {
-    for await (const { kind, length, offset, place } of file.fileSystem.extents(file.node)) {
-      extents.push({ offset, length, kind, place: placeOnDisk(volume, place) });
-    }
+    for await (const extent of file.fileSystem.extents(file.node)) extents.push(...placed(extent, volume));
   }
   const attributes = await file.fileSystem.extendedAttributes(file.node);
   return { file, volume, attributes, extents: withExtents ? extents : undefined };
 }
 
-/** Undefined also for what is on a volume that the disk has encrypted, or in places that nobody knows. */
-function placeOnDisk(volume: MountedVolume | undefined, place: number | undefined): number | undefined {
-  if (volume?.placesOnDisk === undefined || volume.isEncrypted || place === undefined) return undefined;
-  const [first] = volume.placesOnDisk(place, 1);
-  return first?.place;
+/** An extent, in as many pieces as the volume has it in on the disk. */
+function* placed(
+  { kind, length, offset, place }: FileExtent,
+  volume: MountedVolume | undefined,
+): Generator<PlacedExtent> {
+  const places = place === undefined ? undefined : volume?.placesOnDisk?.(place, length);
+  if (place === undefined || places === undefined) yield { offset, length, kind };
+  else
+    for (const each of places)
+      yield { offset: offset + each.start - place, length: each.length, kind, place: each.place };
 }
 
 /** The volume that a path is on: the one that is mounted the closest above it. */
@@ -117,7 +121,7 @@ async function toldText(told: Told, accounts: Accounts): Promise<string> {
     ['group', owner(stat.gid, accounts.groups)],
     ['links', String(stat.links)],
     ['inode', String(stat.inode)],
-    ['on', volume && `${volume.name} (${file.fileSystem.identity.type})`],
+    ['on', volume && `${volume.name} (${file.fileSystem.identity.type}${volume.isEncrypted ? ', encrypted' : ''})`],
     ...(['accessed', 'modified', 'changed', 'created'] as const).map((key) => [key, timeJson(stat[key])] as const),
     ...[...attributes].map(([name, value]) => ['attribute', `${nameText(name)} = ${valueText(name, value)}`] as const),
   ]);

@@ -76,6 +76,12 @@ export interface FileSystemIdentity {
 export interface FileSystemUsage {
   readonly size: number;
   readonly free: number;
+  /** How much of `size` is the file system's own from the start on, whatever files there are: df(1) leaves it out. */
+  readonly overhead?: number | undefined;
+  /** How much of `free` only root may take, or nobody. */
+  readonly reserved?: number | undefined;
+  /** How many files there may be, and how many more; left out where there is no limit of its own. */
+  readonly inodes?: { readonly count: number; readonly free: number } | undefined;
 }
 
 /** What differs between two states of one file system. */

@@ -1,5 +1,6 @@
 import { isVarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
+import type { FileSystemUsage } from '../filesystem/file-system.ts';
 import { openVolume } from './guest-volume.ts';
 import { type MountedVolume, mountVolumes } from './mount-volumes.ts';
 import { findGuestVolumes, type VolumeTreeOptions } from './volume-tree.ts';
@@ -8,6 +9,8 @@ import { findGuestVolumes, type VolumeTreeOptions } from './volume-tree.ts';
 export interface UsedVolume extends MountedVolume {
   /** In bytes; undefined where that cannot be told. */
   readonly used?: number | undefined;
+  /** The same as its file system tells it. */
+  readonly usage?: FileSystemUsage | undefined;
 }
 
 /**
@@ -26,8 +29,8 @@ async function withUsage(volume: MountedVolume, name: string): Promise<UsedVolum
   try {
     await using fileSystem = await openVolume(volume, name);
     if (fileSystem === undefined) return volume;
-    const { free, size } = await fileSystem.usage();
-    return { ...volume, used: size - free };
+    const usage = await fileSystem.usage();
+    return { ...volume, used: usage.size - usage.free, usage };
   } catch (error) {
     if (!isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) throw error;
     return { ...volume, problem: volume.problem ?? error };

@@ -16,6 +16,7 @@ import { extentsOf, findRun, inlineContent, readContent } from './file-content.t
 import { freeRangesOf } from './free-space.ts';
 import { type Inode, inodeFlags } from './inode.ts';
 import { incompat } from './superblock.ts';
+import { usageOf } from './usage.ts';
 import type { Ext4Volume } from './volume.ts';
 
 const rootInode = 2;
@@ -88,11 +89,8 @@ export class Ext4FileSystem implements FileSystem {
     yield* extentsOf(this.#volume, await this.#inode(node, 'file'));
   }
 
-  async usage(): Promise<FileSystemUsage> {
-    const { blockCount, blockSize, firstDataBlock } = this.#volume.superblock;
-    let free = 0;
-    for await (const { length } of this.freeRanges()) free += length;
-    return { size: (blockCount - firstDataBlock) * blockSize, free };
+  usage(): Promise<FileSystemUsage> {
+    return usageOf(this.#volume);
   }
 
   freeRanges(): AsyncIterable<DeviceRange> {

@@ -3,10 +3,12 @@
  *
  *   byte   0  s_inodes_count            88  s_inode_size (16 bit)      336  s_blocks_count_hi
  *          4  s_blocks_count_lo         92  s_feature_compat           344  s_free_blocks_count_hi
+ *          8  s_r_blocks_count_lo       16  s_free_inodes_count        340  s_r_blocks_count_hi
  *         12  s_free_blocks_count_lo    96  s_feature_incompat         373  s_checksum_type (8 bit), 1 CRC-32C
  *         20  s_first_data_block       100  s_feature_ro_compat        588  s_backup_bgs[2]
  *         24  s_log_block_size         104  s_uuid                     624  s_checksum_seed
  *         28  s_log_cluster_size       120  s_volume_name, 16 bytes    640  s_orphan_file_inum
+ *                                                                  584  s_overhead_clusters
  *         32  s_blocks_per_group       206  s_reserved_gdt_blocks (16) 1020 s_checksum
  *         40  s_inodes_per_group       224  s_journal_inum
  *         56  s_magic, ef53 (16 bit)   228  s_journal_dev
@@ -56,6 +58,11 @@ export interface Superblock {
   readonly inodeCount: number;
   readonly blockCount: number;
   readonly freeBlockCount: number;
+  /** What only root may take. */
+  readonly reservedBlockCount: number;
+  readonly freeInodeCount: number;
+  /** How much is the file system's own from the start on, up to the first data block too; 0 where nobody has counted it. */
+  readonly overheadClusters: number;
   readonly firstDataBlock: number;
   readonly blockSize: number;
   /** How many blocks one bit of a block bitmap stands for. */
@@ -122,6 +129,8 @@ function fieldsOf(bytes: Uint8Array): Superblock {
   const hasSeed = (features.incompat & incompat.checksumSeed) !== 0;
   return {
     ...{ inodeCount: u32(0), blockCount, freeBlockCount: u32(12) + (isWide ? u32(344) * 2 ** 32 : 0) },
+    ...{ reservedBlockCount: u32(8) + (isWide ? u32(340) * 2 ** 32 : 0), freeInodeCount: u32(16) },
+    overheadClusters: u32(584),
     ...{ firstDataBlock: u32(20), blockSize: 1024 * 2 ** Math.min(u32(24), 20), blocksPerGroup: u32(32) },
     blocksPerCluster: (features.roCompat & roCompat.bigAlloc) === 0 ? 1 : 2 ** Math.min(u32(28) - u32(24), 30),
     ...{ inodesPerGroup: u32(40), inodeSize: isOld ? 128 : u16(88), state: u16(58) },
