@@ -1,7 +1,7 @@
 /*
  * What the Windows Subsystem for Linux keeps in $EA of a file; little-endian, an entry:
  *
- *   byte 0–3 distance to the next, 0 for the last    5 length of the name    6–7 of the value    8– name, NUL, value
+ *   byte 0–3 distance to the next (or 0 at the end)  5 length of the name    6–7 of the value    8– name, NUL, value
  *
  *   $LXUID, $LXGID, $LXMOD   32 bits each       $LXDEV   major and minor, 32 bits each
  *
