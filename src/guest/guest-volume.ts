@@ -2,6 +2,7 @@ import type { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import type { FileSystem, FileSystemIdentity } from '../filesystem/file-system.ts';
 import { findFileSystem } from '../filesystem/file-systems.ts';
+import { identifyForeign } from '../filesystem/foreign/identify-foreign.ts';
 import { findSwapSpace } from '../filesystem/swap/swap-space.ts';
 import type { Volume } from '../image/disk-volumes.ts';
 
@@ -37,9 +38,9 @@ export interface GuestVolume {
   readonly madeOf: readonly string[];
   /** Its content; undefined where that cannot be read. */
   readonly device: BlockDevice | undefined;
-  /** Undefined for what is not known here. */
+  /** Undefined for what is not known at all. */
   readonly identity?: FileSystemIdentity | undefined;
-  /** What it is there for; undefined where that is not known. */
+  /** What is read of it here; undefined for nothing. */
   readonly holds: 'files' | 'swap' | 'volumes' | undefined;
   /** Why it cannot be read, or what it holds: encrypted, a part is missing, damaged. */
   readonly problem?: VarveError | undefined;
@@ -50,9 +51,9 @@ export async function identifyContent(device: BlockDevice): Promise<Pick<GuestVo
   const identity = await (await findFileSystem(device))?.identify(device);
   if (identity !== undefined) return { holds: 'files', identity };
   const swap = await findSwapSpace(device);
-  if (swap === undefined) return { holds: undefined };
+  if (swap === undefined) return { holds: undefined, identity: await identifyForeign(device) };
   const { label, pageSize: blockSize, size, uuid } = swap;
-  return { holds: 'swap', identity: { type: 'swap', label, uuid, blockSize, size } };
+  return { holds: 'swap', identity: { type: 'swap', version: '1', label, uuid, blockSize, size } };
 }
 
 /**

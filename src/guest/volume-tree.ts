@@ -6,6 +6,7 @@ import type { AskSecret } from '../format/image-format.ts';
 import { diskVolumes } from '../image/disk-volumes.ts';
 import { decryptedDevice } from '../luks/decrypted-device.ts';
 import { openLockedVolume } from '../luks/locked-volume.ts';
+import { luksIdentity } from '../luks/luks-identity.ts';
 import { containerKind } from '../volume/container-kind.ts';
 import { assembleGroups } from '../volume/lvm2/assemble-groups.ts';
 import { type PhysicalVolume, readPhysicalVolume } from '../volume/lvm2/physical-volume.ts';
@@ -100,8 +101,7 @@ class VolumeTree {
     const label = `${this.#name}, ${name}`;
     const kind = await containerKind(device);
     if (kind === 'crypto_LUKS') {
-      const { version, uuid, label: own } = await openLockedVolume(device, label);
-      return container(device, { type: kind, version: String(version), uuid, label: own });
+      return container(device, { type: kind, ...(await luksIdentity(device)) });
     }
     if (kind === 'LVM2_member') {
       const physical = await readPhysicalVolume(device, label);
@@ -112,7 +112,12 @@ class VolumeTree {
     if (superblock === undefined) return await identifyContent(device);
     this.#members.push({ name, device, superblock });
     const { name: own, uuid, version } = superblock;
-    return container(device, { type: 'linux_raid_member', version, uuid, label: own });
+    return container(device, {
+      type: 'linux_raid_member',
+      version: version === '0.90' ? '0.90.0' : version,
+      uuid,
+      label: own,
+    });
   }
 
   async #unlock(place: number, device: BlockDevice): Promise<void> {

@@ -6,9 +6,7 @@ import { openLuks2 } from './unlock-luks2.ts';
 
 /** A volume that LUKS has encrypted: its header, and where its content is. */
 export interface LockedVolume {
-  readonly version: 1 | 2;
   readonly uuid: string;
-  readonly label: string | undefined;
   /** Where the content stands, in bytes. */
   readonly offset: number;
   readonly length: number;
@@ -42,7 +40,7 @@ export async function openLockedVolume(device: BlockDevice, name: string): Promi
     throw new VarveError('CORRUPT', `cannot read ${name}: its LUKS payload-offset, byte ${offset}, is past its end`);
   }
   return {
-    ...{ version: 1, uuid: header.uuid, label: undefined, offset, length: device.size - offset },
+    ...{ uuid: header.uuid, offset, length: device.size - offset },
     unlock: async (passphrase) => ({ cipher: await unlock(passphrase), sectorLength: headerUnit, firstSector: 0 }),
   };
 }

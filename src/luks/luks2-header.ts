@@ -19,8 +19,6 @@ import { ByteReader } from '../bytes/byte-reader.ts';
 /** What the binary part says, and the text of the JSON. */
 export interface Luks2Header {
   readonly seqid: number;
-  readonly label: string;
-  readonly subsystem: string;
   readonly uuid: string;
   /** Both parts of one copy, in bytes. */
   readonly size: number;
@@ -75,11 +73,11 @@ async function readCopy(
   const size = Number(reader.opaque64be());
   if (!sizes.includes(size) || offset + size > device.size) return `its length is ${size} bytes`;
   const seqid = Number(reader.opaque64be());
-  const label = zeroEnded(textOf(reader, 48));
+  reader.skip(48);
   const algorithm = zeroEnded(textOf(reader, 32));
   reader.skip(64);
   const uuid = zeroEnded(textOf(reader, 40));
-  const subsystem = zeroEnded(textOf(reader, 48));
+  reader.skip(48);
   if (Number(reader.opaque64be()) !== offset) return 'it belongs to another place';
   const digestLength = knownHashes.get(algorithm);
   if (digestLength === undefined) return `its checksum is ${JSON.stringify(algorithm)}, which is not known`;
@@ -92,8 +90,6 @@ async function readCopy(
   const end = text.indexOf(0);
   return {
     seqid,
-    label,
-    subsystem,
     uuid,
     size,
     json: new TextDecoder().decode(text.subarray(0, end < 0 ? size : end)),

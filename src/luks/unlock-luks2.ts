@@ -23,14 +23,13 @@ const maximumDigestLength = 64;
  * @throws VarveError `CORRUPT`, `UNSUPPORTED` for integrity, ciphers and the like that are not known
  */
 export async function openLuks2(device: BlockDevice, name: string): Promise<LockedVolume> {
-  const { json, size, uuid, label } = await readLuks2Header(device, name);
+  const { json, size, uuid } = await readLuks2Header(device, name);
   const metadata = decodeLuks2Metadata(json, name);
   checkSegment(metadata, device, name);
   for (const slot of metadata.keySlots) checkSlot(slot, { start: size * 2, end: device.size, name });
   const { segment } = metadata;
   return {
-    ...{ version: 2, uuid, label: label === '' ? undefined : label },
-    ...{ offset: segment.offset, length: segment.length ?? device.size - segment.offset },
+    ...{ uuid, offset: segment.offset, length: segment.length ?? device.size - segment.offset },
     async unlock(passphrase) {
       const slots = slotsFor(metadata).toSorted((a, b) => b.slot.priority - a.slot.priority);
       for (const { digest, slot } of slots) {

@@ -11,6 +11,7 @@ import { openFileDevice } from '../../src/block/file-device.ts';
 import { contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { decryptedDevice } from '../../src/luks/decrypted-device.ts';
 import { openLockedVolume } from '../../src/luks/locked-volume.ts';
+import { luksIdentity } from '../../src/luks/luks-identity.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -67,7 +68,8 @@ describe('LUKS2 volumes that cryptsetup made', { skip }, () => {
       const content = pattern(64 * 4096, 6);
       await using device = await openFileDevice(path, { readOnly: true });
       const locked = await openLockedVolume(device, path);
-      assert.deepEqual([locked.version, locked.uuid, locked.label], [2, uuid.trim(), 'treasure']);
+      const identity = { version: '2', uuid: uuid.trim(), label: 'treasure' };
+      assert.deepEqual([await luksIdentity(device), locked.uuid], [identity, identity.uuid]);
       await using file = await open(path, 'r+');
       await file.write(encrypted(content, key, sectorLength), 0, content.length, locked.offset);
       for (const secret of [Buffer.from('open sesame'), pattern(300, 4)]) {
