@@ -1,11 +1,11 @@
-import fs from 'node:fs';
-import { isVarveError, VarveError } from '../base/varve-error.ts';
+import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
 import { type AddressDiskOptions, openAddressDisk } from './address-disk.ts';
 import { diskArgument } from './disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openDeviceDisk, openFileDisk } from './file-disk.ts';
+import { withFileHint } from './file-hint.ts';
 import type { FilterChain } from './filters/filter-chain.ts';
 import { settleImage } from './settle-image.ts';
 
@@ -69,16 +69,4 @@ async function openSnapshotDisk(
 export async function openFilteredSnapshot(store: Store, snapshot: Snapshot, filters: FilterChain): Promise<FileDisk> {
   const what = { kind: 'snapshot content', label: referenceOf(snapshot) } as const;
   return await openDeviceDisk(await store.openSnapshot(snapshot), what, { format: 'raw', filters });
-}
-
-/** The error for an argument that named no snapshot: whoever meant a file learns how to say so. */
-export function withFileHint(argument: string, error: unknown): unknown {
-  if (!isVarveError(error, 'NOT_FOUND', 'INVALID')) return error;
-  if (fs.existsSync(argument)) {
-    return new VarveError(error.code, `${error.message}; for the file of that name write ./${argument}`, {
-      cause: error,
-    });
-  }
-  if (!/\.(raw|img|qcow2?|vmdk|vhdx?|vdi|ova|iso)$/i.test(argument)) return error;
-  return new VarveError('NOT_FOUND', `there is neither a file nor an image ${argument}`, { cause: error });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { mountDisk } from '../../src/server/attach/mount-disk.ts';
-import type { AttachedDiskRequest } from '../../src/server/attach/open-attached-disk.ts';
+import type { AttachedDiskRequest } from '../../src/server/attach/attached-disk-request.ts';
 import { unmountDisk } from '../../src/server/attach/unmount-disk.ts';
 import { openDiskExports } from '../../src/server/nbd/disk-exports.ts';
 import { listenNbd } from '../../src/server/nbd/nbd-server.ts';

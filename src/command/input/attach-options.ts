@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VarveError } from '../../base/varve-error.ts';
 import { diskArgument } from '../../image/disk-argument.ts';
-import type { AttachAccess, AttachedDiskRequest } from '../../server/attach/open-attached-disk.ts';
+import type { AttachAccess, AttachedDiskRequest } from '../../server/attach/attached-disk-request.ts';
 import type { CommandContext } from '../framework/command-context.ts';
 import { registerPath } from '../framework/register-path.ts';
 import { type AccessOptions, addAccessOptions } from './access-options.ts';

@@ -2,9 +2,9 @@ import { closeSync, openSync } from 'node:fs';
 import { isVarveError } from '../../base/varve-error.ts';
 import { attachLoop, type LoopOptions } from '../../linux/loop-device.ts';
 import type { ProcessIdentity } from '../../linux/process-identity.ts';
+import type { AttachedDiskRequest } from './attached-disk-request.ts';
 import { type Attachment, claimDirectory, diskPathIn, removeAttachment } from './attachment.ts';
 import { closeAttachment } from './detach-disk.ts';
-import type { AttachedDiskRequest } from './open-attached-disk.ts';
 import { startHolder } from './start-holder.ts';
 
 /** How a disk is attached. */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { ProcessIdentity } from '../../linux/process-identity.ts';
 import { requireRunDirectory } from '../run-directory.ts';
-import type { AttachAccess, AttachedDiskRequest } from './open-attached-disk.ts';
+import type { AttachAccess, AttachedDiskRequest } from './attached-disk-request.ts';
 
 /** What is kept of an attached disk, as long as it is attached. */
 export interface Attachment {
@@ -38,8 +38,10 @@ export interface Attachment {
 export interface MountedFiles {
   /** The uppermost directory that is seen. */
   readonly inner?: string | undefined;
-  /** The number of the partition that holds the file system; what the disk's own system mounts where neither is given. */
+  /** The number of the partition that holds the file system; what the disk's own system mounts where nothing is given. */
   readonly partition?: number | undefined;
+  /** The volume that holds it, as the disk's system calls it: `/dev/vg/root`, `UUID=…`. */
+  readonly volume?: string | undefined;
   /** Where in the disk the file system begins, in bytes. */
   readonly offset?: number | undefined;
   /** Whether others than who mounts them may see them. */

@@ -1,7 +1,8 @@
 import { becomeIoFlusher } from '../../linux/io-flusher.ts';
 import { diskFile, diskFileMode } from '../fuse/disk-file.ts';
+import type { AttachedDiskRequest } from './attached-disk-request.ts';
 import type { Held } from './held.ts';
-import { type AttachedDiskRequest, openAttachedDisk } from './open-attached-disk.ts';
+import { openAttachedDisk } from './open-attached-disk.ts';
 
 /** Opens a disk to be shown as a file. @throws VarveError as `openAttachedDisk` does */
 export async function holdDisk(request: AttachedDiskRequest): Promise<Held> {

@@ -1,16 +1,23 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
+import type { FileSystem } from '../../filesystem/file-system.ts';
 import { openFileSystem } from '../../filesystem/file-systems.ts';
 import { sliceFilter } from '../../filter/slice.ts';
 import { GuestTree } from '../../guest/guest-tree.ts';
+import { openVolume } from '../../guest/guest-volume.ts';
+import { mountVolumes } from '../../guest/mount-volumes.ts';
 import { openGuest } from '../../guest/open-guest.ts';
+import { isCalled } from '../../guest/volume-names.ts';
+import { findGuestVolumes, type VolumeTreeOptions } from '../../guest/volume-tree.ts';
 import { isMachineRoot } from '../../linux/user-namespace.ts';
 import { readPartitionTable } from '../../partition/read-partition-table.ts';
 import { type FileTree, guestFileTree } from '../fuse/file-place.ts';
 import { guestFiles } from '../fuse/guest-files.ts';
+import type { AttachedDiskRequest } from './attached-disk-request.ts';
 import type { MountedFiles } from './attachment.ts';
 import type { Held } from './held.ts';
-import { type AttachedDiskRequest, openAttachedDisk } from './open-attached-disk.ts';
+import { keySecret } from './key-secret.ts';
+import { openAttachedDisk } from './open-attached-disk.ts';
 import { requirePartition } from './require-partition.ts';
 
 /** What everything that is mounted so looks like from above: its uppermost directory may be anything else. */
@@ -26,7 +33,7 @@ const directoryMode = 0o040755;
 export async function holdFiles(request: AttachedDiskRequest, files: MountedFiles): Promise<Held> {
   await using stack = new AsyncDisposableStack();
   const { access, device } = stack.use(await openAttachedDisk(request));
-  const tree = await openTree(device, { ...files, name: request.disk }, stack);
+  const tree = await openTree(device, { ...files, ...keySecret(request), name: request.disk }, stack);
   const { kind } = await tree.root.fileSystem.stat(tree.root.node);
   if (kind !== 'directory') {
     throw new VarveError('INVALID', `cannot mount ${request.disk}:${files.inner}: it is a ${kind}, and no directory`);
@@ -41,30 +48,56 @@ export async function holdFiles(request: AttachedDiskRequest, files: MountedFile
   };
 }
 
-interface NamedFiles extends MountedFiles {
-  /** The disk's, for messages. */
-  readonly name: string;
-}
+interface NamedFiles extends MountedFiles, VolumeTreeOptions {}
 
 async function openTree(device: BlockDevice, files: NamedFiles, stack: AsyncDisposableStack): Promise<FileTree> {
   const { inner = '/', name } = files;
-  const place = await placeIn(device, files);
-  if (place === undefined) return await guestFileTree(stack.use(await openGuest(device, { name })), inner);
-  const fileSystem = stack.use(await openFileSystem(sliceFilter(device, place), { name }));
+  const fileSystem = await openOne(device, files, stack);
+  if (fileSystem === undefined) return await guestFileTree(stack.use(await openGuest(device, files)), inner);
   const root = await new GuestTree(new Map([['/', fileSystem]]), name).resolve(inner);
   return { root, mounts: [] };
 }
 
-/** Where in the disk the file system is that is meant, in bytes; undefined where all of the disk is. */
-async function placeIn(
+/** The file system that is meant; undefined where all of them are. */
+async function openOne(
   device: BlockDevice,
-  { name, offset, partition }: NamedFiles,
-): Promise<{ readonly offset: number; readonly length: number } | undefined> {
-  if (partition !== undefined) {
-    const table = await readPartitionTable(device, { name });
-    return requirePartition(table?.partitions, partition, name);
-  }
-  if (offset === undefined) return undefined;
+  files: NamedFiles,
+  stack: AsyncDisposableStack,
+): Promise<FileSystem | undefined> {
+  const { name, offset, partition, volume } = files;
+  if (volume !== undefined) return await openNamed(device, { ...files, volume }, stack);
+  if (partition === undefined && offset === undefined) return undefined;
+  const place = partition === undefined ? restFrom(device, offset!, name) : await partitionOf(device, partition, name);
+  return stack.use(await openFileSystem(sliceFilter(device, place), { name }));
+}
+
+async function openNamed(
+  device: BlockDevice,
+  { volume: wanted, ...options }: NamedFiles & { readonly volume: string },
+  stack: AsyncDisposableStack,
+): Promise<FileSystem> {
+  const { name } = options;
+  const { volumes } = stack.use(await mountVolumes(await findGuestVolumes(device, options), name));
+  const found = volumes.find((volume) => isCalled(volume, wanted));
+  const fileSystem = found && (await openVolume(found, name));
+  if (fileSystem !== undefined) return stack.use(fileSystem);
+  if (found?.problem !== undefined) throw found.problem;
+  const names = volumes.filter(({ holds }) => holds === 'files').map((volume) => volume.name);
+  const there = names.length === 0 ? 'it has none with files' : `there are files on ${names.join(', ')}`;
+  throw new VarveError('NOT_FOUND', `cannot mount volume ${wanted} of ${name}: ${there}`);
+}
+
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
+async function partitionOf(device: BlockDevice, partition: number, name: string): Promise<Place> {
+  const table = await readPartitionTable(device, { name });
+  return requirePartition(table?.partitions, partition, name);
+}
+
+function restFrom(device: BlockDevice, offset: number, name: string): Place {
   if (offset < device.size) return { offset, length: device.size - offset };
   throw new VarveError('INVALID', `there is nothing at byte ${offset} of ${name}, which has ${device.size}`);
 }

@@ -12,8 +12,7 @@ import { mountTable } from '../../linux/mount-table.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
 import { type Attachment, removeAttachment, saveAttachment } from './attachment.ts';
 import { FailureLog } from './failure-log.ts';
-import { holdDisk } from './hold-disk.ts';
-import { holdFiles } from './hold-files.ts';
+import type { Held } from './held.ts';
 import type { HolderAnswer, HolderRequest } from './holder-messages.ts';
 
 /** In bytes: as much as one request may read. */
@@ -29,7 +28,7 @@ async function hold(request: HolderRequest): Promise<void> {
   try {
     saveAttachment(directory, draft);
     const { files, path: target } = draft;
-    await using held = await (files === undefined ? holdDisk(draft.request) : holdFiles(draft.request, files));
+    await using held = await open(draft);
     const { access, how, operations, size } = held;
     const fd = await mountFuse({ ...how, target });
     const device = files && mountTable().findLast((mount) => mount.target === target)?.device;
@@ -51,6 +50,12 @@ async function hold(request: HolderRequest): Promise<void> {
   } catch (error) {
     refuse(error);
   }
+}
+
+/** Loads what that takes, and no more: somebody waits. */
+async function open({ files, request }: Pick<Attachment, 'files' | 'request'>): Promise<Held> {
+  if (files === undefined) return await (await import('./hold-disk.ts')).holdDisk(request);
+  return await (await import('./hold-files.ts')).holdFiles(request, files);
 }
 
 /** Notes what goes wrong at the end for whoever detaches, and otherwise leaves nothing behind. */

@@ -1,8 +1,8 @@
 import { sep } from 'node:path';
 import { VarveError } from '../../base/varve-error.ts';
 import type { NewAttachment } from './attach-disk.ts';
+import type { AttachedDiskRequest } from './attached-disk-request.ts';
 import { claimDirectory, type MountedFiles, removeAttachment } from './attachment.ts';
-import type { AttachedDiskRequest } from './open-attached-disk.ts';
 import { startHolder } from './start-holder.ts';
 
 /** Which files of a disk are mounted, and where. */

@@ -1,142 +1,28 @@
-import { readFile } from 'node:fs/promises';
-import { systemError, VarveError } from '../../base/varve-error.ts';
-import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
-import { openTemporaryDevice } from '../../block/nameless-file.ts';
-import { overlayFilter } from '../../filter/overlay.ts';
-import { readOnlyFilter } from '../../filter/read-only.ts';
-import { openWritableAddressDisk } from '../../image/address-disk.ts';
-import { diskArgument } from '../../image/disk-argument.ts';
-import { type OpenWritableDiskOptions, openWritableDisk } from '../../image/file-disk.ts';
-import { keepsWrites } from '../../image/filters/filter-chain.ts';
-import { parseFilters } from '../../image/filters/parse-filters.ts';
-import { type OpenDiskOptions, openDisk, withFileHint } from '../../image/open-disk.ts';
-import { transactionDisk } from '../../image/transaction/transaction-name.ts';
-import { openStore, type Store } from '../../store/store.ts';
-import { ControlServer } from '../control/control-server.ts';
-import { HeldImage } from '../control/held-image.ts';
-import { HeldTransactionDisk } from '../control/held-transaction-disk.ts';
-
-/** What may be done to an attached disk: `ephemeral` is written to a throw-away overlay. */
-export type AttachAccess = 'writable' | 'read-only' | 'ephemeral';
-
-/** Which disk is attached, and how it is opened: what goes to another process, so that it is plain data. */
-export interface AttachedDiskRequest {
-  /** As on the command line; a file by its full path. */
-  readonly disk: string;
-  readonly access: AttachAccess;
-  readonly storePath: string;
-  /** Where it is noted which disk files build on which. */
-  readonly register: string;
-  /** A file with the passphrase or key of an encrypted disk. */
-  readonly keyFile?: string | undefined;
-  /** Filters through which it is seen, as `--filter` has them. */
-  readonly filters?: readonly string[] | undefined;
-  readonly options: Pick<
-    OpenWritableDiskOptions,
-    'allowed' | 'follow' | 'force' | 'forceShare' | 'format' | 'internalSnapshot' | 'member'
-  >;
-}
-
-/** An open disk that is to be attached. Disposing of it closes it, and does not flush. */
-export interface AttachedDisk extends AsyncDisposable {
-  readonly device: BlockDevice;
-  /** What came of it: a snapshot is only read unless it is ephemeral. */
-  readonly access: AttachAccess;
-}
+import { openAddressDevice } from '../../image/address-device.ts';
+import { type DiskAddress, diskAddress } from '../../image/disk-address.ts';
+import type { AttachedDisk, AttachedDiskRequest } from './attached-disk-request.ts';
 
 /**
- * Opens a disk to be attached: a file in place, an image through its overlay, a snapshot to be read; with `ephemeral`, any of
- * them beneath an overlay that is gone when the disk is closed.
+ * Opens a disk to be attached, as `openAnyDisk` does. A raw disk of an NBD server, as each of a transaction is, needs
+ * nothing of formats and stores, whose code takes longer to load than all the rest.
  *
- * @throws VarveError as `openDisk` and `openWritableDisk` do
+ * @throws VarveError as `openAnyDisk` does
  */
 export async function openAttachedDisk(request: AttachedDiskRequest): Promise<AttachedDisk> {
-  const argument = diskArgument(request.disk);
-  const filters = request.filters && parseFilters(request.filters, { report: (text) => console.error(text) });
-  const options = { ...request.options, register: request.register, ...secretOf(request), filters };
-  const mayChange = request.options.internalSnapshot === undefined && !keepsWrites(filters);
-  const isInPlace = request.access === 'writable' && mayChange;
-  if (isInPlace && argument.kind === 'file') {
-    return attached(await openWritableDisk(argument.path, options), 'writable', request.disk);
+  const address = plainAddress(request);
+  if (address === undefined) {
+    const { openAnyDisk } = await import('./open-any-disk.ts');
+    return await openAnyDisk(request);
   }
-  if (isInPlace && argument.kind === 'address') {
-    return attached(await openWritableAddressDisk(argument.address, options), 'writable', request.disk);
-  }
-  const inTransaction = argument.kind === 'snapshot' ? transactionDisk(argument.reference) : undefined;
-  if (inTransaction !== undefined) return await openInTransaction(request, inTransaction);
-  // A snapshot such as web@3 stays what it is, and through a filter an image is only read.
-  const isImage = argument.kind === 'snapshot' && !argument.reference.includes('@') && filters === undefined;
-  if (isInPlace && isImage) return await openHeldImage(request, argument.reference);
-  return await openBelow(request, options);
+  const device = checkedDevice(await openAddressDevice(address, { writable: true }), { label: address.label });
+  return { device, access: 'writable', [Symbol.asyncDispose]: async () => device[Symbol.asyncDispose]() };
 }
 
-/** Through its overlay, with a socket by which others take snapshots of it meanwhile. */
-async function openHeldImage({ disk, storePath }: AttachedDiskRequest, name: string): Promise<AttachedDisk> {
-  await using stack = new AsyncDisposableStack();
-  const store = stack.use(await openStore(storePath));
-  const control = stack.use(await ControlServer.listen());
-  const held = stack.use(
-    await HeldImage.open(store, name, control, { purpose: `attach ${name}` }).catch((error) => {
-      throw withFileHint(disk, error);
-    }),
-  );
-  stack.use(held.connect());
-  return kept(stack.move(), held.device, 'writable');
-}
-
-/** The disk that a transaction makes of an image. */
-async function openInTransaction(
-  { access, disk, storePath }: AttachedDiskRequest,
-  inTransaction: { readonly image: string; readonly transaction: string },
-): Promise<AttachedDisk> {
-  if (access !== 'writable') {
-    throw new VarveError('INVALID', `${disk} is written to; leave out --read-only and --ephemeral`);
-  }
-  await using stack = new AsyncDisposableStack();
-  const store = stack.use(await openStore(storePath));
-  const control = stack.use(await ControlServer.listen());
-  const held = stack.use(await HeldTransactionDisk.open(store, inTransaction, control, 'attach'));
-  stack.use(held.connect());
-  return kept(stack.move(), held.device, access);
-}
-
-async function openBelow(
-  { access, disk, storePath }: AttachedDiskRequest,
-  options: OpenDiskOptions,
-): Promise<AttachedDisk> {
-  await using stack = new AsyncDisposableStack();
-  const open = async (): Promise<Store> => stack.use(await openStore(storePath));
-  const { device: base } = stack.use(await openDisk(disk, { ...options, store: open }));
-  if (access === 'read-only') return kept(stack.move(), base.supports.write ? readOnlyFilter(base) : base, access);
-  // Where a filter keeps what is written, the disk can be written as it is.
-  if (access === 'writable') return kept(stack.move(), base, base.supports.write ? 'ephemeral' : 'read-only');
-  const top = await openTemporaryDevice(base.size);
-  const device = stack.use(checkedDevice(overlayFilter(base, top), { label: disk }));
-  return kept(stack.move(), device, 'ephemeral');
-}
-
-function kept(stack: AsyncDisposableStack, device: BlockDevice, access: AttachAccess): AttachedDisk {
-  return { device, access, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
-
-function attached(
-  disk: AsyncDisposable & { readonly image: BlockDevice },
-  access: AttachAccess,
-  label: string,
-): AttachedDisk {
-  const device = checkedDevice(disk.image, { label });
-  return { device, access, [Symbol.asyncDispose]: async () => disk[Symbol.asyncDispose]() };
-}
-
-function secretOf({ keyFile }: AttachedDiskRequest): Pick<OpenDiskOptions, 'askSecret'> {
-  if (keyFile === undefined) return {};
-  const askSecret = async (): Promise<Uint8Array> => {
-    try {
-      return await readFile(keyFile);
-    } catch (error) {
-      throw systemError(`read the key in ${keyFile}`, error);
-    }
-  };
-  return { askSecret };
+/** Of a disk that is nothing but what an NBD server has there, to be written to. */
+function plainAddress({ access, disk, filters, options }: AttachedDiskRequest): DiskAddress | undefined {
+  const { format = 'raw', internalSnapshot } = options;
+  const address = diskAddress(disk);
+  const isPlain = access === 'writable' && filters === undefined && format === 'raw' && internalSnapshot === undefined;
+  return isPlain && address?.kind === 'nbd' ? address : undefined;
 }

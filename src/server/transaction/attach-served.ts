@@ -1,8 +1,8 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
 import { attachDisk, type NewAttachment } from '../attach/attach-disk.ts';
+import type { AttachedDiskRequest } from '../attach/attached-disk-request.ts';
 import { closeAttachment } from '../attach/detach-disk.ts';
-import type { AttachedDiskRequest } from '../attach/open-attached-disk.ts';
 import { mountElsewhere } from './mount-elsewhere.ts';
 
 /** How disks are attached for a command. */

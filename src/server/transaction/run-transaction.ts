@@ -1,11 +1,11 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { diskArgument } from '../../image/disk-argument.ts';
+import { withFileHint } from '../../image/file-hint.ts';
 import { type LiveImage, openImageForWriting } from '../../image/live-image.ts';
-import { withFileHint } from '../../image/open-disk.ts';
 import type { SnapshotDetails } from '../../image/snapshot-details.ts';
 import { beginTransaction } from '../../image/transaction/begin-transaction.ts';
 import { commitTransaction, rollBackTransaction } from '../../image/transaction/end-transaction.ts';
-import { FileTransaction } from '../../image/transaction/file-transaction.ts';
+import type { FileTransaction } from '../../image/transaction/file-transaction.ts';
 import { dropDeadRuns, type RunLease, takeRunLease } from '../../image/transaction/run-lease.ts';
 import type { OpenDisk } from '../../image/transaction/savepoints.ts';
 import type { Snapshot } from '../../store/image-table.ts';
@@ -16,7 +16,6 @@ import { answerForDisk } from '../control/transaction-disk.ts';
 import { runUntilOk } from '../ok/run-until-ok.ts';
 import { Watchdog } from '../watchdog.ts';
 import { type AttachServedOptions, attachServed } from './attach-served.ts';
-import { checkedVolumes, checkVolume } from './check-file-systems.ts';
 import { type ServedDisks, type ShownDisk, serveDisks } from './serve-disks.ts';
 
 /** A command that runs in a transaction, and on what. */
@@ -114,7 +113,10 @@ function openDisk(disk: LiveImage, name: string, { mount }: TransactionRequest):
     cutTo: (count, layerId) => disk.cutTo(count, layerId),
     async requireUnused() {
       if (mount === undefined) return;
-      throw new VarveError('BUSY', `cannot take ${name} back: it is mounted on ${mount.directory}, and would not notice`);
+      throw new VarveError(
+        'BUSY',
+        `cannot take ${name} back: it is mounted on ${mount.directory}, and would not notice`,
+      );
     },
   };
 }
@@ -129,6 +131,8 @@ function dropRest(store: Store, name: string): void {
 
 async function onFiles(request: TransactionRequest): Promise<TransactionOutcome> {
   const { disks, register, signal } = request;
+  // With all formats of disk files, which images need nothing of.
+  const { FileTransaction } = await import('../../image/transaction/file-transaction.ts');
   await using stack = new AsyncDisposableStack();
   const transactions: FileTransaction[] = [];
   const files = new Set<string>();
@@ -174,6 +178,7 @@ async function runOn(
 
 /** Looks when the command's mounts are gone: what is mounted is not all on the disk yet. */
 async function checkAll(request: TransactionRequest, disks: readonly ShownDisk[]): Promise<void> {
+  const { checkedVolumes, checkVolume } = await import('./check-file-systems.ts');
   const volumes = (await Promise.all(disks.map(({ device, label }) => checkedVolumes(device, label)))).flat();
   await using served = await serveDisks(volumes);
   await using attached = await attachServed(served.uris, { ...request, mount: undefined, isNeeded: true });
