@@ -32,6 +32,14 @@ export function utf16Units(bytes: Uint8Array): Uint16Array {
   return Uint16Array.from({ length: bytes.length >> 1 }, (_, index) => view.getUint16(index * 2, true));
 }
 
+/** A text as little-endian units. */
+export function utf16Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < text.length; index++) view.setUint16(index * 2, text.charCodeAt(index), true);
+  return bytes;
+}
+
 function unitsOf(text: string): Uint16Array {
   return Uint16Array.from({ length: text.length }, (_, index) => text.charCodeAt(index));
 }

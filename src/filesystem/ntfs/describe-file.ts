@@ -1,4 +1,5 @@
 import type { FileKind, FileStat } from '../file-system.ts';
+import { utf16Bytes } from '../utf16-name.ts';
 import { attributeTypes } from './attribute.ts';
 import type { AttributeStream } from './attribute-stream.ts';
 import { DirectoryIndex } from './directory-index.ts';
@@ -7,7 +8,8 @@ import { decodeInterixFile, type InterixFile, longestInterixFile } from './inter
 import { decodeLinuxMetadata, longestExtendedAttributes } from './linux-metadata.ts';
 import type { NtfsFile } from './ntfs-file.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
-import { decodeReparsePoint, longestReparsePoint, overlayTag, type ReparsePoint } from './reparse-point.ts';
+import { overlayStreamName } from './overlay/overlay-stream.ts';
+import { decodeReparsePoint, longestReparsePoint, type ReparsePoint } from './reparse-point.ts';
 import { decodeStandardInformation, type StandardInformation } from './standard-information.ts';
 
 const longestInformation = 1024;
@@ -21,9 +23,11 @@ export interface DescribedFile {
   readonly target: Uint8Array | undefined;
   /** Why its content cannot be read, in words that follow "is". */
   readonly unreadable: string | undefined;
-  /** Whether its content is in a stream of its own, compressed by the Windows Overlay Filter. */
-  readonly isOverlaid: boolean;
+  /** The reparse point of a file whose content is in a stream of its own, compressed by the Windows Overlay Filter. */
+  readonly overlay: Uint8Array | undefined;
 }
+
+type Lengths = Pick<FileStat, 'size' | 'allocated'>;
 
 /** What else than a file or directory it is. */
 type Disguise = InterixFile | (ReparsePoint & { readonly device?: undefined });
@@ -50,14 +54,14 @@ export async function describeFile(volume: NtfsVolume, file: NtfsFile): Promise<
       links: await countNames(file),
       device: disguise?.device,
     },
-    ...(await lengthsOf(volume, file, kind, data)),
+    ...(await lengthsOf(volume, file, kind, reparse?.overlay ? await overlaidLengths(file, data) : data)),
     ...(target !== undefined && { size: target.length }),
     ...times,
     ...(extended !== undefined && decodeLinuxMetadata(extended)),
   };
   const isRemote = (attributes & fileAttributes.recallOnDataAccess) !== 0;
   const unreadable = reparse?.unreadable ?? (isRemote ? 'kept elsewhere, and here only by name' : undefined);
-  return { file, stat, target, unreadable, isOverlaid: reparse?.tag === overlayTag };
+  return { file, stat, target, unreadable, overlay: reparse?.overlay };
 }
 
 async function reparsePointOf(
@@ -92,12 +96,18 @@ async function countNames(file: NtfsFile): Promise<number> {
   return Math.max(1, count);
 }
 
+/** A hole is in the place of what was compressed. */
+async function overlaidLengths(file: NtfsFile, data: AttributeStream | undefined): Promise<Lengths> {
+  const stored = await file.stream(attributeTypes.data, utf16Bytes(overlayStreamName));
+  return { size: data?.size ?? 0, allocated: (data?.allocated ?? 0) + (stored?.allocated ?? 0) };
+}
+
 async function lengthsOf(
   volume: NtfsVolume,
   file: NtfsFile,
   kind: FileKind,
-  data: AttributeStream | undefined,
-): Promise<Pick<FileStat, 'size' | 'allocated'>> {
+  data: Lengths | undefined,
+): Promise<Lengths> {
   if (kind === 'directory') return (await DirectoryIndex.open(volume, file)).lengths;
   if (kind === 'file') return { size: data?.size ?? 0, allocated: data?.allocated ?? 0 };
   return { size: 0, allocated: 0 };

@@ -1,4 +1,4 @@
-import { utf16Units } from '../utf16-name.ts';
+import { utf16Bytes } from '../utf16-name.ts';
 import { attributeTypes } from './attribute.ts';
 import type { AttributeStream } from './attribute-stream.ts';
 import type { FileName } from './file-name.ts';
@@ -9,7 +9,7 @@ import type { NtfsVolume } from './ntfs-volume.ts';
 import { compareNames, type UpcaseTable } from './upcase-table.ts';
 
 /** What the attributes of a directory's index are named. */
-const indexName = new Uint8Array(new Uint16Array(Array.from('$I30', (letter) => letter.charCodeAt(0))).buffer);
+const indexName = utf16Bytes('$I30');
 const longestRoot = 65_536;
 const largestBlock = 65_536;
 const blockHeader = 24;
@@ -122,9 +122,4 @@ export class DirectoryIndex {
 
 function isVisible({ record }: NamedFile): boolean {
   return record >= firstFile;
-}
-
-/** The units of a name for the file system's own use. */
-export function unitsOf(text: string): Uint16Array {
-  return utf16Units(new Uint8Array(Buffer.from(text, 'utf16le')));
 }

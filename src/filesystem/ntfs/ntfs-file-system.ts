@@ -9,20 +9,24 @@ import type {
   FileSystemIdentity,
   FileSystemUsage,
 } from '../file-system.ts';
-import { nameFromUtf16, utf16FromName } from '../utf16-name.ts';
+import { nameFromUtf16, utf16Bytes, utf16FromName } from '../utf16-name.ts';
 import { readAlternateStreams } from './alternate-streams.ts';
 import { attributeTypes } from './attribute.ts';
-import type { AttributeStream } from './attribute-stream.ts';
 import { type DescribedFile, describeFile } from './describe-file.ts';
 import { DirectoryIndex } from './directory-index.ts';
 import { type FileName, fileAttributes } from './file-name.ts';
 import { freeRangesOf } from './free-space.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
+import { OverlayStream, overlayKindOf, overlayStreamName } from './overlay/overlay-stream.ts';
 import { readUpcaseTable, type UpcaseTable } from './upcase-table.ts';
 
 const rootDirectory = 5;
 const longestName = 255;
 const cachedDescriptions = 1024;
+const cachedOverlays = 16;
+
+/** What is read of a file, as it is stored or unpacked. */
+type FileContent = Pick<OverlayStream, 'read' | 'extents'>;
 
 /** NTFS that is open. Nodes are the numbers of file records. */
 export class NtfsFileSystem implements FileSystem {
@@ -31,6 +35,7 @@ export class NtfsFileSystem implements FileSystem {
   readonly root = rootDirectory;
   readonly #volume: NtfsVolume;
   readonly #described = new LruMap<number, DescribedFile>(cachedDescriptions);
+  readonly #overlays = new LruMap<number, OverlayStream>(cachedOverlays);
   #upcase: Promise<UpcaseTable> | undefined;
 
   constructor(volume: NtfsVolume, identity: FileSystemIdentity, isClean: boolean) {
@@ -106,11 +111,19 @@ export class NtfsFileSystem implements FileSystem {
     return await DirectoryIndex.open(this.#volume, file);
   }
 
-  async #content(node: number): Promise<AttributeStream | undefined> {
-    const { file, unreadable, isOverlaid } = await this.#describe(node, 'file');
-    const why = isOverlaid ? 'compressed by the Windows Overlay Filter' : unreadable;
+  async #content(node: number): Promise<FileContent | undefined> {
+    const { file, unreadable, overlay, stat } = await this.#describe(node, 'file');
+    const kind = overlay && overlayKindOf(overlay);
+    const why = typeof kind === 'string' ? kind : unreadable;
     if (why !== undefined) throw this.#volume.unsupported(`the data of ${file.title} is ${why}`);
-    return await file.stream(attributeTypes.data, new Uint8Array(0));
+    if (typeof kind !== 'object') return await file.stream(attributeTypes.data, new Uint8Array(0));
+    const known = this.#overlays.get(node);
+    if (known !== undefined) return known;
+    const stored = await file.stream(attributeTypes.data, utf16Bytes(overlayStreamName));
+    if (stored === undefined) throw this.#volume.corrupt(`${file.title} has no stream ${overlayStreamName}`);
+    const stream = new OverlayStream(this.#volume, stored, kind, stat.size);
+    this.#overlays.set(node, stream);
+    return stream;
   }
 }
 

@@ -32,16 +32,16 @@ const linuxKinds: Readonly<Record<number, FileKind>> = {
 const symbolicLink = 0xa000_000c;
 const junction = 0xa000_0003;
 const linuxSymlink = 0xa000_001d;
-/** The tag of what the Windows Overlay Filter compressed. */
-export const overlayTag = 0x8000_0017;
+const overlayTag = 0x8000_0017;
 
 /** What a reparse point makes of a file. */
 export interface ReparsePoint {
-  readonly tag: number;
   /** Where it makes another kind of it. */
   readonly kind?: FileKind;
   /** A symlink's. */
   readonly target?: Uint8Array;
+  /** The whole of it, where the Windows Overlay Filter compressed the file. */
+  readonly overlay?: Uint8Array;
   /** Why its content cannot be read. */
   readonly unreadable?: string | undefined;
 }
@@ -52,10 +52,11 @@ export function decodeReparsePoint(bytes: Uint8Array): ReparsePoint | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const tag = view.getUint32(0, true);
   const kind = linuxKinds[tag];
-  if (kind !== undefined) return { tag, kind };
-  if (tag !== symbolicLink && tag !== junction && tag !== linuxSymlink) return { tag, unreadable: unreadable[tag] };
+  if (kind !== undefined) return { kind };
+  if (tag === overlayTag) return { overlay: bytes };
+  if (tag !== symbolicLink && tag !== junction && tag !== linuxSymlink) return { unreadable: unreadable[tag] };
   const target = tag === linuxSymlink ? linuxTarget(bytes) : windowsTarget(bytes, tag === symbolicLink ? 20 : 16);
-  return target === undefined ? 'has a target past its end' : { tag, kind: 'symlink', target };
+  return target === undefined ? 'has a target past its end' : { kind: 'symlink', target };
 }
 
 function linuxTarget(bytes: Uint8Array): Uint8Array | undefined {
