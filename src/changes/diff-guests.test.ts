@@ -18,7 +18,7 @@ import { type DiffGuestsOptions, diffGuests } from './diff-guests.ts';
 import type { FileChange } from './file-change.ts';
 
 const chunkSize = 65_536;
-const tools = skipWithout('mke2fs', 'setfattr', 'getfattr');
+const tools = skipWithout('mke2fs', 'mkfs.xfs', 'setfattr', 'getfattr');
 
 interface Range {
   readonly offset: number;
@@ -77,6 +77,7 @@ async function judge(a: Buffer, b: Buffer, seen: readonly string[]): Promise<voi
 }
 
 interface Kind {
+  readonly type: 'ext4' | 'xfs';
   readonly size: number;
   readonly make: (image: string) => Promise<unknown>;
   readonly powerCut?: boolean;
@@ -132,28 +133,78 @@ const ext =
   (image: string) =>
     run('mke2fs', ['-q', '-F', ...args, image]);
 
+const makeXfs =
+  (...args: string[]) =>
+  (image: string) =>
+    run('mkfs.xfs', ['-q', '-f', '--unsupported', ...args, image]);
+
 const kinds: Readonly<Record<string, Kind>> = {
-  ext4: { size: 40 * mebibyte, make: ext('-t', 'ext4') },
-  'ext4 with small blocks and inodes, without extents': {
+  ext4: { type: 'ext4', size: 40 * mebibyte, make: ext('-t', 'ext4') },
+  'ext3 with small blocks and inodes': {
+    type: 'ext4',
     size: 32 * mebibyte,
-    make: ext('-t', 'ext4', '-b', '1024', '-I', '128', '-O', '^extent'),
+    make: ext('-t', 'ext3', '-b', '1024', '-I', '128'),
   },
   'ext4 with inline data': {
+    type: 'ext4',
     size: 40 * mebibyte,
     make: ext('-t', 'ext4', '-O', 'inline_data', '-I', '512', '-b', '4096'),
   },
-  'ext4 with clusters': { size: 64 * mebibyte, make: ext('-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '16384') },
-  'ext4 whose journal was not written back': { size: 40 * mebibyte, make: ext('-t', 'ext4'), powerCut: true },
+  'ext4 with clusters': {
+    type: 'ext4',
+    size: 64 * mebibyte,
+    make: ext('-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '16384'),
+  },
+  'ext4 whose journal was not written back': {
+    type: 'ext4',
+    size: 40 * mebibyte,
+    make: ext('-t', 'ext4'),
+    powerCut: true,
+  },
+  xfs: { type: 'xfs', size: 48 * mebibyte, make: makeXfs() },
+  'xfs with small blocks, many groups and all trees': {
+    type: 'xfs',
+    size: 64 * mebibyte,
+    make: makeXfs('-b', 'size=1024', '-d', 'agcount=4', '-n', 'size=8192', '-m', 'rmapbt=1,reflink=1,finobt=1'),
+  },
+  'xfs whose log was not written back': { type: 'xfs', size: 48 * mebibyte, make: makeXfs(), powerCut: true },
 };
 
 for (const [name, kind] of Object.entries(kinds)) {
   test(`random changes to ${name} are told as Linux sees them, with and without looking at all files`, {
-    skip: tools || whyNoMount('ext4'),
+    skip: tools || whyNoMount(kind.type),
   }, async () => {
     const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
     await fc.assert(
       fc.asyncProperty(seeds, (seed) => judgeRandomChanges(kind, seed)),
       { numRuns: 1, endOnFailure: true },
     );
+  });
+}
+
+for (const [name, kind] of Object.entries({ ext4: kinds.ext4!, xfs: kinds.xfs! })) {
+  test(`bytes that were changed in a file of ${name} behind its inode's back are found`, {
+    skip: tools || whyNoMount(kind.type),
+  }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'varve-'));
+    try {
+      const image = join(directory, 'image');
+      fs.writeFileSync(image, '');
+      fs.truncateSync(image, kind.size);
+      await kind.make(image);
+      const secret = Buffer.from('what nobody may change');
+      await fillMounted(image, (top) => {
+        makeTree(top, chanceOf(1));
+        fs.writeFileSync(join(top, 'usr/share/doc/secret'), Buffer.concat([Buffer.alloc(9000, 'x'), secret]));
+        // Two names: it is told by each.
+        fs.linkSync(join(top, 'usr/share/doc/secret'), join(top, 'etc/secret'));
+      });
+      const before = fs.readFileSync(image);
+      const after = Buffer.from(before);
+      after.write('W', before.indexOf(secret));
+      await judge(before, after, ['modified /etc/secret content', 'modified /usr/share/doc/secret content']);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 }

@@ -30,6 +30,7 @@ const changes: readonly Change[] = [
   (top, chance) => withFile(top, chance, (path) => fs.linkSync(path, newName(top, chance))),
   (top, chance) => withFile(top, chance, (path) => fs.renameSync(path, newName(top, chance))),
   (top, chance) => withFile(top, chance, (path) => replace(path, chance)),
+  (top, chance) => withFile(top, chance, (path) => spawnSync('cp', ['--reflink=auto', path, newName(top, chance)])),
   (top, chance) => withFile(top, chance, (path) => setAttribute(path, chance)),
   (top, chance) => withDirectory(top, chance, (path) => moveDirectory(path, newName(top, chance))),
   (top, chance) => withDirectory(top, chance, (path) => fs.chmodSync(path, 0o700 | chance(0o100))),

@@ -9,6 +9,7 @@
  * Source: XFS Algorithms & Data Structures, "Block Directories" and "Leaf Directories".
  */
 import type { DirectoryEntry } from '../file-system.ts';
+import { u64 } from './big-endian.ts';
 import { type EntriesOptions, entriesIn, entryAt, shortEntriesIn } from './directory-entry.ts';
 import { findRun } from './extent-map.ts';
 import { type ForkBlock, readForkBlocks } from './fork-blocks.ts';
@@ -60,6 +61,22 @@ export async function findEntry(volume: XfsVolume, inode: Inode, name: Uint8Arra
     if (areSame(entry.name, name)) return entry.node;
   }
   return undefined;
+}
+
+/** What `..` is: the second name of the first block. @throws VarveError `CORRUPT` */
+export async function parentOf(volume: XfsVolume, inode: Inode): Promise<number> {
+  if (inode.data.format === 'local') {
+    const view = localPart(volume, inode);
+    if (view.byteLength >= 10) return view.getUint8(1) > 0 ? u64(view, 2) : view.getUint32(2);
+  } else {
+    const { view } = await nameBlock(volume, inode, 0);
+    const { start, end } = namesWithin(volume, view);
+    const area = new DataView(view.buffer, view.byteOffset, end);
+    const { end: second } = entryAt(area, start, optionsOf(volume, `block 0 of directory ${inode.number}`));
+    const isParent = second + 11 <= end && view.getUint8(second + 8) === 2 && view.getUint16(second + 9) === 0x2e2e;
+    if (isParent) return u64(view, second);
+  }
+  throw volume.corrupt(`directory ${inode.number} does not say what it is in`);
 }
 
 /** The entries whose names have the same hash as `name`. */

@@ -50,6 +50,27 @@ export async function findRun(volume: XfsVolume, fork: Fork, index: number, coun
   return runIn(volume, node, { index, end });
 }
 
+/** Every run of blocks that a fork takes, and the blocks of its tree. @throws VarveError `CORRUPT` */
+export async function* blocksOfFork(volume: XfsVolume, fork: Fork): AsyncGenerator<BlockRun> {
+  if (fork.format === 'local' || fork.format === 'device') return;
+  const pending = [rootOf(volume, fork)];
+  const seen = new Set<number>();
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    for (let entry = 0; entry < node.count; entry++) {
+      if (node.level === 0) {
+        const record = recordAt(node.view, node.start + entry * recordLength);
+        yield { kind: 'data', block: placeOf(volume, record, node.what), count: record.count };
+        continue;
+      }
+      const block = blockBelow(volume, node, entry);
+      if (seen.has(block)) throw volume.corrupt(`${node.what} has block ${block} again`);
+      seen.add(block);
+      yield { kind: 'data', block, count: 1 };
+      pending.push(await childOf(volume, fork, node, entry));
+    }
+  }
+}
+
 function rootOf(volume: XfsVolume, fork: Fork): TreeNode {
   const { view, extentCount, name: what } = fork;
   if (fork.format === 'extents') {
@@ -68,8 +89,7 @@ function rootOf(volume: XfsVolume, fork: Fork): TreeNode {
 
 async function childOf(volume: XfsVolume, fork: Fork, parent: TreeNode, entry: number): Promise<TreeNode> {
   const { version } = volume.superblock;
-  const pointer = u64(parent.view, parent.start + mostIn(parent) * 8 + entry * 8);
-  const block = volume.blockAt(pointer, 1, `entry ${entry} of ${parent.what}`);
+  const block = blockBelow(volume, parent, entry);
   const level = parent.level - 1;
   const what = `block ${block} of ${fork.name}, at level ${level}`;
   const view = await volume.block(block, what);
@@ -79,6 +99,11 @@ async function childOf(volume: XfsVolume, fork: Fork, parent: TreeNode, entry: n
     return view.getUint16(4) === level ? nodeProblem(node) : `says that it is at level ${view.getUint16(4)}`;
   });
   return node;
+}
+
+function blockBelow(volume: XfsVolume, parent: TreeNode, entry: number): number {
+  const pointer = u64(parent.view, parent.start + mostIn(parent) * 8 + entry * 8);
+  return volume.blockAt(pointer, 1, `entry ${entry} of ${parent.what}`);
 }
 
 /** How many entries there is room for. */

@@ -20,7 +20,7 @@ const extentLength = 8;
 const pointerLength = 4;
 
 /** A run of free blocks, counted from the group's start. */
-interface FreeExtent {
+export interface FreeExtent {
   readonly start: number;
   readonly count: number;
 }
@@ -60,8 +60,8 @@ async function checkTotal(volume: XfsVolume): Promise<void> {
   throw volume.corrupt(`its allocation groups have ${total} free blocks, and its superblock ${freeBlockCount}`);
 }
 
-/** The free extents of a group, in order. */
-async function freeIn(volume: XfsVolume, group: number, space: GroupFreeSpace): Promise<FreeExtent[]> {
+/** The free extents of a group, in order. @throws VarveError `CORRUPT` */
+export async function freeIn(volume: XfsVolume, group: number, space: GroupFreeSpace): Promise<FreeExtent[]> {
   const extents: FreeExtent[] = [];
   const pending: TreeBlock[] = [{ group, index: space.root, level: space.levels - 1 }];
   let end = 0;

@@ -4,6 +4,9 @@
  *   byte   0  sb_magicnum, "XFSB"       100  sb_versionnum (16 bit)   184  sb_unit
  *          4  sb_blocksize              102  sb_sectsize (16 bit)     192  sb_dirblklog (8 bit)
  *          8  sb_dblocks (64 bit)       104  sb_inodesize (16 bit)    200  sb_features2
+ *         16  sb_rblocks (64 bit)       160  sb_uquotino (64 bit)     232  sb_pquotino (64 bit)
+ *         64  sb_rbmino (64 bit)        168  sb_gquotino (64 bit)
+ *         72  sb_rsumino (64 bit)
  *         32  sb_uuid, 16 bytes         106  sb_inopblock (16 bit)    212  sb_features_ro_compat
  *         48  sb_logstart (64 bit)      108  sb_fname, 12 bytes       216  sb_features_incompat
  *         56  sb_rootino (64 bit)       120  sb_blocklog (8 bit)      220  sb_features_log_incompat
@@ -31,7 +34,7 @@ const largestSector = 32_768;
 const versionBits = { directory2: 0x2000, noCase: 0x4000, more: 0x8000 } as const;
 const features2 = { lazyCounters: 0x2, fileType: 0x200 } as const;
 /** Bits of sb_features_incompat that change what is read. */
-const incompat = { fileType: 0x1, metaUuid: 0x4, needsRepair: 0x10 } as const;
+const incompat = { fileType: 0x1, sparseInodes: 0x2, metaUuid: 0x4, needsRepair: 0x10 } as const;
 /** File types, sparse inodes, metadata UUID, big times, needs repair, large extent counts, exchanged ranges, parent pointers. */
 const knownIncompat = 0xff;
 /** Attributes that are set in several transactions. */
@@ -66,6 +69,12 @@ export interface Superblock {
   readonly ignoresCase: boolean;
   /** The count of free blocks leaves out those of the free space trees, which may be used for anything else. */
   readonly hasLazyCounters: boolean;
+  /** Of the 64 inodes of a chunk, some may not be there. */
+  readonly hasSparseInodes: boolean;
+  /** How many blocks there are on the realtime device. */
+  readonly realtimeBlockCount: number;
+  /** Inodes of the file system's own, which have no names: quotas, and what the realtime device needs. */
+  readonly hiddenInodes: readonly number[];
   /** A repair began and did not end. */
   readonly needsRepair: boolean;
   /** Features of the log that are not known here, as bits: only a log that was not written back may have them. */
@@ -152,6 +161,12 @@ function fieldsOf(view: DataView): Superblock {
     hasFileType: isNew ? (newBits & incompat.fileType) !== 0 : (bits2 & features2.fileType) !== 0,
     ignoresCase: (view.getUint16(100) & versionBits.noCase) !== 0,
     hasLazyCounters: isNew || (bits2 & features2.lazyCounters) !== 0,
+    hasSparseInodes: (newBits & incompat.sparseInodes) !== 0,
+    realtimeBlockCount: u64(view, 16),
+    // Those that are not there are 0, or 2^64-1.
+    hiddenInodes: [64, 72, 160, 168, 232]
+      .map((offset) => u64(view, offset))
+      .filter((each) => each > 0 && each < 2 ** 63),
     needsRepair: (newBits & incompat.needsRepair) !== 0,
     unknownLogFeatures: isNew ? (view.getUint32(220) & ~knownLogFeatures) >>> 0 : 0,
   };

@@ -1,13 +1,15 @@
+import type { IntervalSet } from '../../bytes/interval-set.ts';
 import type {
   DeviceRange,
   DirectoryEntry,
   FileExtent,
   FileStat,
   FileSystem,
+  FileSystemChanges,
   FileSystemIdentity,
   FileSystemUsage,
 } from '../file-system.ts';
-import { entriesOf, findEntry } from './directory.ts';
+import { entriesOf, findEntry, parentOf } from './directory.ts';
 import { isDots } from './directory-entry.ts';
 import { readAttributes } from './extended-attributes.ts';
 import { extentsOf, readContent } from './file-content.ts';
@@ -72,14 +74,24 @@ export class XfsFileSystem implements FileSystem {
   }
 
   async usage(): Promise<FileSystemUsage> {
-    const { blockCount, blockSize } = this.#volume.superblock;
+    const { blockCount, blockSize, logBlocks, logStart } = this.#volume.superblock;
     let free = 0;
     for await (const { length } of this.freeRanges()) free += length;
-    return { size: blockCount * blockSize, free };
+    return { size: blockCount * blockSize, free, overhead: logStart === 0 ? 0 : logBlocks * blockSize };
   }
 
   freeRanges(): AsyncIterable<DeviceRange> {
     return freeRangesOf(this.#volume, this.isClean);
+  }
+
+  async changesSince(earlier: FileSystem, ranges: IntervalSet): Promise<FileSystemChanges | undefined> {
+    if (!(earlier instanceof XfsFileSystem)) return undefined;
+    const { xfsChangesSince } = await import('./changes/changes-since.ts');
+    return await xfsChangesSince(this.#volume, earlier.#volume, ranges);
+  }
+
+  async parent(directory: number): Promise<number> {
+    return await parentOf(this.#volume, await this.#inode(directory, 'directory'));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
