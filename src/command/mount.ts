@@ -13,6 +13,7 @@ interface Options extends AttachFlags {
   readonly offset?: number;
   readonly type?: string;
   readonly options?: string;
+  readonly volume?: string;
   readonly kernel?: boolean;
   readonly allowOther?: boolean;
 }
@@ -33,6 +34,7 @@ export const mountCommand: CommandModule<[string, string], Options> = {
         .argument('<directory>', 'where')
         .option('--partition <number>', 'the partition that the file system is in', parseCount)
         .option('--offset <size>', 'where on the disk the file system begins', parseSize)
+        .option('--volume <name>', "with --read-only: the one that the disk's system calls so: /dev/vg/root, UUID=…")
         .option('-t, --type <name>', 'what file system it is')
         .option('-o, --options <list>', 'what mount -o takes')
         .option('--kernel', "with --read-only: by the kernel's file systems, as root")
@@ -45,12 +47,12 @@ export const mountCommand: CommandModule<[string, string], Options> = {
     const target = realPath(directory);
     const runDirectory = await currentRunPath(context);
     const signal = await context.startWork();
-    const { allowOther = false, offset, options: list, partition, type } = options;
+    const { allowOther = false, offset, options: list, partition, type, volume } = options;
     const how = { disk: request, directory: target, runDirectory, signal };
     const { attachment } = isOwn
       ? await (await import('../server/attach/mount-files.ts')).mountFiles({
           ...how,
-          files: { inner, partition, offset, allowOther },
+          files: { inner, partition, offset, volume, allowOther },
         })
       : await (await import('../server/attach/mount-disk.ts')).mountDisk({
           ...how,
@@ -65,14 +67,18 @@ export const mountCommand: CommandModule<[string, string], Options> = {
 };
 
 /** What is only read needs no root, and no file system of the kernel's, unless its options are wanted. */
-function isForOwnReaders({ allowOther, kernel, offset, options, partition, readOnly, type }: Options): boolean {
+function isForOwnReaders({ allowOther, kernel, readOnly, volume, ...options }: Options): boolean {
   const isOwn = readOnly === true && kernel !== true;
-  if (isOwn && (options !== undefined || type !== undefined)) {
+  if (isOwn && (options.options !== undefined || options.type !== undefined)) {
     throw new VarveError('INVALID', '--type and --options are for file systems of the kernel; add --kernel');
   }
-  if (!isOwn && allowOther) throw new VarveError('INVALID', '--allow-other is for --read-only without --kernel');
-  if (partition === undefined || offset === undefined) return isOwn;
-  throw new VarveError('INVALID', '--partition and --offset do not go together; give one');
+  if (!isOwn && (allowOther || volume !== undefined)) {
+    const which = allowOther ? '--allow-other' : '--volume';
+    throw new VarveError('INVALID', `${which} is for --read-only without --kernel`);
+  }
+  const places = [options.partition, options.offset, volume].filter((each) => each !== undefined);
+  if (places.length < 2) return isOwn;
+  throw new VarveError('INVALID', '--partition, --offset and --volume do not go together; give one');
 }
 
 function realPath(directory: string): string {

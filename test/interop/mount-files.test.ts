@@ -218,9 +218,17 @@ describe('files that are mounted by our own readers', { skip }, () => {
     const inodes = (await place.program('find', mnt, '-printf', '%i %p\n')).trim().split('\n');
     assert.equal(new Set(inodes.map((line) => line.split(' ')[0])).size, inodes.length, inodes.join('\n'));
     await place.varve('unmount', mnt);
-    await place.varve('mount', '--read-only', disk, mnt, '--partition', '1');
-    assert.deepEqual(fs.readdirSync(mnt), ['loader']);
-    await place.varve('unmount', mnt);
+    const one = [
+      ['--partition', '1'],
+      ['--volume', '/dev/sda1'],
+      ['--volume', 'UUID=1234-ABCD'],
+      ['--offset', '1M'],
+    ];
+    for (const which of one) {
+      await place.varve('mount', '--read-only', disk, mnt, ...which);
+      assert.deepEqual(fs.readdirSync(mnt), ['loader']);
+      await place.varve('unmount', mnt);
+    }
     await place.varve('mount', '--read-only', `${disk}:/boot`, mnt);
     assert.deepEqual(fs.readdirSync(mnt), ['efi']);
     assert.equal(fs.readFileSync(join(mnt, 'efi/loader'), 'utf8'), 'boots');
@@ -231,6 +239,8 @@ describe('files that are mounted by our own readers', { skip }, () => {
     await place.varve('unmount', mnt);
     const fails = (status: number, ...args: string[]) => place.work.fails(status, 'mount', '--read-only', ...args);
     assert.match(await fails(3, disk, mnt, '--partition', '3'), /there is no partition 3 on .*: it has 1, 2/);
+    assert.match(await fails(3, disk, mnt, '--volume', 'LABEL=x'), /there are files on \/dev\/sda1, \/dev\/sda2/);
+    assert.match(await fails(2, disk, mnt, '--volume', 'LABEL=x', '--partition', '1'), /do not go together/);
     assert.match(await fails(2, `${disk}:/etc/fstab`, mnt), /it is a file, and no directory/);
     assert.match(await fails(3, `${disk}:/none`, mnt), /there is no none/);
     assert.match(await fails(2, disk, mnt, '-o', 'noload'), /add --kernel/);

@@ -26,12 +26,15 @@ export async function guestFileTree({ tree, volumes }: Guest, path: string): Pro
   const mounts: FileMount[] = [];
   for (const { directory } of volumes) {
     if (directory === undefined || directory === '/') continue;
-    const root = await tree.find(directory, { followLast: false });
     const parent = await tree.find(dirname(directory));
+    const root = await tree.find(directory, { followLast: false });
     // What is mounted on nothing is nowhere to be seen.
-    if (root === undefined || parent === undefined || root.fileSystem === parent.fileSystem) continue;
-    const node = await parent.fileSystem.lookup(parent.node, new TextEncoder().encode(basename(directory)));
-    if (node !== undefined) mounts.push({ covered: { fileSystem: parent.fileSystem, node }, root });
+    if (root === undefined || parent?.stat.kind !== 'directory') continue;
+    const { fileSystem } = parent;
+    const node = await fileSystem.lookup(parent.node, new TextEncoder().encode(basename(directory)));
+    if (node !== undefined && !(root.fileSystem === fileSystem && root.node === node)) {
+      mounts.push({ covered: { fileSystem, node }, root });
+    }
   }
   return { root: await tree.resolve(path), mounts };
 }
