@@ -9,6 +9,7 @@ import type {
   FileSystem,
   FileSystemIdentity,
   FileSystemUsage,
+  NamedSubvolume,
 } from '../file-system.ts';
 import { type DirectoryItem, isName, namesIn } from './directory-item.ts';
 import { readAttributes } from './extended-attributes.ts';
@@ -18,6 +19,7 @@ import { freeSpaceOf } from './free-space.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { itemTypes, largestOffset } from './key.ts';
 import { nameHash } from './name-hash.ts';
+import { namedSubvolumes } from './subvolume-paths.ts';
 import type { Subvolume, Subvolumes } from './subvolumes.ts';
 
 const keptInodes = 4096;
@@ -45,12 +47,15 @@ export class BtrfsFileSystem implements FileSystem {
   readonly identity: FileSystemIdentity;
   readonly isClean: boolean;
   readonly root: number;
+  readonly #parts: BtrfsParts;
   readonly #forest: Forest;
   readonly #subvolumes: Subvolumes;
   readonly #contents: FileContents;
   readonly #inodes = new LruMap<number, Inode>(keptInodes);
 
-  constructor({ forest, subvolumes, identity, top, isClean }: BtrfsParts) {
+  constructor(parts: BtrfsParts) {
+    const { forest, subvolumes, identity, top, isClean } = parts;
+    this.#parts = parts;
     this.#forest = forest;
     this.#subvolumes = subvolumes;
     this.#contents = new FileContents(forest);
@@ -129,8 +134,24 @@ export class BtrfsFileSystem implements FileSystem {
     for (const { offset, end } of await freeSpaceOf(this.#forest)) yield { offset, length: end - offset };
   }
 
+  subvolumes(): AsyncIterable<NamedSubvolume> {
+    return namedSubvolumes(this.#forest);
+  }
+
+  async subvolume(which: Partial<NamedSubvolume>): Promise<FileSystem | undefined> {
+    const id = which.path === undefined ? which.id : await this.#idOf(which.path);
+    const top = id === undefined || (which.id ?? id) !== id ? undefined : await this.#subvolumes.open(id);
+    return top && new BtrfsFileSystem({ ...this.#parts, top });
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  async #idOf(path: string): Promise<number | undefined> {
+    const wanted = path.split('/').filter((name) => name !== '');
+    for await (const { id, path: found } of this.subvolumes()) if (found === wanted.join('/')) return id;
+    return undefined;
   }
 
   #placeOf(node: number): { readonly subvolume: Subvolume | undefined; readonly inode: number } {

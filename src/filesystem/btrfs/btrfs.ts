@@ -6,6 +6,7 @@ import type { FileSystem, FileSystemDriver, FileSystemIdentity, OpenFileSystemOp
 import { readInside } from '../read-inside.ts';
 import { BtrfsFileSystem } from './btrfs-file-system.ts';
 import { Forest } from './forest.ts';
+import { replayLog } from './log/replay-log.ts';
 import { readChunks } from './read-chunks.ts';
 import { Subvolumes } from './subvolumes.ts';
 import { decodeSuperblock, looksLikeBtrfs, type Superblock, superblockLength, superblockPlaces } from './superblock.ts';
@@ -32,6 +33,7 @@ async function openBtrfs(device: BlockDevice, { name }: OpenFileSystemOptions): 
   const volume = new BtrfsVolume(device, superblock, name);
   await readChunks(volume);
   const forest = new Forest(volume);
+  await replayLog(forest);
   const subvolumes = new Subvolumes(forest);
   const id = await subvolumes.defaultId();
   const top = await subvolumes.open(id);

@@ -9,8 +9,8 @@
  * Source: btrfs.readthedocs.io, "On-disk format", DIR_ITEM, DIR_INDEX, XATTR_ITEM.
  */
 import type { FileKind } from '../file-system.ts';
-import { decodeKey, type Key } from './key.ts';
-import { bytesOf } from './little-endian.ts';
+import { decodeKey, encodeKey, type Key } from './key.ts';
+import { bytesOf, viewOf } from './little-endian.ts';
 
 const headerLength = 30;
 /** The top bit says that a name is encrypted. */
@@ -28,6 +28,8 @@ export interface DirectoryItem {
   readonly kind: FileKind | undefined;
   /** An attribute's value. */
   readonly data: Uint8Array;
+  /** How it is stored: all of it. */
+  readonly bytes: Uint8Array;
 }
 
 /** The names that an item holds. @throws what `corrupt` makes of a reason */
@@ -44,9 +46,20 @@ export function* namesIn(view: DataView, corrupt: (why: string) => Error): Gener
       location: decodeKey(view, start),
       kind: kinds[bytes[start + 29]! & kindMask],
       data: bytes.slice(nameEnd, end),
+      bytes: bytes.slice(start, end),
     };
     start = end;
   }
+}
+
+/** A name of what is at `location`, as directories store it. */
+export function encodeName(name: Uint8Array, location: Key, kind: FileKind): Uint8Array {
+  const bytes = new Uint8Array(headerLength + name.length);
+  bytes.set(bytesOf(encodeKey(location)));
+  viewOf(bytes).setUint16(27, name.length, true);
+  bytes[29] = Number(Object.keys(kinds).find((number) => kinds[Number(number)] === kind));
+  bytes.set(name, headerLength);
+  return bytes;
 }
 
 /** Whether a name may stand in a directory. */

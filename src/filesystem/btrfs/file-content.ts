@@ -71,7 +71,9 @@ export class FileContents {
       if (end > offset) return { start: offset, end, extent: extent.content.kind === 'hole' ? undefined : extent };
     }
     for await (const next of tree.items({ ...key, offset: offset + 1 }, { ...key, offset: largestOffset })) {
-      return { start: offset, end: Math.min(next.key.offset, stat.size), extent: undefined };
+      // Below 0 are numbers over 2^63.
+      const end = next.key.offset < 0 ? stat.size : Math.min(next.key.offset, stat.size);
+      return { start: offset, end, extent: undefined };
     }
     return { start: offset, end: stat.size, extent: undefined };
   }

@@ -12,7 +12,7 @@
  *
  * Source: btrfs.readthedocs.io, "On-disk format", EXTENT_DATA; "Compression".
  */
-import { u64 } from './little-endian.ts';
+import { bytesOf, setU64, u64, viewOf } from './little-endian.ts';
 
 const inlineStart = 21;
 const regularLength = 53;
@@ -64,6 +64,18 @@ export function decodeFileExtent(view: DataView, start: number, sectorSize: numb
   }
   const kind = type === types.preallocated ? 'preallocated' : 'data';
   return { start, end, compression, content: { kind, address, stored, offset }, unpacked };
+}
+
+/** The item of a part of a piece that is not inline; `view` is the item of the whole of it. */
+export function encodeFileExtent(
+  view: DataView,
+  { start, content }: FileExtent,
+  part: { readonly start: number; readonly end: number },
+): DataView {
+  const copy = viewOf(bytesOf(view).slice());
+  if (content.kind !== 'hole') setU64(copy, 37, u64(view, 37) + part.start - start);
+  setU64(copy, 45, part.end - part.start);
+  return copy;
 }
 
 function inlineExtent(

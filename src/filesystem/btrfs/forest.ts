@@ -11,6 +11,7 @@ export class Forest {
   /** The tree of roots. */
   readonly roots: ItemTree;
   readonly volume: BtrfsVolume;
+  readonly #replaced = new Map<number, ItemTree>();
   readonly #items = new LruMap<number, RootItem>(keptRoots);
 
   constructor(volume: BtrfsVolume) {
@@ -32,7 +33,14 @@ export class Forest {
 
   /** A tree by its number; undefined where there is none. @throws VarveError `CORRUPT` */
   async tree(id: number): Promise<ItemTree | undefined> {
+    const replaced = this.#replaced.get(id);
+    if (replaced !== undefined) return replaced;
     const item = await this.rootItem(id);
     return item && new DiskTree(this.volume, item.pointer, `tree ${id}`);
+  }
+
+  /** Has others read `tree` where they look for tree `id`. */
+  replace(id: number, tree: ItemTree): void {
+    this.#replaced.set(id, tree);
   }
 }

@@ -47,8 +47,22 @@ export async function freeSpaceOf(forest: Forest): Promise<IntervalSet> {
   // Chunks are taken away first, to see whether they overlap, and what is free in them comes back.
   for (const chunk of volume.chunks.chunks) giveBack(forest, { chunk, extents: used.get(chunk) ?? [], free });
   free.remove(0, reservedLength);
-  for (const place of superblockPlaces) free.remove(place, place + stripeUnit);
+  for (const place of superblockPlaces) keepSuperblock(forest, place, free);
   return free;
+}
+
+/** Where a superblock is in a chunk, nothing is put into the chunk's other copies either. */
+function keepSuperblock({ volume }: Forest, place: number, free: IntervalSet): void {
+  free.remove(place, place + stripeUnit);
+  for (const chunk of volume.chunks.chunks) {
+    const ranges = volume.chunks.rangesOf(chunk);
+    const hit = ranges.find(({ offset, length }) => place >= offset && place < offset + length);
+    if (hit === undefined) continue;
+    for (const { offset, length } of ranges) {
+      const copy = offset + place - hit.offset;
+      free.remove(copy, Math.min(copy + stripeUnit, offset + length));
+    }
+  }
 }
 
 /** Adds what is free of a chunk; where its bytes are spread over several stripes, all of it counts as used. */
@@ -80,7 +94,8 @@ async function usedByChunk(forest: Forest): Promise<Map<Chunk, Extent[]>> {
     const extent = extentOf(item, volume.superblock.nodeSize);
     if (extent === undefined) continue;
     const chunk = volume.chunks.find(extent.start);
-    if (chunk === undefined || extent.end > chunk.start + chunk.length || extent.start < last.end) {
+    const isInside = chunk !== undefined && extent.end > extent.start && extent.end <= chunk.start + chunk.length;
+    if (!isInside || extent.start < last.end) {
       throw volume.corrupt(`the extent at address ${extent.start} is in no chunk, or in another extent`);
     }
     last = extent;

@@ -15,6 +15,8 @@ import { s64, u64 } from './little-endian.ts';
 
 /** In bytes. */
 const inodeLength = 160;
+/** Where some of its fields are, in bytes. */
+export const inodeFields = { generation: 0, size: 16, nbytes: 24, links: 40 } as const;
 const noChecksums = 1;
 
 const kinds: Readonly<Record<number, FileKind>> = {
@@ -30,20 +32,25 @@ export interface Inode {
   readonly isUnchecked: boolean;
 }
 
+/** What kind of file an inode is; undefined where it cannot be one. */
+export function inodeKind(view: DataView): FileKind | undefined {
+  return view.byteLength < inodeLength ? undefined : kinds[view.getUint32(52, true) >>> 12];
+}
+
 /** Takes an inode apart; a text where it cannot be one. */
 export function decodeInode(view: DataView, number: number, sectorSize: number): Inode | string {
   if (view.byteLength < inodeLength) return `has ${view.byteLength} bytes`;
   const mode = view.getUint32(52, true);
-  const kind = kinds[mode >>> 12];
+  const kind = inodeKind(view);
   if (kind === undefined) return `is of no known kind (mode ${mode.toString(8)})`;
-  const size = u64(view, 16);
+  const size = u64(view, inodeFields.size);
   if (!Number.isSafeInteger(size)) return `says that it has ${size} bytes`;
-  const allocated = Math.ceil(u64(view, 24) / sectorSize) * sectorSize;
+  const allocated = Math.ceil(u64(view, inodeFields.nbytes) / sectorSize) * sectorSize;
   if (!Number.isSafeInteger(allocated)) return `says that it takes ${allocated} bytes`;
   const rdev = view.getUint32(56, true);
   const isDevice = kind === 'block' || kind === 'character';
   const stat: FileStat = {
-    ...{ inode: number, kind, mode: mode & 0o7777, links: view.getUint32(40, true) },
+    ...{ inode: number, kind, mode: mode & 0o7777, links: view.getUint32(inodeFields.links, true) },
     ...{ uid: view.getUint32(44, true), gid: view.getUint32(48, true), size, allocated },
     ...{ accessed: timeAt(view, 112), changed: timeAt(view, 124) },
     ...{ modified: timeAt(view, 136), created: timeAt(view, 148) },

@@ -15,7 +15,7 @@ export const keyLength = 17;
 
 /** What kind an item is of. */
 export const itemTypes = {
-  ...{ inode: 1, inodeReference: 12, extendedReference: 13, attribute: 24, logIndex: 72 },
+  ...{ inode: 1, inodeReference: 12, extendedReference: 13, attribute: 24, loggedRange: 72 },
   ...{ directoryItem: 84, directoryIndex: 96, extentData: 108, checksums: 128 },
   ...{ root: 132, rootBackReference: 144, rootReference: 156, extent: 168, metadata: 169, blockGroup: 192, chunk: 228 },
 } as const;
@@ -59,9 +59,27 @@ export function compareKeys(view: DataView, at: number, other: DataView, otherAt
   );
 }
 
+/** The same for keys that were taken apart. */
+export function orderKeys(one: Key, other: Key): number {
+  return order(one.objectid, other.objectid) || one.type - other.type || order(one.offset, other.offset);
+}
+
+/** The last key before another one; undefined for the first of all, and for numbers that are not exact. */
+export function keyBefore({ objectid, type, offset }: Key): Key | undefined {
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(objectid)) return undefined;
+  if (offset !== 0) return { objectid, type, offset: offset - 1 };
+  if (type > 0) return { objectid, type: type - 1, offset: largestOffset };
+  return objectid === 0 ? undefined : { objectid: objectid - 1, type: 255, offset: largestOffset };
+}
+
 /** How a key is written in messages: `(256 INODE_ITEM 0)` is `256/1/0`. */
 export function nameOfKey({ objectid, type, offset }: Key): string {
   return `${objectid}/${type}/${offset}`;
+}
+
+/** Numbers below 0 come last. */
+function order(one: number, other: number): number {
+  return one < 0 === other < 0 ? one - other : other - one;
 }
 
 function compareNumbers(view: DataView, at: number, other: DataView, otherAt: number): number {
