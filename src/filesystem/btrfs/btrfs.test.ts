@@ -241,8 +241,8 @@ describe('btrfs of the kernel', { skip: skipMounted }, () => {
       await using fileSystem = await btrfs.open(device, { name: 'sample' });
       assert.equal(`${await contentOf(fileSystem, 'short')}`, 'in the tree');
       for (const place of places.slice(places.length / 2)) damage(device, place);
-      await using damaged = await btrfs.open(device, { name: 'sample' });
-      await assert.rejects(find(damaged, 'short'), { code: 'CORRUPT', message: /tree 5.*does not fit its checksum/ });
+      const message = /tree 5.*does not fit its checksum/;
+      await assert.rejects(btrfs.open(device, { name: 'sample' }), { code: 'CORRUPT', message });
     });
   }
 
