@@ -82,10 +82,27 @@ async function findRoot(
   return { root: best?.mount, failure };
 }
 
+/** What shows that a file system is a system's root, and how much. */
+const signs: readonly (readonly [path: string, rank: number])[] = [
+  ['/etc/fstab', 3],
+  ['/etc/os-release', 2],
+  ['/Windows/System32/config', 2],
+  ['/etc', 1],
+];
+
 async function rankOf(tree: GuestTree): Promise<number> {
-  if ((await tree.find('/etc/fstab')) !== undefined) return 3;
-  if ((await tree.find('/etc/os-release')) !== undefined) return 2;
-  return (await tree.find('/etc')) === undefined ? 0 : 1;
+  for (const [path, rank] of signs) if (await isThere(tree, path)) return rank;
+  return 0;
+}
+
+/** Symlinks may lead nowhere, or in a circle: they are there all the same. */
+async function isThere(tree: GuestTree, path: string): Promise<boolean> {
+  try {
+    return (await tree.find(path, { followLast: false })) !== undefined;
+  } catch (error) {
+    if (isVarveError(error, 'INVALID')) return false;
+    throw error;
+  }
 }
 
 function treeOf(fileSystem: FileSystem, name: string): GuestTree {

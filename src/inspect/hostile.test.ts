@@ -94,7 +94,7 @@ describe('inspectGuest', { skip: skipWithout('mke2fs') }, () => {
         }
         assert.ok(virtInspectorXml(inspection).length > 2);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

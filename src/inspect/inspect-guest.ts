@@ -1,5 +1,6 @@
+import type { GuestTree } from '../guest/guest-tree.ts';
 import type { Guest } from '../guest/open-guest.ts';
-import type { InspectionWarning } from './fact.ts';
+import type { InspectionWarning, Warn } from './fact.ts';
 import type { Inspection } from './inspection.ts';
 import { networkOf } from './network/network.ts';
 import { installedPackages } from './packages/installed-packages.ts';
@@ -27,9 +28,10 @@ export async function inspectGuest({ tree, volumes }: Pick<Guest, 'tree' | 'volu
     const isKnown = warnings.length >= mostWarnings || warnings.some(({ message }) => message === warning.message);
     if (!isKnown) warnings.push(warning);
   };
+  const linux = await linuxSystem(tree, warn);
   const units = systemdUnits(tree, warn);
   return {
-    ...(await linuxSystem(tree, warn)),
+    ...linux,
     architecture: await architectureOf(tree, warn),
     hostname: await hostnameOf(tree, warn),
     machineId: await machineIdOf(tree, warn),
@@ -44,6 +46,13 @@ export async function inspectGuest({ tree, volumes }: Pick<Guest, 'tree' | 'volu
     timers: await timersOf(tree, warn, units),
     network: await networkOf(tree, warn),
     packages: await installedPackages(tree, warn),
+    ...(linux === undefined && (await windowsIn(tree, warn))),
     warnings,
   };
+}
+
+/** Loads what only guests with Windows need. */
+async function windowsIn(tree: GuestTree, warn: Warn): Promise<Partial<Inspection> | undefined> {
+  const { windowsFacts } = await import('./windows/windows-system.ts');
+  return await windowsFacts(tree, warn);
 }

@@ -198,9 +198,19 @@ const packageColumns: readonly Column[] = [
 ];
 
 function packageRow(each: InstalledPackage): Row {
-  const { architecture = '', fullVersion, installed, name, size, source, sourcePackage = '', state } = each;
+  const {
+    architecture = '',
+    displayName,
+    fullVersion,
+    installed,
+    name,
+    size,
+    source,
+    sourcePackage = '',
+    state,
+  } = each;
   const time = installed === undefined ? '' : localTime(installed * 1000);
-  const shown = state === 'installed' ? name : `${name} (${state})`;
+  const shown = state === 'installed' ? (displayName ?? name) : `${name} (${state})`;
   const cells = [shown, fullVersion, architecture, size === undefined ? '' : formatSize(size), time, sourcePackage];
   return { cells, source };
 }

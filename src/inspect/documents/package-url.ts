@@ -1,7 +1,13 @@
 import type { Inspection } from '../inspection.ts';
 import type { InstalledPackage, PackageFormat } from '../packages/installed-package.ts';
 
-const types: Readonly<Record<PackageFormat, string>> = { deb: 'deb', rpm: 'rpm', apk: 'apk', pacman: 'alpm' };
+const types: Readonly<Record<PackageFormat, string>> = {
+  deb: 'deb',
+  rpm: 'rpm',
+  apk: 'apk',
+  pacman: 'alpm',
+  windows: 'generic',
+};
 
 /**
  * The name by which databases of vulnerabilities know a package: `pkg:deb/debian/bash@5.2.15-2?arch=amd64&distro=debian-12`.

@@ -74,10 +74,12 @@ function fileSystemElements({ volumes }: Inspection): XmlElement {
 function applicationElement(each: InstalledPackage): XmlElement {
   return element('application', [
     textElement('name', each.name),
+    textElement('display_name', each.displayName),
     textElement('epoch', each.epoch || undefined),
-    textElement('version', each.version),
+    textElement('version', each.version || undefined),
     textElement('release', each.release),
     textElement('arch', each.architecture),
+    textElement('publisher', each.format === 'windows' ? each.vendor : undefined),
     textElement('url', each.url),
     textElement('source_package', each.sourcePackage),
     textElement('summary', each.summary),

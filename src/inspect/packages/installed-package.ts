@@ -1,12 +1,14 @@
 import type { FactSource } from '../fact.ts';
 
-/** The kinds of packages that are known here, by what virt-inspector calls their formats. */
-export type PackageFormat = 'deb' | 'rpm' | 'apk' | 'pacman';
+/** The kinds of packages that are known here, by what virt-inspector calls their formats; programs of Windows are `windows`. */
+export type PackageFormat = 'deb' | 'rpm' | 'apk' | 'pacman' | 'windows';
 
 /** A package that is on a guest's disk, as its package manager has it on record. */
 export interface InstalledPackage {
   readonly format: PackageFormat;
   readonly name: string;
+  /** What people see, where its name is for programs: of what is installed on Windows. */
+  readonly displayName?: string | undefined;
   /** As its manager writes it: `1:2.36-9+deb12u1`. */
   readonly fullVersion: string;
   /** Undefined where the version names none, which counts as 0. */

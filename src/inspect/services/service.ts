@@ -4,7 +4,7 @@ import type { FactSource } from '../fact.ts';
 export interface Service {
   /** systemd's with its kind (`ssh.service`), others' without. */
   readonly name: string;
-  readonly manager: 'systemd' | 'sysvinit' | 'OpenRC';
+  readonly manager: 'systemd' | 'sysvinit' | 'OpenRC' | 'Windows';
   readonly description?: string | undefined;
   /** With what it starts: targets, or run levels. */
   readonly enabledBy: readonly string[];

@@ -58,7 +58,6 @@ describe('linuxSystem', { skip }, () => {
     assert.equal(await linuxSystem((await guestOf(t, { '/etc/x': '' })).tree), undefined);
     const warnings: InspectionWarning[] = [];
     const guest = await guestOf(t, {
-      '/etc/fstab': '',
       '/etc/os-release': { link: 'os-release' },
       '/usr/lib/os-release': 'ID=x\n',
     });
