@@ -45,9 +45,9 @@ export function physicalVolumeSample({ id, text, textStart = headerLength }: Phy
 }
 
 /** A text of metadata of the group `vg`, with extents of 4 KiB, on physical volumes `pv0`, `pv1` … of these identities. */
-export function metadataSample(ids: readonly string[], volumes: string, seqno = 1): string {
+export function metadataSample(ids: readonly string[], volumes: string, seqno = 1, extentCount = 64): string {
   const physical = ids.map(
-    (id, index) => `pv${index} { id = "${id}" device = "/dev/vd${index}" pe_start = 256 pe_count = 64 }`,
+    (id, index) => `pv${index} { id = "${id}" device = "/dev/vd${index}" pe_start = 256 pe_count = ${extentCount} }`,
   );
   return `# made for a test
 vg {

@@ -6,6 +6,7 @@ import { findSwapSpace } from '../../filesystem/swap/swap-space.ts';
 import { sliceFilter } from '../../filter/slice.ts';
 import { type ContainerKind, containerKind } from '../../volume/container-kind.ts';
 import { diskVolumes, type Volume } from '../disk-volumes.ts';
+import { groupsOnDisk, type VolumeOfGroup } from './groups-on-disk.ts';
 
 /** What of a disk nobody needs, volume by volume; ranges are bytes of the disk. */
 export type UnusedRanges =
@@ -36,21 +37,25 @@ export interface FindUnusedOptions {
 export async function findUnused(device: BlockDevice, options: FindUnusedOptions): Promise<UnusedRanges[]> {
   const { name, ignore = [], gaps: withGaps = false } = options;
   const { volumes, cutOff, gaps } = await diskVolumes(device, name);
-  if (!options.ignoreMissing) refuseUnknown(ignore, volumes, name);
+  const groups = await groupsOnDisk(device, volumes, ignore);
+  if (!options.ignoreMissing) refuseUnknown(ignore, [...volumes.map((volume) => volume.name), ...groups.names], name);
   const found: UnusedRanges[] = [];
   for (const volume of volumes) {
-    if (!ignore.includes(volume.name)) found.push(await unusedIn(device, volume, name));
+    const isLeft = ignore.includes(volume.name) || groups.members.has(volume.name);
+    if (!isLeft) found.push(await unusedIn(device, volume, name));
+  }
+  for (const volume of groups.volumes) {
+    if (!ignore.includes(volume.name)) found.push(await unusedInGroup(volume, name));
   }
   for (const volume of cutOff) found.push({ kind: 'left', volume, reason: 'reaches past the end of the disk' });
   if (withGaps && gaps.length > 0) found.push({ kind: 'gap', ranges: gaps });
   return found;
 }
 
-function refuseUnknown(ignore: readonly string[], volumes: readonly Volume[], name: string): void {
-  const unknown = ignore.find((each) => !volumes.some((volume) => volume.name === each));
+function refuseUnknown(ignore: readonly string[], known: readonly string[], name: string): void {
+  const unknown = ignore.find((each) => !known.includes(each));
   if (unknown === undefined) return;
-  const known = volumes.map((volume) => volume.name).join(', ');
-  throw new VarveError('NOT_FOUND', `${name} has no ${unknown} to be ignored; it has ${known}`);
+  throw new VarveError('NOT_FOUND', `${name} has no ${unknown} to be ignored; it has ${known.join(', ')}`);
 }
 
 const containerWords: Readonly<Record<ContainerKind, string>> = {
@@ -60,34 +65,60 @@ const containerWords: Readonly<Record<ContainerKind, string>> = {
 };
 
 async function unusedIn(device: BlockDevice, volume: Volume, name: string): Promise<UnusedRanges> {
-  const left = (reason: string): UnusedRanges => ({ kind: 'left', volume: volume.name, reason });
-  if (volume.overlaps !== undefined) return left(`shares space with ${volume.overlaps}`);
-  const slice = sliceFilter(device, volume);
-  const container = await containerKind(slice);
-  if (container !== undefined) return left(`is ${containerWords[container]}`);
-  const swap = await findSwapSpace(slice);
+  if (volume.overlaps !== undefined) {
+    return { kind: 'left', volume: volume.name, reason: `shares space with ${volume.overlaps}` };
+  }
+  const found = await unusedOn(sliceFilter(device, volume), volume.name, name);
+  if (found.kind === 'left') return found;
+  return { ...found, ranges: found.ranges.map(({ offset, length }) => ({ offset: volume.offset + offset, length })) };
+}
+
+async function unusedInGroup(volume: VolumeOfGroup, name: string): Promise<UnusedRanges> {
+  if ('reason' in volume) return { kind: 'left', volume: volume.name, reason: volume.reason };
+  if ('ranges' in volume) return { kind: 'free', volume: volume.name, ranges: volume.ranges };
+  const found = await unusedOn(volume.device, volume.name, name);
+  return found.kind === 'left' ? found : { ...found, ranges: found.ranges.flatMap(volume.placesOnDisk) };
+}
+
+/** What is unused on a volume; ranges are bytes of it. */
+async function unusedOn(
+  device: BlockDevice,
+  volume: string,
+  name: string,
+): Promise<Exclude<UnusedRanges, { kind: 'gap' }>> {
+  const container = await containerKind(device);
+  if (container !== undefined) return { kind: 'left', volume, reason: `is ${containerWords[container]}` };
+  const swap = await findSwapSpace(device);
   if (swap !== undefined) {
-    const length = Math.max(0, Math.min(swap.size, volume.length) - swap.pageSize);
-    return { kind: 'swap', volume: volume.name, ranges: [{ offset: volume.offset + swap.pageSize, length }] };
+    const length = Math.max(0, Math.min(swap.size, device.size) - swap.pageSize);
+    return { kind: 'swap', volume, ranges: [{ offset: swap.pageSize, length }] };
   }
   try {
-    return await freeIn(slice, volume, name);
+    return await freeOn(device, volume, name);
   } catch (error) {
     if (!isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) throw error;
-    return left(error.code === 'CORRUPT' ? `is damaged: ${error.message}` : 'holds no file system that is known here');
+    const isDamaged = error.code === 'CORRUPT';
+    const reason = isDamaged ? `is damaged: ${error.message}` : 'holds no file system that is known here';
+    return { kind: 'left', volume, reason };
   }
 }
 
 /** All ranges are read before any is used: a bitmap that is found to be damaged may be that of the last block group. */
-async function freeIn(slice: BlockDevice, volume: Volume, name: string): Promise<UnusedRanges> {
-  const left = (reason: string): UnusedRanges => ({ kind: 'left', volume: volume.name, reason });
-  await using fileSystem = await openFileSystem(slice, { name: `${name}, ${volume.name}` });
+async function freeOn(
+  device: BlockDevice,
+  volume: string,
+  name: string,
+): Promise<Exclude<UnusedRanges, { kind: 'gap' }>> {
+  await using fileSystem = await openFileSystem(device, { name: `${name}, ${volume}` });
   const { size, type } = fileSystem.identity;
-  if (size > volume.length) return left(`holds a file system (${type}) that is longer than it is`);
-  if (!fileSystem.isClean)
-    return left(`holds a file system (${type}) that was not unmounted, or has errors; check it first`);
+  if (size > device.size) {
+    return { kind: 'left', volume, reason: `holds a file system (${type}) that is longer than it is` };
+  }
+  if (!fileSystem.isClean) {
+    const reason = `holds a file system (${type}) that was not unmounted, or has errors; check it first`;
+    return { kind: 'left', volume, reason };
+  }
   const ranges: DeviceRange[] = [];
-  for await (const { offset, length } of fileSystem.freeRanges())
-    ranges.push({ offset: volume.offset + offset, length });
-  return { kind: 'free', volume: volume.name, ranges };
+  for await (const { length, offset } of fileSystem.freeRanges()) ranges.push({ offset, length });
+  return { kind: 'free', volume, ranges };
 }

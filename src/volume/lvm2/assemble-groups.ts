@@ -1,8 +1,9 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
+import { newestGroups } from './group-states.ts';
 import { LogicalVolumes } from './logical-volumes.ts';
 import type { PhysicalVolume } from './physical-volume.ts';
-import { decodeVolumeGroup, type LogicalVolumeRecord, type VolumeGroup } from './volume-group.ts';
+import type { LogicalVolumeRecord, VolumeGroup } from './volume-group.ts';
 
 /** A logical volume that its group shows. */
 export interface LogicalVolume {
@@ -37,7 +38,8 @@ const inner = new Set(['thin-pool', 'cache-pool', 'vdo-pool', 'snapshot']);
 export async function assembleGroups(members: readonly PhysicalVolume[]): Promise<AssembledGroups> {
   const problems = new Map(members.flatMap(({ name, problems: [first] }) => (first ? [[name, first] as const] : [])));
   const volumes: LogicalVolume[] = [];
-  for (const group of newestGroups(members, problems)) {
+  const groups = newestGroups(members, ({ name }, problem) => problems.set(name, problem));
+  for (const group of groups) {
     const logical = new LogicalVolumes(group, members);
     const snapshots = copiesOnWrite(group);
     const ids = new Set([...group.physicalVolumes.values()].map(({ id }) => id));
@@ -49,23 +51,6 @@ export async function assembleGroups(members: readonly PhysicalVolume[]): Promis
     }
   }
   return { volumes, problems };
-}
-
-/** Of each group the newest state that any of its members knows. */
-function newestGroups(members: readonly PhysicalVolume[], problems: Map<string, VarveError>): VolumeGroup[] {
-  const newest = new Map<string, VolumeGroup>();
-  for (const { metadata, name } of members) {
-    for (const found of metadata) {
-      try {
-        const group = decodeVolumeGroup(found);
-        if ((newest.get(group.id)?.seqno ?? -1) < group.seqno) newest.set(group.id, group);
-      } catch (error) {
-        if (!isVarveError(error, 'CORRUPT')) throw error;
-        problems.set(name, error);
-      }
-    }
-  }
-  return [...newest.values()];
 }
 
 /** The volumes that hold what changed since a snapshot, by the names of both. */

@@ -100,7 +100,7 @@ function areasIn(reader: ByteReader): { readonly offset: number; readonly length
 }
 
 /** An identity as LVM2 writes it in texts: with dashes between groups of letters. */
-export function dashed(bytes: Uint8Array): string {
+function dashed(bytes: Uint8Array): string {
   const letters = new TextDecoder('latin1').decode(bytes);
   return letters.replace(/^(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6})$/s, '$1-$2-$3-$4-$5-$6-$7');
 }
