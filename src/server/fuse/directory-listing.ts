@@ -8,7 +8,11 @@ const longestName = 1024;
 const firstArena = 1024;
 const empty = 0xffff_ffff;
 
-/** The names in a directory and their nodes, in their order, packed: some directories hold millions. */
+/**
+ * The names in a directory and their nodes, packed: some directories hold millions. They are in the order of the nodes, in
+ * which what is told of them stands on the disk, and mostly their content, too: a directory of a large ext4 lists them in an
+ * order that makes whoever looks at each jump about.
+ */
 export class DirectoryListing {
   readonly #names: Uint8Array;
   /** Where each name ends. */
@@ -17,10 +21,10 @@ export class DirectoryListing {
   /** Indexes by the hash of their names, made when a name is looked for the first time. */
   #table: Uint32Array | undefined;
 
-  private constructor(names: Uint8Array, ends: readonly number[], nodes: readonly number[]) {
+  private constructor(names: Uint8Array, ends: Uint32Array, nodes: Float64Array) {
     this.#names = names;
-    this.#ends = Uint32Array.from(ends);
-    this.#nodes = Float64Array.from(nodes);
+    this.#ends = ends;
+    this.#nodes = nodes;
   }
 
   /** @throws VarveError as reading the directory does, `UNSUPPORTED` for one with millions of names */
@@ -34,17 +38,32 @@ export class DirectoryListing {
       if (nodes.length === mostNames) {
         throw new VarveError('UNSUPPORTED', `a directory with more than ${mostNames} names cannot be listed`);
       }
-      if (length + name.length > names.length) {
-        const larger = new Uint8Array(names.length * 2 + name.length);
-        larger.set(names);
-        names = larger;
-      }
+      if (length + name.length > names.length) names = enlarged(names, name.length);
       names.set(name, length);
       length += name.length;
       ends.push(length);
       nodes.push(node);
     }
-    return new DirectoryListing(names.slice(0, length), ends, nodes);
+    const read = new DirectoryListing(names.slice(0, length), Uint32Array.from(ends), Float64Array.from(nodes));
+    return nodes.every((node, index) => index === 0 || nodes[index - 1]! <= node) ? read : read.#sorted();
+  }
+
+  #sorted(): DirectoryListing {
+    const order = Uint32Array.from(this.#nodes, (_, index) => index);
+    order.sort((a, b) => this.#nodes[a]! - this.#nodes[b]! || a - b);
+    const names = new Uint8Array(this.#names.length);
+    const ends = new Uint32Array(order.length);
+    let length = 0;
+    for (const [index, old] of order.entries()) {
+      names.set(this.name(old), length);
+      length += this.nameLength(old);
+      ends[index] = length;
+    }
+    return new DirectoryListing(
+      names,
+      ends,
+      Float64Array.from(order, (old) => this.node(old)),
+    );
   }
 
   /** The number of names. */
@@ -101,6 +120,12 @@ export class DirectoryListing {
   #start(index: number): number {
     return index === 0 ? 0 : this.#ends[index - 1]!;
   }
+}
+
+function enlarged(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2 + length);
+  larger.set(bytes);
+  return larger;
 }
 
 /** FNV-1a. Source: draft-eastlake-fnv. */
