@@ -1,6 +1,6 @@
 /* The files of a disk that our own readers mount, beside the kernel's own mount of the same disk. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -130,6 +130,27 @@ describe('files that are mounted by our own readers', { skip }, () => {
     fs.chownSync(place.path('run'), 0, 0);
   });
 
+  test('in a user namespace, as its root, all of a disk is seen', { skip: skipWithoutUserNamespaces() }, async (t) => {
+    const place = new AttachPlace(t);
+    fs.chmodSync(place.directory, 0o777);
+    const disk = await place.disk('a.raw', 8 * mebibyte);
+    fs.mkdirSync(place.path('tree'));
+    fs.writeFileSync(place.path('tree/secret'), 'of somebody', { mode: 0 });
+    fs.chownSync(place.path('tree/secret'), 1234, 1234);
+    await place.program('mke2fs', '-q', '-F', '-t', 'ext4', '-d', place.path('tree'), disk);
+    const varve = join(projectDirectory, 'varve');
+    const mnt = place.path('of-the-namespace');
+    const script = `
+      export VARVE_RUN=${place.path('namespace-run')}
+      mkdir -m 700 $VARVE_RUN ${mnt}
+      ${varve} mount --read-only ${disk} ${mnt}
+      cat ${mnt}/secret
+      ${varve} unmount ${mnt}`;
+    const stranger = ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'unshare', '-Urm', 'sh', '-ec', script];
+    const { stdout } = await promisify(execFile)('setpriv', stranger, { cwd: '/' });
+    assert.equal(stdout, 'of somebody');
+  });
+
   test('after kill -9 of the holder the next command takes the mount away, and nothing else', async (t) => {
     const place = new AttachPlace(t);
     const disk = await place.disk('a.raw', 8 * mebibyte);
@@ -220,7 +241,6 @@ describe('files that are mounted by our own readers', { skip }, () => {
     await place.varve('unmount', mnt);
     const one = [
       ['--partition', '1'],
-      ['--volume', '/dev/sda1'],
       ['--volume', 'UUID=1234-ABCD'],
       ['--offset', '1M'],
     ];
@@ -251,6 +271,15 @@ describe('files that are mounted by our own readers', { skip }, () => {
     await place.varve('unmount', mnt);
   });
 });
+
+/** Namespaces of users may be forbidden, and /dev/fuse open to root only. */
+function skipWithoutUserNamespaces(): string | false {
+  const { status } = spawnSync('setpriv', [
+    ...['--reuid', '65534', '--regid', '65534', '--clear-groups'],
+    ...['unshare', '-Urm', 'sh', '-c', ': 3<> /dev/fuse'],
+  ]);
+  return status === 0 ? false : 'users may not make namespaces with FUSE here';
+}
 
 /** Goes back and forth in a directory by the positions that it was told. */
 const rereading = `
