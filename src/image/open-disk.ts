@@ -2,12 +2,11 @@ import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { Store } from '../store/store.ts';
-import { type AddressDiskOptions, openAddressDisk } from './address-disk.ts';
+import type { AddressDiskOptions } from './address-disk.ts';
 import { diskArgument } from './disk-argument.ts';
 import { type FileDisk, type OpenFileDiskOptions, openDeviceDisk, openFileDisk } from './file-disk.ts';
 import { withFileHint } from './file-hint.ts';
 import type { FilterChain } from './filters/filter-chain.ts';
-import { settleImage } from './settle-image.ts';
 
 /** A snapshot of a store, open for reading. Disposing of it closes the device and leaves the store open. */
 export interface SnapshotDisk extends AsyncDisposable {
@@ -37,7 +36,10 @@ export interface OpenDiskOptions extends OpenFileDiskOptions, Pick<AddressDiskOp
 export async function openDisk(argument: string, options: OpenDiskOptions = {}): Promise<Disk> {
   const parsed = diskArgument(argument);
   if (parsed.kind === 'file') return await openFileDisk(parsed.path, options);
-  if (parsed.kind === 'address') return await openAddressDisk(parsed.address, options);
+  if (parsed.kind === 'address') {
+    const { openAddressDisk } = await import('./address-disk.ts');
+    return await openAddressDisk(parsed.address, options);
+  }
   try {
     return await openSnapshotDisk(parsed.reference, options);
   } catch (error) {
@@ -51,6 +53,8 @@ async function openSnapshotDisk(
 ): Promise<SnapshotDisk | FileDisk> {
   if (given === undefined) throw new TypeError(`${reference} names a snapshot, and no store is given`);
   const store = typeof given === 'function' ? await given() : given;
+  // Files are read without what stores need.
+  const { settleImage } = await import('./settle-image.ts');
   await settleImage(store, reference);
   const snapshot = store.images.resolve(reference);
   const label = referenceOf(snapshot);

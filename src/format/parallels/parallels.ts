@@ -1,9 +1,7 @@
 import type { ImageFormat } from '../image-format.ts';
-import { checkParallels } from './check-parallels.ts';
 import { parallelsMagic } from './header.ts';
-import { openParallels } from './open-parallels.ts';
 
-/** The format of Parallels' expandable disks, which is read here and not written. */
+/** The format of Parallels' expandable disks, which is read here and not written. What reads it is loaded by whoever does. */
 export const parallelsFormat: ImageFormat = {
   name: 'parallels',
   extensions: ['hds', 'parallels'],
@@ -11,6 +9,6 @@ export const parallelsFormat: ImageFormat = {
     const start = Buffer.from(head.subarray(0, 16)).toString('latin1');
     return start === parallelsMagic.sectors || start === parallelsMagic.clusters ? 100 : 0;
   },
-  open: openParallels,
-  check: checkParallels,
+  open: async (...given) => await (await import('./open-parallels.ts')).openParallels(...given),
+  check: async (...given) => await (await import('./check-parallels.ts')).checkParallels(...given),
 };

@@ -1,14 +1,7 @@
 import type { WritableFormat } from '../image-format.ts';
-import { checkQcow2 } from './check/check-qcow2.ts';
-import { createQcow2 } from './create-qcow2.ts';
 import { qcow2Magic } from './header.ts';
-import { measureQcow2 } from './measure-qcow2.ts';
-import { openQcow2 } from './open-qcow2.ts';
-import { applyQcow2Snapshot, createQcow2Snapshot, deleteQcow2Snapshot } from './snapshots/edit-snapshots.ts';
-import { openQcow2Snapshot } from './snapshots/open-snapshot.ts';
-import { writeQcow2 } from './write-qcow2.ts';
 
-/** QEMU's copy-on-write format, versions 2 and 3. */
+/** QEMU's copy-on-write format, versions 2 and 3. What reads and writes it is loaded by whoever does. */
 export const qcow2Format: WritableFormat = {
   name: 'qcow2',
   extensions: ['qcow2', 'qcow'],
@@ -18,15 +11,15 @@ export const qcow2Format: WritableFormat = {
     // Version 1 is the older format qcow, which shares the magic.
     return view.getUint32(0) === qcow2Magic && view.getUint32(4) >= 2 ? 100 : 0;
   },
-  open: openQcow2,
-  write: writeQcow2,
-  create: createQcow2,
-  check: checkQcow2,
-  measure: measureQcow2,
+  open: async (...given) => await (await import('./open-qcow2.ts')).openQcow2(...given),
+  write: async (...given) => await (await import('./write-qcow2.ts')).writeQcow2(...given),
+  create: async (...given) => await (await import('./create-qcow2.ts')).createQcow2(...given),
+  check: async (...given) => await (await import('./check/check-qcow2.ts')).checkQcow2(...given),
+  measure: async (...given) => await (await import('./measure-qcow2.ts')).measureQcow2(...given),
   internalSnapshots: {
-    open: openQcow2Snapshot,
-    create: createQcow2Snapshot,
-    apply: applyQcow2Snapshot,
-    delete: deleteQcow2Snapshot,
+    open: async (...given) => await (await import('./snapshots/open-snapshot.ts')).openQcow2Snapshot(...given),
+    create: async (...given) => await (await import('./snapshots/edit-snapshots.ts')).createQcow2Snapshot(...given),
+    apply: async (...given) => await (await import('./snapshots/edit-snapshots.ts')).applyQcow2Snapshot(...given),
+    delete: async (...given) => await (await import('./snapshots/edit-snapshots.ts')).deleteQcow2Snapshot(...given),
   },
 };

@@ -1,9 +1,7 @@
 import type { ImageFormat } from '../image-format.ts';
-import { checkQed } from './check-qed.ts';
 import { qedMagic } from './header.ts';
-import { openQed } from './open-qed.ts';
 
-/** QEMU's older copy-on-write format, which is read here and not written. */
+/** QEMU's older copy-on-write format, which is read here and not written. What reads it is loaded by whoever does. */
 export const qedFormat: ImageFormat = {
   name: 'qed',
   extensions: ['qed'],
@@ -11,6 +9,6 @@ export const qedFormat: ImageFormat = {
     if (head.length < 4) return 0;
     return new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true) === qedMagic ? 100 : 0;
   },
-  open: openQed,
-  check: checkQed,
+  open: async (...given) => await (await import('./open-qed.ts')).openQed(...given),
+  check: async (...given) => await (await import('./check-qed.ts')).checkQed(...given),
 };

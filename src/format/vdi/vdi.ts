@@ -1,10 +1,7 @@
 import type { WritableFormat } from '../image-format.ts';
-import { checkVdi } from './check-vdi.ts';
 import { signatureOffset, vdiSignature } from './header.ts';
-import { openVdi } from './open-vdi.ts';
-import { measureVdi, writeVdi } from './write-vdi.ts';
 
-/** VirtualBox's own format, dynamic and static. */
+/** VirtualBox's own format, dynamic and static. What reads and writes it is loaded by whoever does. */
 export const vdiFormat: WritableFormat = {
   name: 'vdi',
   extensions: ['vdi'],
@@ -13,8 +10,8 @@ export const vdiFormat: WritableFormat = {
     const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
     return view.getUint32(signatureOffset, true) === vdiSignature ? 100 : 0;
   },
-  open: openVdi,
-  write: writeVdi,
-  check: checkVdi,
-  measure: measureVdi,
+  open: async (...given) => await (await import('./open-vdi.ts')).openVdi(...given),
+  write: async (...given) => await (await import('./write-vdi.ts')).writeVdi(...given),
+  check: async (...given) => await (await import('./check-vdi.ts')).checkVdi(...given),
+  measure: async (...given) => await (await import('./write-vdi.ts')).measureVdi(...given),
 };

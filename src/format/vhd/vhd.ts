@@ -1,13 +1,9 @@
 import type { WritableFormat } from '../image-format.ts';
-import { checkVhd } from './check-vhd.ts';
 import { decodeFooter, footerLength, footerType, isFooter, startsAsFooter } from './footer.ts';
 import { diskSizeOf } from './geometry.ts';
-import { measureVhd } from './measure-vhd.ts';
-import { openVhd } from './open-vhd.ts';
 import { footerAtEnd } from './read-footer.ts';
-import { writeVhd } from './write-vhd.ts';
 
-/** Microsoft's Virtual Hard Disk of Virtual PC, Hyper-V, Azure and Xen; qemu-img's `vpc`. */
+/** Microsoft's Virtual Hard Disk of Virtual PC, Hyper-V, Azure and Xen; qemu-img's `vpc`. What reads and writes it is loaded by whoever does. */
 export const vhdFormat: WritableFormat = {
   name: 'vpc',
   aliases: ['vhd'],
@@ -20,10 +16,10 @@ export const vhdFormat: WritableFormat = {
     // Nobody starts or ends a disk with this word by chance; what is wrong with the rest of it, opening will say.
     return end !== undefined || startsAsFooter(first) || startsAsFooter(tail.subarray(-footerLength)) ? 50 : 0;
   },
-  open: openVhd,
-  write: writeVhd,
-  check: checkVhd,
-  measure: measureVhd,
+  open: async (...given) => await (await import('./open-vhd.ts')).openVhd(...given),
+  write: async (...given) => await (await import('./write-vhd.ts')).writeVhd(...given),
+  check: async (...given) => await (await import('./check-vhd.ts')).checkVhd(...given),
+  measure: async (...given) => await (await import('./measure-vhd.ts')).measureVhd(...given),
 };
 
 /** Whether the disk that a footer describes is what is before it, so that nobody takes data for a footer. */

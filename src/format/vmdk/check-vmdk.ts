@@ -2,13 +2,12 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { corruptImage } from '../image-errors.ts';
 import type { CheckImageOptions, CheckReport } from '../image-format.ts';
-import { decodeCowdLayout } from './cowd-header.ts';
+import { decodeCowdLayout, hasCowdMagic } from './cowd-header.ts';
 import { decodeDescriptor, maximumDescriptorLength } from './descriptor.ts';
 import { GrainCheck } from './grain-check.ts';
 import { readEmbeddedDescriptor, readHostedFile } from './hosted-file.ts';
-import { hasCowdMagic } from './open-extent.ts';
-import { isHosted } from './open-vmdk.ts';
 import { readBytes } from './read-bytes.ts';
+import { isHosted } from './sparse-header.ts';
 import { type SparseLayout, sectorSize } from './sparse-layout.ts';
 
 /**

@@ -15,7 +15,7 @@ import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { checkLayout, type SparseLayout, sectorSize, tableCount } from './sparse-layout.ts';
 
 /** "COWD", as a little-endian number. */
-export const cowdMagic = 0x4457_4f43;
+const cowdMagic = 0x4457_4f43;
 
 const entriesPerTable = 4096;
 
@@ -44,4 +44,10 @@ export function decodeCowdLayout(sector: Uint8Array, name: string): SparseLayout
   const directoryEntries = reader.u32le();
   if (directoryEntries >= tableCount(layout)) return layout;
   throw corruptImage(name, `numGDEntries is ${directoryEntries}, and its capacity takes ${tableCount(layout)}`);
+}
+
+/** Whether a file that starts with `head` is an ESX server's sparse extent. */
+export function hasCowdMagic(head: Uint8Array): boolean {
+  if (head.length < 4) return false;
+  return new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true) === cowdMagic;
 }

@@ -2,7 +2,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import type { OpenImageOptions } from '../image-format.ts';
-import { cowdMagic, decodeCowdLayout } from './cowd-header.ts';
+import { decodeCowdLayout, hasCowdMagic } from './cowd-header.ts';
 import type { DescribedExtent } from './descriptor.ts';
 import type { DiskExtent } from './disk-extent.ts';
 import { flatExtent, unopenedExtent, zeroExtent } from './flat-extent.ts';
@@ -61,10 +61,4 @@ async function readLayout(file: BlockDevice, name: string): Promise<SparseLayout
   const head = await readBytes(file, 0, sectorSize);
   if (hasCowdMagic(head)) return decodeCowdLayout(head, name);
   return (await readHostedFile(file, name)).layout;
-}
-
-/** Whether a file that starts with `head` is an ESX server's sparse extent. */
-export function hasCowdMagic(head: Uint8Array): boolean {
-  if (head.length < 4) return false;
-  return new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true) === cowdMagic;
 }

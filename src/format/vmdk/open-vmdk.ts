@@ -2,14 +2,14 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import { backingNotAllowed, corruptImage } from '../image-errors.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
 import { refuseWritable } from '../read-only-format.ts';
-import { decodeCowdLayout } from './cowd-header.ts';
+import { decodeCowdLayout, hasCowdMagic } from './cowd-header.ts';
 import { contentIdText, type Descriptor, decodeDescriptor, maximumDescriptorLength } from './descriptor.ts';
 import type { DiskExtent } from './disk-extent.ts';
 import { readEmbeddedDescriptor, readHostedFile } from './hosted-file.ts';
-import { hasCowdMagic, type OpenedExtent, openExtent } from './open-extent.ts';
+import { type OpenedExtent, openExtent } from './open-extent.ts';
 import { readBytes } from './read-bytes.ts';
 import { openSparseExtent } from './sparse-extent.ts';
-import { sparseMagic } from './sparse-header.ts';
+import { isHosted } from './sparse-header.ts';
 import { type SparseLayout, sectorSize } from './sparse-layout.ts';
 import { VmdkDevice } from './vmdk-device.ts';
 import { vmdkInformation } from './vmdk-information.ts';
@@ -34,12 +34,6 @@ export async function openVmdk(file: BlockDevice, options: OpenImageOptions): Pr
   }
   const descriptor = decodeDescriptor(await readBytes(file, 0, maximumDescriptorLength), name);
   return await openDescribed(file, descriptor, options);
-}
-
-/** Whether a file that starts with `head` is a hosted sparse extent. */
-export function isHosted(head: Uint8Array): boolean {
-  if (head.length < 4) return false;
-  return new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true) === sparseMagic;
 }
 
 async function openCowd(file: BlockDevice, layout: SparseLayout, { name }: OpenImageOptions): Promise<FormatDevice> {

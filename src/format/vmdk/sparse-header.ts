@@ -18,7 +18,7 @@ import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { checkLayout, type SparseLayout, sectorSize } from './sparse-layout.ts';
 
 /** "KDMV", as a little-endian number. */
-export const sparseMagic = 0x564d_444b;
+const sparseMagic = 0x564d_444b;
 
 /** Bits of the field `flags`. */
 export const sparseFlag = {
@@ -159,4 +159,10 @@ export function encodeSparseHeader(header: SparseHeader): Uint8Array {
   writer.utf8(lineEnds);
   writer.u16le(header.compressAlgorithm);
   return writer.bytes;
+}
+
+/** Whether a file that starts with `head` is a hosted sparse extent. */
+export function isHosted(head: Uint8Array): boolean {
+  if (head.length < 4) return false;
+  return new DataView(head.buffer, head.byteOffset, head.byteLength).getUint32(0, true) === sparseMagic;
 }

@@ -1,11 +1,9 @@
 import type { WritableFormat } from '../image-format.ts';
-import { checkVmdk } from './check-vmdk.ts';
+import { hasCowdMagic } from './cowd-header.ts';
 import { looksLikeDescriptor } from './descriptor.ts';
-import { hasCowdMagic } from './open-extent.ts';
-import { isHosted, openVmdk } from './open-vmdk.ts';
-import { measureVmdk, writeVmdk } from './write-vmdk.ts';
+import { isHosted } from './sparse-header.ts';
 
-/** The disks of VMware's products. */
+/** The disks of VMware's products. What reads and writes them is loaded by whoever does. */
 export const vmdkFormat: WritableFormat = {
   name: 'vmdk',
   extensions: ['vmdk'],
@@ -13,8 +11,8 @@ export const vmdkFormat: WritableFormat = {
     if (isHosted(head) || hasCowdMagic(head)) return 100;
     return looksLikeDescriptor(head) ? 90 : 0;
   },
-  open: openVmdk,
-  write: writeVmdk,
-  check: checkVmdk,
-  measure: measureVmdk,
+  open: async (...given) => await (await import('./open-vmdk.ts')).openVmdk(...given),
+  write: async (...given) => await (await import('./write-vmdk.ts')).writeVmdk(...given),
+  check: async (...given) => await (await import('./check-vmdk.ts')).checkVmdk(...given),
+  measure: async (...given) => await (await import('./write-vmdk.ts')).measureVmdk(...given),
 };
