@@ -5,18 +5,36 @@ export interface FstabEntry {
   /** `/boot`; `none` for swap. */
   readonly directory: string;
   readonly type: string;
+  /** Which part of the file system is meant, where the options say so. */
+  readonly subvolume?: FstabSubvolume | undefined;
+}
+
+/** What `subvol=` and `subvolid=` say. Source: btrfs(5), mount options. */
+export interface FstabSubvolume {
+  readonly path?: string;
+  readonly id?: number;
 }
 
 /** The entries of an fstab, in order; lines that are none are left out. */
 export function parseFstab(text: string): FstabEntry[] {
   return text.split('\n').flatMap((line) => {
-    const [device, directory, type] = line
+    const [device, directory, type, options = ''] = line
       .trim()
       .split(/[ \t]+/)
       .map(unescaped);
     if (!device || device.startsWith('#') || !directory || !type) return [];
-    return [{ device: unquoted(device), directory, type }];
+    return [{ device: unquoted(device), directory, type, subvolume: subvolumeIn(options) }];
   });
+}
+
+function subvolumeIn(options: string): FstabSubvolume | undefined {
+  let subvolume: FstabSubvolume | undefined;
+  for (const option of options.split(',')) {
+    const [, name, value] = /^(subvol|subvolid)=(.+)$/.exec(option) ?? [];
+    if (value === undefined) continue;
+    subvolume = { ...subvolume, ...(name === 'subvol' ? { path: value } : { id: Number(value) }) };
+  }
+  return subvolume;
 }
 
 /** Spaces and the like are written as three octal digits. */

@@ -5,6 +5,7 @@ import { parseFstab } from './fstab.ts';
 import { GuestTree } from './guest-tree.ts';
 import { type GuestVolume, openVolume } from './guest-volume.ts';
 import { readSmallFile } from './read-small-file.ts';
+import { possibleRoots } from './subvolume-roots.ts';
 import { isCalled } from './volume-names.ts';
 
 /** A volume, and where in the guest it is mounted. */
@@ -48,9 +49,13 @@ export async function mountVolumes(found: readonly GuestVolume[], name: string):
   if (root !== undefined && tree !== undefined) {
     const rootVolume = volumes[found.indexOf(root.volume)]!;
     const fstab = (await readSmallFile(tree, '/etc/fstab', largestTable)) ?? '';
-    mounts.push({ ...root, volume: rootVolume }, ...(await mountsOf(fstab, rootVolume, volumes, open)));
+    mounts.push(
+      { ...root, volume: rootVolume },
+      ...(await mountsOf(fstab, { ...root, volume: rootVolume }, volumes, open)),
+    );
   }
-  const directories = new Map(mounts.map(({ directory, volume }) => [volume, directory]));
+  // Of a volume that is mounted in several places, the first one.
+  const directories = new Map(mounts.toReversed().map(({ directory, volume }) => [volume, directory]));
   const held = stack.move();
   return {
     volumes: volumes.map((volume) => ({ ...volume, directory: directories.get(volume) })),
@@ -70,10 +75,13 @@ async function findRoot(
   let failure: unknown;
   for (const volume of volumes) {
     try {
-      const fileSystem = await open(volume);
-      if (fileSystem === undefined) continue;
-      const rank = await rankOf(treeOf(fileSystem, name));
-      if (best === undefined || rank > best.rank) best = { mount: { volume, directory: '/', fileSystem }, rank };
+      const opened = await open(volume);
+      if (opened === undefined) continue;
+      for await (const fileSystem of possibleRoots(opened, name)) {
+        const rank = await rankOf(treeOf(fileSystem, name));
+        if (best === undefined || rank > best.rank) best = { mount: { volume, directory: '/', fileSystem }, rank };
+        if (rank === highestRank) break;
+      }
     } catch (error) {
       if (!isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) throw error;
       failure ??= error;
@@ -89,6 +97,8 @@ const signs: readonly (readonly [path: string, rank: number])[] = [
   ['/Windows/System32/config', 2],
   ['/etc', 1],
 ];
+
+const highestRank = 3;
 
 async function rankOf(tree: GuestTree): Promise<number> {
   for (const [path, rank] of signs) if (await isThere(tree, path)) return rank;
@@ -110,20 +120,22 @@ function treeOf(fileSystem: FileSystem, name: string): GuestTree {
 }
 
 /** What an fstab mounts besides the root. */
-async function mountsOf(
-  fstab: string,
-  root: GuestVolume,
-  volumes: readonly GuestVolume[],
-  open: Open,
-): Promise<Mount[]> {
+async function mountsOf(fstab: string, root: Mount, volumes: readonly GuestVolume[], open: Open): Promise<Mount[]> {
   const mounts: Mount[] = [];
+  const opened = new Map<GuestVolume, FileSystem | undefined>([[root.volume, root.fileSystem]]);
   for (const entry of parseFstab(fstab)) {
     const volume = volumes.find((each) => isCalled(each, entry.device));
     const directory = normalized(entry.directory);
-    if (volume === undefined || volume === root || directory === undefined) continue;
-    if (mounts.some((mount) => mount.volume === volume || mount.directory === directory)) continue;
-    const fileSystem = await open(volume);
-    if (fileSystem !== undefined) mounts.push({ volume, directory, fileSystem });
+    if (volume === undefined || directory === undefined) continue;
+    if (mounts.some((mount) => mount.directory === directory)) continue;
+    const { subvolume } = entry;
+    if (subvolume === undefined && (volume === root.volume || mounts.some((mount) => mount.volume === volume)))
+      continue;
+    const whole = opened.has(volume) ? opened.get(volume) : await open(volume);
+    opened.set(volume, whole);
+    // Where there are no subvolumes, the option means nothing to the file system.
+    const fileSystem = subvolume && whole?.subvolume ? await whole.subvolume(subvolume) : whole;
+    if (fileSystem !== undefined && fileSystem !== root.fileSystem) mounts.push({ volume, directory, fileSystem });
   }
   return mounts;
 }
