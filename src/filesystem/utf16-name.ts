@@ -26,10 +26,11 @@ export function utf16FromName(name: Uint8Array): Uint16Array | undefined {
   }
 }
 
-/** Little-endian units, copied. */
+/** Little-endian units, copied. Hot: for every name in a directory. */
 export function utf16Units(bytes: Uint8Array): Uint16Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Uint16Array.from({ length: bytes.length >> 1 }, (_, index) => view.getUint16(index * 2, true));
+  const units = new Uint16Array(bytes.length >> 1);
+  for (let index = 0; index < units.length; index++) units[index] = bytes[index * 2]! | (bytes[index * 2 + 1]! << 8);
+  return units;
 }
 
 /** A text as little-endian units. */

@@ -1,3 +1,4 @@
+import { LruMap } from '../../base/lru.ts';
 import { utf16Bytes } from '../utf16-name.ts';
 import { attributeTypes } from './attribute.ts';
 import type { AttributeStream } from './attribute-stream.ts';
@@ -19,6 +20,9 @@ const firstFile = 24;
 /** No tree has more levels: each has at least as many nodes again as the one above. */
 const mostLevels = 32;
 
+/** How many nodes of a directory are kept. */
+const cachedNodes = 32;
+
 /** A file in a directory. */
 export interface NamedFile {
   readonly record: number;
@@ -32,6 +36,7 @@ export class DirectoryIndex {
   readonly #root: readonly IndexEntry[];
   readonly #blockLength: number;
   readonly #blocks: AttributeStream | undefined;
+  readonly #nodes = new LruMap<number, IndexEntry[]>(cachedNodes);
 
   private constructor(
     volume: NtfsVolume,
@@ -105,9 +110,19 @@ export class DirectoryIndex {
 
   /** The entries of a node; `seen` has those that were met on the way. */
   async #node(number: number, seen: Set<number>, level: number): Promise<IndexEntry[]> {
-    const what = `node ${number} of ${this.#title}`;
-    if (seen.has(number) || level >= mostLevels) throw this.#volume.corrupt(`${what} is met twice`);
+    if (seen.has(number) || level >= mostLevels) {
+      throw this.#volume.corrupt(`node ${number} of ${this.#title} is met twice`);
+    }
     seen.add(number);
+    const known = this.#nodes.get(number);
+    if (known !== undefined) return known;
+    const entries = await this.#readNode(number);
+    this.#nodes.set(number, entries);
+    return entries;
+  }
+
+  async #readNode(number: number): Promise<IndexEntry[]> {
+    const what = `node ${number} of ${this.#title}`;
     const { clusterSize } = this.#volume.layout;
     const offset = number * (clusterSize <= this.#blockLength ? clusterSize : 512);
     const bytes = new Uint8Array(this.#blockLength);

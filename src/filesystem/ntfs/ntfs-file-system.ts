@@ -24,6 +24,7 @@ const rootDirectory = 5;
 const longestName = 255;
 const cachedDescriptions = 1024;
 const cachedOverlays = 16;
+const cachedIndexes = 64;
 
 /** What is read of a file, as it is stored or unpacked. */
 type FileContent = Pick<OverlayStream, 'read' | 'extents'>;
@@ -36,6 +37,7 @@ export class NtfsFileSystem implements FileSystem {
   readonly #volume: NtfsVolume;
   readonly #described = new LruMap<number, DescribedFile>(cachedDescriptions);
   readonly #overlays = new LruMap<number, OverlayStream>(cachedOverlays);
+  readonly #indexes = new LruMap<number, DirectoryIndex>(cachedIndexes);
   #upcase: Promise<UpcaseTable> | undefined;
 
   constructor(volume: NtfsVolume, identity: FileSystemIdentity, isClean: boolean) {
@@ -107,8 +109,12 @@ export class NtfsFileSystem implements FileSystem {
   }
 
   async #index(directory: number): Promise<DirectoryIndex> {
+    const known = this.#indexes.get(directory);
+    if (known !== undefined) return known;
     const { file } = await this.#describe(directory, 'directory');
-    return await DirectoryIndex.open(this.#volume, file);
+    const index = await DirectoryIndex.open(this.#volume, file);
+    this.#indexes.set(directory, index);
+    return index;
   }
 
   async #content(node: number): Promise<FileContent | undefined> {

@@ -1,3 +1,4 @@
+import { isEqual } from '../../bytes/is-equal.ts';
 import { nameFromUtf16, utf16Units } from '../utf16-name.ts';
 import { type Attribute, attributeTypes, type ElsewherePart } from './attribute.ts';
 import { decodeAttributeList, type ListedAttribute, longestAttributeList } from './attribute-list.ts';
@@ -96,9 +97,11 @@ export class NtfsFile {
     );
   }
 
-  async #attribute({ type, record, instance }: ListedAttribute): Promise<Attribute> {
+  async #attribute({ type, name, record, instance }: ListedAttribute): Promise<Attribute> {
     const { header, attributes } = await this.#volume.record(record);
-    const found = attributes.find((each) => each.type === type && each.instance === instance);
+    const found = attributes.find(
+      (each) => each.type === type && each.instance === instance && isEqual(each.name, name),
+    );
     const isOwn = record === this.number || header.base === this.number;
     if (found !== undefined && isOwn) return found;
     throw this.#volume.corrupt(`file record ${record} lacks attribute ${type.toString(16)} of ${this.title}`);

@@ -43,9 +43,16 @@ async function readLayout(device: BlockDevice, name: string): Promise<NtfsLayout
   await readInside(device, sector, 0, `${name}: NTFS boot sector`);
   const layout = decodeBootSector(sector);
   if (typeof layout !== 'string') return layout;
-  await readInside(device, sector, Math.floor(device.size / 512 - 1) * 512, `${name}: copy of the NTFS boot sector`);
-  const copy = decodeBootSector(sector);
-  if (typeof copy !== 'string') return copy;
+  for (const sectorSize of [512, 1024, 2048, 4096]) {
+    await readInside(
+      device,
+      sector,
+      Math.floor(device.size / 512) * 512 - sectorSize,
+      `${name}: copy of the boot sector`,
+    );
+    const copy = decodeBootSector(sector);
+    if (typeof copy !== 'string') return copy;
+  }
   throw new VarveError('CORRUPT', `cannot read ${name}: the NTFS boot sector has ${layout}`);
 }
 

@@ -16,6 +16,8 @@ const checkers: Readonly<Record<string, readonly [program: string, ...args: stri
   ext4: ['e2fsck', '-fn'],
   xfs: ['xfs_repair', '-n', '-f'],
   vfat: ['fsck.fat', '-n'],
+  exfat: ['fsck.exfat', '-n'],
+  ntfs: ['ntfsfix', '-n'],
   btrfs: ['btrfs', 'check', '--readonly'],
 };
 
