@@ -28,6 +28,7 @@ const requestHeaderLength = 40;
 /** How far from the beginning of a WRITE its data stands, in bytes. */
 export const writeHeaderLength = requestHeaderLength + 40;
 
+const decoder = new TextDecoder();
 /** Where the name stands in the body of a GETXATTR, in bytes. */
 const attributeNameOffset = 8;
 
@@ -131,7 +132,7 @@ export function decodeAttributeSize(bytes: Uint8Array): number {
 
 /** Which attribute GETXATTR asks for. */
 export function decodeAttributeName(bytes: Uint8Array): string {
-  return new TextDecoder().decode(terminated(bytes, requestHeaderLength + attributeNameOffset));
+  return decoder.decode(terminated(bytes, requestHeaderLength + attributeNameOffset));
 }
 
 function terminated(bytes: Uint8Array, start: number): Uint8Array {
