@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-
 /** An identity of 16 bytes as people write it: `2dc27766-f623-4200-9d64-115e9bfd4a08`. */
 export type Guid = string;
 
@@ -33,5 +31,5 @@ export function encodeGuid(guid: Guid): Uint8Array {
 
 /** A new one, like no other. */
 export function newGuid(): Guid {
-  return randomUUID();
+  return crypto.randomUUID();
 }

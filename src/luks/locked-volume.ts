@@ -1,8 +1,6 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import type { SectorCipher } from './sector-cipher.ts';
-import { openLuks1 } from './unlock-luks1.ts';
-import { openLuks2 } from './unlock-luks2.ts';
 
 /** A volume that LUKS has encrypted: its header, and where its content is. */
 export interface LockedVolume {
@@ -33,7 +31,9 @@ const headerUnit = 512;
 export async function openLockedVolume(device: BlockDevice, name: string): Promise<LockedVolume> {
   const version = new Uint8Array(2);
   if (device.size >= headerUnit) await device.read(version, 6);
-  if (version[1] !== 1) return await openLuks2(device, name);
+  // Loaded where there is one: with it come the ciphers, and few disks need any.
+  if (version[1] !== 1) return await (await import('./unlock-luks2.ts')).openLuks2(device, name);
+  const { openLuks1 } = await import('./unlock-luks1.ts');
   const { header, unlock } = await openLuks1(device, { offset: 0, length: device.size, name });
   const offset = header.payloadOffset * headerUnit;
   if (offset > device.size) {
