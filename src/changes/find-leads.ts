@@ -4,14 +4,19 @@ import type { FileSystem } from '../filesystem/file-system.ts';
 /**
  * The directories through which the `nodes` of a file system are found: those that they are in, and those that these are
  * in, up to the root. Directories say themselves what they are in; files are looked for in the directories that are among
- * the nodes, and where that is not enough, in all below `top`.
+ * the nodes, and in `likely` ones, and where that is not enough, in all below `top`.
  *
  * @throws VarveError `CORRUPT`
  */
-export async function findLeads(fileSystem: FileSystem, nodes: ReadonlySet<number>, top: number): Promise<Set<number>> {
+export async function findLeads(
+  fileSystem: FileSystem,
+  nodes: ReadonlySet<number>,
+  { top, likely }: { readonly top: number; readonly likely: Iterable<number> },
+): Promise<Set<number>> {
   const search = new LeadSearch(fileSystem);
   for (const node of nodes) await search.want(node);
   for (const node of nodes) await search.lookIn(node);
+  for (const node of likely) if (!search.isDone) await search.look(node);
   if (!search.isDone) await search.walk(top);
   return search.leads;
 }
@@ -46,6 +51,11 @@ class LeadSearch {
   /** Looks what is in a directory; in other files, nothing. */
   async lookIn(node: number): Promise<void> {
     if (this.#directories.has(node)) await this.#search(node);
+  }
+
+  /** Looks what is in a directory. */
+  async look(directory: number): Promise<void> {
+    await this.#search(directory);
   }
 
   /** Looks in all directories below `top`, as long as something is missing. */

@@ -26,10 +26,13 @@ export async function knownChanges(
   try {
     const changes = await after.changesSince?.(before, ranges);
     if (changes === undefined) return undefined;
-    const leadsBefore = await findLeads(before, changes.before, tops.before);
-    const leadsAfter = await findLeads(after, changes.after, tops.after);
+    const differs = (node: number) => changes.before.has(node) || changes.after.has(node);
+    const leadsAfter = await findLeads(after, changes.after, { top: tops.after, likely: [] });
+    // A directory that does not differ is the same one on both sides.
+    const likely = [...leadsAfter].filter((node) => !differs(node));
+    const leadsBefore = await findLeads(before, changes.before, { top: tops.before, likely });
     return {
-      differs: (node) => changes.before.has(node) || changes.after.has(node),
+      differs,
       leads: (node) => leadsBefore.has(node) || leadsAfter.has(node),
       isUnchanged: unchangedIn(changes),
     };

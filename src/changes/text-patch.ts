@@ -10,9 +10,9 @@ const probeLength = 8000;
 const kindDigits: Readonly<Record<string, string>> = { file: '100', symlink: '120' };
 
 /** The lines that a file's change adds and takes away. */
-export interface LineCounts {
-  readonly added: number;
-  readonly deleted: number;
+export interface LineChanges {
+  readonly added: readonly string[];
+  readonly deleted: readonly string[];
 }
 
 /**
@@ -23,16 +23,19 @@ export async function textPatch(change: FileChange): Promise<string> {
   return [...remarks(change), ...(await patchLines(change))].map((line) => `${line}\n`).join('');
 }
 
-/** How many lines differ; undefined for what is no text. */
-export async function changedLines(change: FileChange): Promise<LineCounts | undefined> {
+/** The lines that differ, by UTF-8; undefined for what is no text. */
+export async function lineChanges(change: FileChange): Promise<LineChanges | undefined> {
   if (!hasContentChange(change) || !isPatchable(change)) return undefined;
   const [before, after] = [await textIn(change.before), await textIn(change.after)];
   if (before === undefined || after === undefined) return undefined;
   const lines = hunksOf(before, after).flatMap((hunk) => hunk.lines);
-  return {
-    added: lines.filter((line) => line.startsWith('+')).length,
-    deleted: lines.filter((line) => line.startsWith('-')).length,
-  };
+  const marked = (mark: string) =>
+    lines.filter((line) => line.startsWith(mark)).map((line) => textOfBytes(line.slice(1)));
+  return { added: marked('+'), deleted: marked('-') };
+}
+
+function textOfBytes(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString();
 }
 
 function hasContentChange({ kind, differences }: FileChange): boolean {

@@ -2,6 +2,7 @@ import { formatSize } from '../base/size.ts';
 import type { OpenGuest } from '../changes/compared-volumes.ts';
 import { type DiffGuestsOptions, diffGuests } from '../changes/diff-guests.ts';
 import type { ComparedFile, FileChange } from '../changes/file-change.ts';
+import type { Meaning } from '../changes/meaning/meaning-of.ts';
 import type { FileStat } from '../filesystem/file-system.ts';
 import { diffDisks } from '../image/diff-disks.ts';
 import type { ChangedRange } from '../image/diff-snapshots.ts';
@@ -11,6 +12,7 @@ import type { CommandContext } from './framework/command-context.ts';
 import { modeDigits } from './output/file-json.ts';
 import { timeJson } from './output/file-text.ts';
 import { formatTable } from './output/format-table.ts';
+import { longMeaning, shortMeaning } from './output/meaning-text.ts';
 import { nameText } from './output/name-text.ts';
 import { plural } from './output/plural.ts';
 import { safeText } from './output/safe-text.ts';
@@ -25,6 +27,7 @@ export interface ShowFilesOptions extends Pick<DiffGuestsOptions, 'paths' | 'ren
   readonly signal: AbortSignal;
   readonly patch?: boolean;
   readonly stat?: boolean;
+  readonly meaning?: boolean;
 }
 
 /** Shows the files that differ between two disks. @returns whether nothing does */
@@ -32,21 +35,38 @@ export async function showFiles(context: CommandContext, options: ShowFilesOptio
   const { before, after, disks, stack, signal, paths, renames, times } = options;
   const ranges = () => diffDisks(...disks, { signal });
   const { changes, outside } = await diffGuests(before, after, stack, { ranges, paths, renames, times, signal });
+  const meaning = await meaningIn(options, changes, context.json);
   const outsideBytes = (outside ?? []).reduce((sum, { length }) => sum + length, 0);
   const identical = changes.length === 0 && outsideBytes === 0;
-  if (context.json) await showJson(context, options, { changes, outside, identical });
+  if (context.json) await showJson(context, options, { changes, outside, identical, meaning });
   else if (options.patch) await printPatches(changes);
   else {
-    if (changes.length > 0) context.print(options.stat ? await statTable(changes) : changesTable(changes));
-    context.print([...outsideLines(outsideBytes), summary(options, changes, identical)].join('\n'));
+    const isShort = !options.meaning;
+    if (changes.length > 0 && isShort) context.print(options.stat ? await statTable(changes) : changesTable(changes));
+    const meant = meaning === undefined ? [] : isShort ? shortMeaning(meaning) : longMeaning(meaning);
+    context.print([...meant, ...outsideLines(outsideBytes), summary(options, changes, identical)].join('\n'));
   }
   return identical;
+}
+
+/** Of a part of a disk it is not asked what it means. */
+async function meaningIn(
+  options: ShowFilesOptions,
+  changes: readonly FileChange[],
+  isJson: boolean,
+): Promise<Meaning | undefined> {
+  const { before, after, meaning, patch, paths } = options;
+  if (paths !== undefined || patch) return undefined;
+  const { meaningOf } = await import('../changes/meaning/meaning-of.ts');
+  const parts = { before: before.guest.tree, after: after.guest.tree };
+  return await meaningOf(parts, changes, { withConfiguration: meaning === true || isJson });
 }
 
 interface Shown {
   readonly changes: readonly FileChange[];
   readonly outside: readonly ChangedRange[] | undefined;
   readonly identical: boolean;
+  readonly meaning: Meaning | undefined;
 }
 
 async function showJson(context: CommandContext, options: ShowFilesOptions, shown: Shown): Promise<void> {
@@ -57,8 +77,8 @@ async function showJson(context: CommandContext, options: ShowFilesOptions, show
     changes.push({ ...changeJson(change), patch });
   }
   const [a, b] = options.disks;
-  const { identical, outside } = shown;
-  context.show({ a: sideJson(a), b: sideJson(b), identical, changes, outside }, () => '');
+  const { identical, meaning, outside } = shown;
+  context.show({ a: sideJson(a), b: sideJson(b), identical, changes, meaning, outside }, () => '');
 }
 
 function changeJson({ kind, path, differences, before, after }: FileChange): object {
@@ -118,11 +138,11 @@ const statColumns = [
 ] as const;
 
 async function statTable(changes: readonly FileChange[]): Promise<string> {
-  const { changedLines } = await import('../changes/text-patch.ts');
+  const { lineChanges } = await import('../changes/text-patch.ts');
   const rows: string[][] = [];
   for (const change of changes) {
-    const lines = await changedLines(change);
-    const counts = lines === undefined ? '' : `+${lines.added} -${lines.deleted}`;
+    const lines = await lineChanges(change);
+    const counts = lines === undefined ? '' : `+${lines.added.length} -${lines.deleted.length}`;
     rows.push([sizeOf(change.before), sizeOf(change.after), counts, namesOf(change)]);
   }
   return formatTable(statColumns, rows);

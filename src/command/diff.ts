@@ -9,6 +9,7 @@ import { splitInnerPath } from './input/inner-path.ts';
 
 interface Options extends AccessOptions {
   readonly exitCode?: boolean;
+  readonly meaning?: boolean;
   readonly patch?: boolean;
   readonly ranges?: boolean;
   readonly renames?: boolean;
@@ -16,12 +17,16 @@ interface Options extends AccessOptions {
   readonly times?: boolean;
 }
 
+/** What only goes with files. */
+const fileOptions = ['patch', 'stat', 'times', 'meaning'] as const;
+
 /** `varve diff A [B]`: what differs between two disks. */
 export const diffCommand: CommandModule<[string, string | undefined], Options> = {
   examples: [
     ['varve diff web', 'what of web is in no snapshot'],
     ['varve diff web@3 web', 'which files changed in web since its third snapshot'],
     ['varve diff -p web@3:/etc web', 'how those in /etc did, line by line'],
+    ['varve diff --meaning web@3 web', 'which packages, users, services and settings changed'],
     ['varve diff web ./web.qcow2', 'what a disk file has that the store has not'],
     ['varve diff --ranges web@3 web', 'where the bytes of two disks differ'],
     ['varve diff --exit-code web test', 'ends with status 1 when they differ'],
@@ -37,6 +42,7 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
         .argument('[b[:path]]', 'what to compare it with; without it, the changes to an image that are in no snapshot')
         .option('-p, --patch', 'how text files changed, line by line, as git has it')
         .option('--stat', 'how large files were, and are, and how many lines changed')
+        .option('--meaning', 'what it means: packages, users, services, kernels, lines of settings; and no files')
         .option('--times', 'also tell of files of which only the time of their last change differs')
         .option('--no-renames', 'tell of a file that was renamed as one that was deleted and one that was added')
         .option('--ranges', 'which bytes differ, and not which files')
@@ -46,14 +52,15 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
     const { exitCode } = options;
     if (argumentB === undefined) {
       const { showUncommitted } = await import('./diff-ranges.ts');
-      refuse(options, ['patch', 'stat', 'times'], 'what is in no snapshot is shown as ranges; snapshot it first');
+      refuse(options, fileOptions, 'what is in no snapshot is shown as ranges; snapshot it first');
       return await showUncommitted(context, argumentA, exitCode);
     }
     const [sideA, sideB] = [splitInnerPath(argumentA), splitInnerPath(argumentB)];
     const hasPath = sideA.inner !== undefined || sideB.inner !== undefined;
-    const wantsFiles = hasPath || Boolean(options.patch || options.stat || options.times);
+    const wantsFiles = hasPath || Boolean(options.patch || options.stat || options.times || options.meaning);
     if (options.ranges && hasPath) throw new VarveError('INVALID', 'ranges are those of whole disks: give no path');
-    if (options.ranges) refuse(options, ['patch', 'stat', 'times'], 'ranges are not of files');
+    if (options.ranges) refuse(options, fileOptions, 'ranges are not of files');
+    if (hasPath) refuse(options, ['meaning'], 'it is about whole disks');
     const signal = await context.startWork();
     await using stack = new AsyncDisposableStack();
     const store = stack.use(new LazyStore(context));
@@ -99,7 +106,7 @@ async function openGuests(
   }
 }
 
-function refuse(options: Options, names: readonly ('patch' | 'stat' | 'times')[], why: string): void {
+function refuse(options: Options, names: readonly (typeof fileOptions)[number][], why: string): void {
   const given = names.find((name) => options[name]);
   if (given !== undefined) throw new VarveError('INVALID', `--${given} does not go here: ${why}`);
 }

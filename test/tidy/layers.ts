@@ -21,10 +21,10 @@ const directImports: Readonly<Record<string, readonly string[]>> = {
   store: ['filter'],
   image: ['store', 'format', 'partition', 'volume', 'filesystem'],
   guest: ['image'],
-  changes: ['guest'],
-  server: ['changes'],
   inspect: ['guest'],
-  command: ['server', 'inspect'],
+  changes: ['inspect'],
+  server: ['changes'],
+  command: ['server'],
   conformance: ['store', 'format', 'partition', 'filesystem'],
 };
 

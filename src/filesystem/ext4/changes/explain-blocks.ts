@@ -32,7 +32,9 @@ export async function silentlyChanged(state: ComparedState): Promise<Set<number>
   const found = new Set<number>();
   const unexplained = await inUse(state.volume, state.files);
   const attributeOwners = new Map<number, number>();
-  for (const inode of await knownOwners(state)) {
+  for await (const inode of knownOwners(state)) {
+    // Those that do not differ themselves are only of interest as long as something is not explained.
+    if (unexplained.totalLength === 0 && !state.slots.has(inode.number)) break;
     const { attributeBlock, number } = inode;
     if (attributeBlock !== 0) attributeOwners.set(attributeBlock, (attributeOwners.get(attributeBlock) ?? 0) + 1);
     for await (const run of ownedBlocks(state.volume, inode)) {
@@ -64,20 +66,18 @@ async function inUse(volume: Ext4Volume, files: IntervalSet): Promise<IntervalSe
   return used;
 }
 
-/** The inodes that differ, and those that the file system itself writes to. */
-async function knownOwners({ volume, used, slots }: ComparedState): Promise<Inode[]> {
+/** The inodes that differ, and then those that the file system itself writes to, the longest last. */
+async function* knownOwners({ volume, used, slots }: ComparedState): AsyncGenerator<Inode> {
   const { hiddenInodes, journalInode } = volume.superblock;
-  const owners: Inode[] = [];
-  for (const number of new Set([...slots, rootInode, resizeInode, journalInode, ...hiddenInodes])) {
+  for (const number of new Set([...slots, journalInode, rootInode, ...hiddenInodes, resizeInode])) {
     if (number === 0 || !(await used.has(number))) continue;
     try {
-      owners.push(await volume.inode(number));
+      yield await volume.inode(number);
     } catch (error) {
       // Of those with numbers of their own some are never filled in.
       if (slots.has(number) || !isVarveError(error, 'CORRUPT')) throw error;
     }
   }
-  return owners;
 }
 
 /** Several inodes may have one block of attributes, which counts them. */
