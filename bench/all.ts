@@ -19,6 +19,7 @@ const names = [
   'formats',
   'write',
   'sparsify',
+  'transaction',
 ];
 
 const results = join(workDirectory, 'results');

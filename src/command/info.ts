@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { VarveError } from '../base/varve-error.ts';
 import { diskArgument } from '../image/disk-argument.ts';
-import { findSnapshot } from '../image/find-snapshot.ts';
 import { withFileHint } from '../image/file-hint.ts';
+import { findSnapshot } from '../image/find-snapshot.ts';
 import { hexOf } from '../store/chunk.ts';
 import { referenceOf, type Snapshot } from '../store/image-table.ts';
 import type { CommandContext } from './framework/command-context.ts';
