@@ -2,9 +2,8 @@ import { formatSize } from '../base/size.ts';
 import { diffDisks } from '../image/diff-disks.ts';
 import type { ChangedRange } from '../image/diff-snapshots.ts';
 import type { Disk } from '../image/open-disk.ts';
-import { overlayChanges } from '../image/overlay-status.ts';
-import { askHolder } from './framework/ask-holder.ts';
 import type { CommandContext } from './framework/command-context.ts';
+import { uncommittedChanges } from './framework/uncommitted-changes.ts';
 import { exactSize } from './output/exact-size.ts';
 import { formatTable } from './output/format-table.ts';
 import { plural } from './output/plural.ts';
@@ -24,8 +23,7 @@ export async function showRanges(context: CommandContext, a: Disk, b: Disk, sign
 export async function showUncommitted(context: CommandContext, name: string, exitCode = false): Promise<number> {
   await using store = await context.openStore();
   const image = store.images.get(name);
-  const held = await askHolder(store, name, { method: 'GET', action: '/changes' });
-  const ranges = (held?.ranges as ChangedRange[] | undefined) ?? (await overlayChanges(store, image.id));
+  const ranges = await uncommittedChanges(store, name);
   const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
   context.show({ image: image.name, identical: ranges.length === 0, changedBytes, ranges }, () =>
     ranges.length === 0

@@ -4,6 +4,7 @@ import type { OpenGuest } from '../changes/compared-volumes.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
+import { remarkUncommitted } from './framework/uncommitted-changes.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { splitInnerPath } from './input/inner-path.ts';
 
@@ -67,6 +68,8 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
     const access = { ...(await accessOptions(options)), store: store.open, signal };
     const a = stack.use(await openDisk(sideA.disk, access));
     const b = stack.use(await openDisk(sideB.disk, access));
+    await remarkUncommitted(context, sideA.disk, a);
+    await remarkUncommitted(context, sideB.disk, b);
     const guests = options.ranges ? undefined : await openGuests(a, b, stack, wantsFiles);
     if (guests === undefined) {
       const { showRanges } = await import('./diff-ranges.ts');

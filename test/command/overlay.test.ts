@@ -49,7 +49,11 @@ test('what is written to a served image stays when the server ends, and becomes 
   assert.deepEqual([status.base, status.changedBytes, status.pending, status.holder], [1, 65536, [], null]);
   assert.match(await place.varve('status', 'web'), /64 KiB uncommitted/);
   assert.deepEqual((await place.json('diff', 'web')).ranges, [{ offset: 65536, length: 65536 }]);
+  const { stderr, stdout } = await place.run(['diff', '--ranges', 'web@1', 'web']);
+  assert.match(stdout, /web@1 and web@1 are identical/);
+  assert.match(stderr, /web stands for its newest snapshot, web@1, and 64 KiB of it changed since; varve diff web/);
   assert.equal((await place.json('snapshot', 'web', '-m', 'written')).number, 2);
+  assert.equal((await place.run(['diff', '--ranges', 'web@1', 'web'])).stderr, '');
   assert.deepEqual((await place.json('diff', 'web@1', 'web')).ranges, [{ offset: 65536, length: 65536 }]);
   assert.match(await place.varve('diff', 'web'), /no uncommitted changes/);
   await place.varve('verify');
@@ -69,7 +73,7 @@ test('a snapshot of a served image is made while it is written to, and asked abo
   const status = await place.json('status', 'web');
   assert.deepEqual([status.base, status.holder.purpose, status.holder.clientCount], [3, 'serve web', 1]);
   await place.varve('clone', 'web@one', 'copy');
-  assert.deepEqual((await place.json('diff', 'copy', 'web')).ranges, [{ offset: 0, length: 65536 }]);
+  assert.deepEqual((await place.json('diff', 'copy', 'web@3')).ranges, [{ offset: 0, length: 65536 }]);
   assert.deepEqual(
     (await place.json('log', 'web')).map(({ reference }: { reference: string }) => reference),
     ['web@3', 'web@2', 'web@1'],

@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { getCompileCacheDir } from 'node:module';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VarveError } from '../../base/varve-error.ts';
+import { compileCacheVariables } from '../compile-cache.ts';
 import { type Attachment, logPathIn } from './attachment.ts';
 import type { HolderAnswer, HolderRequest } from './holder-messages.ts';
 
@@ -24,7 +24,7 @@ export async function startHolder(request: HolderRequest, signal?: AbortSignal):
   const holder = fork(fileURLToPath(holderModule), [], {
     cwd: '/',
     detached: true,
-    env: { ...process.env, UV_THREADPOOL_SIZE: poolThreads, ...compileCache() },
+    env: { ...process.env, UV_THREADPOOL_SIZE: poolThreads, ...compileCacheVariables() },
     stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);
@@ -43,12 +43,6 @@ export async function startHolder(request: HolderRequest, signal?: AbortSignal):
     if (holder.connected) holder.disconnect();
     holder.unref();
   }
-}
-
-/** Where this process keeps compiled code, if it does. */
-function compileCache(): NodeJS.ProcessEnv {
-  const directory = getCompileCacheDir();
-  return directory === undefined ? {} : { NODE_COMPILE_CACHE: dirname(directory) };
 }
 
 function answerTo(holder: ChildProcess, request: HolderRequest): Promise<HolderAnswer> {

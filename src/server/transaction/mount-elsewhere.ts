@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ErrorCode, VarveError } from '../../base/varve-error.ts';
 import type { MountDiskRequest } from '../attach/mount-disk.ts';
+import { compileCacheVariables } from '../compile-cache.ts';
 
 /** What another process is told to do. */
 export type MountOrder =
@@ -23,7 +24,10 @@ const workerModule = new URL(`./mount-worker${extname(import.meta.url)}`, import
  * @throws VarveError as they do
  */
 export async function mountElsewhere(order: MountOrder): Promise<void> {
-  const worker = fork(fileURLToPath(workerModule), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const worker = fork(fileURLToPath(workerModule), [], {
+    env: { ...process.env, ...compileCacheVariables() },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const answer = await new Promise<MountAnswer>((resolve, reject) => {
     worker.once('message', (message) => resolve(message as MountAnswer));
     worker.once('error', reject);
