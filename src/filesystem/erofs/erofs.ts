@@ -15,7 +15,7 @@ import { ErofsVolume } from './volume.ts';
 
 const type = 'erofs';
 
-/** EROFS; files that are compressed are listed and not read. */
+/** EROFS; files that are compressed by anything but LZ4 are listed and not read. */
 export const erofs: FileSystemDriver = {
   types: [type],
   async identify(device) {

@@ -2,12 +2,13 @@
  * Where a file's bytes are, by its layout. Plain: in blocks that follow each other, the last of which may stand behind the
  * inode and its attributes instead. In chunks: i_u has, in bits 0–4, log2 of how many blocks a chunk has, and bit 5 where
  * the map behind the attributes has records of 8 bytes (device 16 bit at 2, block at 4), else of 4 (block). Block ffffffff
- * is a hole. Compressed: behind the attributes, from a multiple of 8 on, is a header; bits 0–3 of its byte 6 say by what.
+ * is a hole. What is compressed has an index of its own (compressed-header.ts, cluster-index.ts).
  *
  * Source: Linux, fs/erofs/erofs_fs.h and Documentation/filesystems/erofs.rst.
  */
 import { alignUp } from '../../bytes/align.ts';
 import type { FileExtent } from '../file-system.ts';
+import type { ReadPacked } from './compressed-content.ts';
 import { type Inode, layouts } from './inode.ts';
 import type { ErofsVolume } from './volume.ts';
 
@@ -16,8 +17,6 @@ const chunkIndexes = 0x20;
 const hole = 0xffff_ffff;
 /** Larger chunks than this would have more than 2^53 bytes. */
 const mostChunkBits = 31;
-
-const compressions = ['LZ4', 'LZMA', 'DEFLATE', 'zstd'];
 
 /** A file, and the number by which errors name it. */
 export interface ErofsFile {
@@ -37,9 +36,14 @@ export async function readContent(
   file: ErofsFile,
   target: Uint8Array,
   offset: number,
+  readPacked: ReadPacked = (part, place) => readPackedInode(volume, part, place),
 ): Promise<number> {
   const { size } = file.inode.stat;
   const length = Math.max(0, Math.min(target.length, size - offset));
+  if (isCompressed(file)) {
+    await volume.compressed.read(file, target.subarray(0, length), offset, readPacked);
+    return length;
+  }
   for (let done = 0; done < length; ) {
     const run = await runAt(volume, file, offset + done);
     const part = target.subarray(done, done + Math.min(run.length, length - done));
@@ -50,9 +54,30 @@ export async function readContent(
   return length;
 }
 
+async function readPackedInode(volume: ErofsVolume, target: Uint8Array, offset: number): Promise<void> {
+  const node = volume.superblock.packedNode;
+  if (node === 0) throw volume.corrupt('a file has a fragment, and there is no packed inode');
+  const inode = await volume.inode(node);
+  const { kind, size } = inode.stat;
+  if (kind !== 'file' || !(offset + target.length <= size)) {
+    throw volume.corrupt(`a fragment at byte ${offset} is past the end of the packed inode ${node}`);
+  }
+  await readContent(volume, { node, inode }, target, offset, () => {
+    throw volume.corrupt(`the packed inode ${node} has fragments itself`);
+  });
+}
+
+function isCompressed({ inode: { layout } }: ErofsFile): boolean {
+  return layout === layouts.compressedFull || layout === layouts.compressedCompact;
+}
+
 /** The runs of a file, neighbours of one kind in one. */
 export async function* extentsOf(volume: ErofsVolume, file: ErofsFile): AsyncGenerator<FileExtent> {
   const { size } = file.inode.stat;
+  if (isCompressed(file)) {
+    if (size > 0) yield { offset: 0, length: size, kind: 'data' };
+    return;
+  }
   let last: FileExtent | undefined;
   for (let offset = 0; offset < size; ) {
     const { length, place } = await runAt(volume, file, offset);
@@ -69,11 +94,6 @@ export async function* extentsOf(volume: ErofsVolume, file: ErofsFile): AsyncGen
 async function runAt(volume: ErofsVolume, file: ErofsFile, offset: number): Promise<Run> {
   const { node, inode } = file;
   if (inode.layout === layouts.chunks) return await chunkRun(volume, file, offset);
-  if (inode.layout !== layouts.plain && inode.layout !== layouts.inline) {
-    throw volume.unsupported(
-      `inode ${node} is compressed by ${await compressionOf(volume, file)}, which is not read here`,
-    );
-  }
   const { blockSize } = volume.superblock;
   const { size } = inode.stat;
   const tail = inode.layout === layouts.inline ? (Math.ceil(size / blockSize) - 1) * blockSize : size;
@@ -99,10 +119,4 @@ async function chunkRun(volume: ErofsVolume, { node, inode }: ErofsFile, offset:
   if (block === hole) return { length, place: undefined };
   if (hasIndexes && view.getUint16(2, true) !== 0) throw volume.unsupported(`inode ${node} is on another device`);
   return { length, place: block * blockSize + (offset % chunkSize) };
-}
-
-async function compressionOf(volume: ErofsVolume, { node, inode: { attributes } }: ErofsFile): Promise<string> {
-  const place = alignUp(attributes.place + attributes.length, 8);
-  const header = await volume.metadata(place, 8, `the header of the compressed inode ${node}`);
-  return compressions[header.getUint8(6) & 0xf] ?? 'an unknown method';
 }

@@ -9,6 +9,7 @@
  *         14  root_nid (16 bit)           80  feature_incompat
  *         16  inos (64 bit)               86  extra_devices (16 bit)
  *         24  build_time (64 bit)         90  dirblkbits (8 bit)
+ *                                         96  packed_nid (64 bit), where bit 5 of feature_incompat is set
  *         32  build_time_nsec
  *
  * Numbers are 32 bits where nothing else is said. The checksum is CRC-32C, not inverted, of the rest of the first block
@@ -27,6 +28,8 @@ export const superblockLength = 128;
 
 const magic = 0xe0f5_e1e2;
 const compatChecksum = 1;
+const incompatPadding = 1;
+const incompatFragments = 0x20;
 /** Bits of feature_incompat up to here change what files say of themselves, and each is looked at there. */
 const knownIncompat = 0x7f;
 
@@ -41,6 +44,10 @@ export interface Superblock {
   readonly label: string | undefined;
   readonly uuid: string | undefined;
   readonly hasChecksum: boolean;
+  /** Whether compressed data are filled with zeros in front up to whole blocks, and not behind. */
+  readonly isPaddedInFront: boolean;
+  /** The inode with the ends of files; 0 where there is none. */
+  readonly packedNode: number;
 }
 
 /** Whether these bytes, from byte 1024 of a device, begin an EROFS. */
@@ -75,6 +82,8 @@ export function decodeSuperblock(bytes: Uint8Array, name: string): Superblock {
     buildTime: { seconds: Number(view.getBigInt64(24, true)), nanoseconds: view.getUint32(32, true) % 1e9 },
     label: label === '' ? undefined : label,
     uuid: uuid === zeroGuid ? undefined : uuid,
+    isPaddedInFront: (features & incompatPadding) !== 0,
+    packedNode: (features & incompatFragments) === 0 ? 0 : Number(view.getBigUint64(96, true)),
     hasChecksum: (view.getUint32(8, true) & compatChecksum) !== 0,
   };
 }

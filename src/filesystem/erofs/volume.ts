@@ -3,6 +3,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
 import { readInside } from '../read-inside.ts';
+import { CompressedContent } from './compressed-content.ts';
 import { decodeInode, type Inode, inodeUnit, longestInode } from './inode.ts';
 import type { Superblock } from './superblock.ts';
 
@@ -14,6 +15,7 @@ const cachedInodes = 2048;
 export class ErofsVolume {
   readonly device: BlockDevice;
   readonly superblock: Superblock;
+  readonly compressed: CompressedContent;
   readonly #name: string;
   readonly #pages: DevicePages;
   readonly #inodes = new LruMap<number, Inode>(cachedInodes);
@@ -22,6 +24,7 @@ export class ErofsVolume {
     this.device = device;
     this.superblock = superblock;
     this.#name = name;
+    this.compressed = new CompressedContent(this);
     const { blockSize } = superblock;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / blockSize) });
   }
