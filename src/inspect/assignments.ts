@@ -14,7 +14,7 @@ export interface Assignment {
 export function parseAssignments(text: string): Map<string, Assignment> {
   const assignments = new Map<string, Assignment>();
   for (const [index, line] of text.split('\n').entries()) {
-    const [, name, value] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
+    const [, name, value] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(line) ?? [];
     if (name !== undefined) assignments.set(name, { value: unquoted(value!.trim()), line: index + 1 });
   }
   return assignments;
@@ -25,5 +25,5 @@ function unquoted(value: string): string {
   if (single) return single[1]!;
   const double = /^"((?:[^"\\]|\\.)*)"/.exec(value);
   if (double) return double[1]!.replace(/\\(["\\$`])/g, '$1');
-  return value.replace(/\s+#.*$/, '');
+  return value.replace(/\s#.*$/s, '').trimEnd();
 }

@@ -12,7 +12,11 @@ export interface GuestText {
 /** Settings are small; what is larger is no text that a person wrote. */
 const largestText = 1 << 20;
 /** A directory with more names than any system has is somebody's trap. */
-const mostNames = 500_000;
+const mostNames = 100_000;
+/** What of a guest's settings is read in all: its files, such of them as symlinks in directories lead to, and bytes. */
+const mostFiles = 100_000;
+const mostLinks = 5000;
+const mostBytes = 256 << 20;
 
 /**
  * A file's bytes; undefined where there is no file. `largest` is in bytes.
@@ -36,9 +40,48 @@ async function bytesOfFile(file: GuestFile, largest: number): Promise<Uint8Array
   throw new VarveError('UNSUPPORTED', `${path} has ${sizes}`);
 }
 
-/** The text of a file that is at hand. @throws as `readBytes` */
-export async function textOfFile(file: GuestFile): Promise<string> {
-  return new TextDecoder().decode(await bytesOfFile(file, largestText));
+/** What was read of each guest. Nobody has settings of so many files; whoever makes them up wants somebody to wait. */
+const taken = new WeakMap<GuestTree, { files: number; links: number; bytes: number }>();
+
+/** @throws VarveError `UNSUPPORTED` where more of a guest has been read than any has */
+function take(tree: GuestTree, path: string, { isLink = false, bytes = 0 }): void {
+  const sum = taken.get(tree) ?? { files: 0, links: 0, bytes: 0 };
+  taken.set(tree, sum);
+  sum.files += 1;
+  sum.links += isLink ? 1 : 0;
+  sum.bytes += bytes;
+  if (sum.files > mostFiles || sum.links > mostLinks || sum.bytes > mostBytes) {
+    throw new VarveError('UNSUPPORTED', `${path}, and what comes after it, is left out: too much was read before it`);
+  }
+}
+
+/**
+ * The file of a name in a directory; undefined where it is none, or leads to none. It is not looked up again, as directories
+ * may be long.
+ *
+ * @throws VarveError `UNSUPPORTED` where more of a guest has been read than any has, `CORRUPT`
+ */
+export async function fileOf(tree: GuestTree, listed: ListedFile): Promise<GuestFile | undefined> {
+  const { fileSystem, node, path } = listed;
+  const kind = await kindOf(listed);
+  take(tree, path, { isLink: kind === 'symlink' });
+  if (kind === 'symlink') {
+    const file = await tree.find(path);
+    return file?.kind === 'file' ? file : undefined;
+  }
+  return kind === 'file' ? { path, fileSystem, node, kind, stat: await fileSystem.stat(node) } : undefined;
+}
+
+/** The text of a file that is at hand. @throws as `readBytes` and `fileOf` */
+export async function textOfFile(tree: GuestTree, file: GuestFile, largest = largestText): Promise<string> {
+  take(tree, file.path, { bytes: Math.min(file.stat.size, largest) });
+  return new TextDecoder().decode(await bytesOfFile(file, largest));
+}
+
+/** The text of a name in a directory; undefined where that is no file. @throws as `textOfFile` */
+export async function readListed(tree: GuestTree, listed: ListedFile): Promise<GuestText | undefined> {
+  const file = await fileOf(tree, listed);
+  return file && { path: file.path, text: await textOfFile(tree, file) };
 }
 
 /** The first `length` bytes of a file, or all where it has fewer. */
@@ -67,7 +110,7 @@ export interface ListedFile {
   readonly fileSystem: FileSystem;
   readonly node: number;
   /** Where the directory says so itself. */
-  readonly kind: FileKind | undefined;
+  readonly kind?: FileKind | undefined;
 }
 
 /**

@@ -13,6 +13,8 @@ export interface InspectionTextOptions {
   readonly sources?: boolean | undefined;
 }
 
+const longestCell = 200;
+
 /** A row of a section, and where it stands in the guest. */
 interface Row {
   readonly cells: readonly string[];
@@ -44,11 +46,19 @@ function tableOf(columns: readonly Column[], rows: readonly Row[], sources: bool
     return indented(
       formatTable(
         columns,
-        rows.map(({ cells }) => cells),
+        rows.map(({ cells }) => cells.map(shortened)),
       ),
     );
-  const withSource = rows.map(({ cells, source }) => [...cells, source === undefined ? '' : sourceText(source)]);
+  const withSource = rows.map(({ cells, source }) => [
+    ...cells.map(shortened),
+    source === undefined ? '' : sourceText(source),
+  ]);
   return indented(formatTable([...columns, { title: 'FROM' }], withSource));
+}
+
+/** Tables are as wide as their widest cell, and some guests have a command of a megabyte; `--json` has all of it. */
+function shortened(cell: string): string {
+  return cell.length <= longestCell ? cell : `${cell.slice(0, longestCell).toWellFormed()}…`;
 }
 
 function indented(text: string): string {

@@ -80,8 +80,10 @@ function packageJson(
 
 /** `Person: Jane Doe (jane@example.org)`, or an organization where nothing tells that it is one. */
 function supplierOf(vendor: string): string {
-  const [, name, address] = /^(.*?)\s*<([^<>]+)>\s*$/s.exec(vendor) ?? [];
-  return name === undefined ? `Organization: ${vendor}` : `Organization: ${name} (${address})`;
+  const text = vendor.trim();
+  const start = text.lastIndexOf('<');
+  if (start < 0 || !text.endsWith('>')) return `Organization: ${text}`;
+  return `Organization: ${text.slice(0, start).trim()} (${text.slice(start + 1, -1)})`;
 }
 
 function isAddress(url: string | undefined): url is string {

@@ -21,13 +21,13 @@ export function parseNetplan(text: string): InterfaceSettings[] {
   /** The keys that the current line is below, with their indentations. */
   let path: { readonly indent: number; readonly key: string }[] = [];
   for (const raw of text.split('\n')) {
-    const line = raw.replace(/(?:^|\s)#.*$/, '').trimEnd();
-    const [, blanks = '', dash, rest = ''] = /^( *)(- +)?(.*)$/.exec(line) ?? [];
+    const line = raw.replace(/(?:^|\s)#.*$/s, '').trimEnd();
+    const [, blanks = '', dash, rest = ''] = /^( *)(- +)?(.*)$/s.exec(line) ?? [];
     if (rest === '') continue;
     // A list may stand as far to the left as its own key.
     const indent = blanks.length + (dash?.length ?? 0);
     path = path.filter((each) => each.indent < (dash === undefined ? indent : blanks.length + 1));
-    const [, key, value = ''] = /^("[^"]*"|'[^']*'|[^\s:[{]+):(?:\s+(.*))?$/.exec(rest) ?? [];
+    const [, key, value = ''] = /^("[^"]*"|'[^']*'|[^\s:[{]+):(?:\s+(.*))?$/s.exec(rest) ?? [];
     const keys = path.map((each) => each.key);
     const at = keys.findIndex((each) => groups.has(each));
     const name = at < 0 ? undefined : (keys[at + 1] ?? (key === undefined ? undefined : unquoted(key)));
@@ -59,5 +59,5 @@ function note(draft: Draft, below: readonly string[], key: string | undefined, v
 }
 
 function unquoted(text: string): string {
-  return /^(["']).*\1$/.test(text) ? text.slice(1, -1) : text;
+  return /^(["']).*\1$/s.test(text) ? text.slice(1, -1) : text;
 }

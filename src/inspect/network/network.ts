@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type Fact, type FactSource, noWarnings, type Warn } from '../fact.ts';
-import { entriesOf, type GuestText, readText } from '../guest-files.ts';
+import { entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
 import { parseIfcfg } from './ifcfg.ts';
 import { parseIfupdown } from './ifupdown.ts';
 import type { InterfaceSettings } from './interface-settings.ts';
@@ -72,11 +72,14 @@ async function filesOf(
 ): Promise<GuestText[]> {
   const files: GuestText[] = [];
   for (const path of paths) {
-    const entries = names && (await attempt(path, warn, [], () => entriesOf(tree, path)));
-    const wanted =
-      entries === undefined ? [path] : entries.filter(({ name }) => names!.test(name)).map((each) => each.path);
-    for (const each of wanted) {
-      const read = await attempt(each, warn, undefined, () => readText(tree, each));
+    if (names === undefined) {
+      const read = await attempt(path, warn, undefined, () => readText(tree, path));
+      if (read !== undefined) files.push(read);
+      continue;
+    }
+    const entries = await attempt(path, warn, [], () => entriesOf(tree, path));
+    for (const each of entries.filter(({ name }) => names.test(name)).slice(0, mostInterfaces)) {
+      const read = await attempt(each.path, warn, undefined, () => readListed(tree, each));
       if (read !== undefined) files.push(read);
     }
   }

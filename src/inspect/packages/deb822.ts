@@ -33,10 +33,11 @@ export function* readStanzas(text: string, wanted: ReadonlySet<string>): Generat
     } else {
       if (!hasAny) first = number;
       hasAny = true;
-      const colon = text.indexOf(':', start);
-      const name = colon < 0 || colon > end ? '' : text.slice(start, colon).toLowerCase();
+      const line = text.slice(start, end);
+      const colon = line.indexOf(':');
+      const name = colon < 0 ? '' : line.slice(0, colon).toLowerCase();
       field = wanted.has(name) ? name : undefined;
-      if (field !== undefined) fields.set(field, text.slice(colon + 1, end).trimStart());
+      if (field !== undefined) fields.set(field, line.slice(colon + 1).trimStart());
     }
     start = end + 1;
   }

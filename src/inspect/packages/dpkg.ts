@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import type { Warn } from '../fact.ts';
-import { entriesOf, type GuestText, readText } from '../guest-files.ts';
+import { entriesOf, type GuestText, type ListedFile, readListed, readText } from '../guest-files.ts';
 import { readStanzas, type Stanza } from './deb822.ts';
 import { type InstalledPackage, mostPackages, splitVersion } from './installed-package.ts';
 import { dpkgDirectory as directory } from './package-databases.ts';
@@ -32,20 +32,20 @@ export async function dpkgPackages(tree: GuestTree, warn: Warn): Promise<Install
   const add = (read: GuestText | undefined) => addEntries(entries, read, warn);
   const status = `${directory}/status`;
   await attempt(status, warn, undefined, async () => add(await readText(tree, status, largestStatus)));
-  for (const path of await recordFiles(tree, warn)) {
-    await attempt(path, warn, undefined, async () => add(await readText(tree, path)));
+  for (const each of await recordFiles(tree, warn)) {
+    await attempt(each.path, warn, undefined, async () => add(await readListed(tree, each)));
   }
   const times = await attempt(`${directory}/info`, warn, new Map<string, number>(), () => installTimes(tree, entries));
   return [...entries.values()].flatMap((entry) => packageOf(entry, times));
 }
 
-async function recordFiles(tree: GuestTree, warn: Warn): Promise<string[]> {
+async function recordFiles(tree: GuestTree, warn: Warn): Promise<ListedFile[]> {
   const [updates, records] = [`${directory}/updates`, `${directory}/status.d`];
   const updated = await attempt(updates, warn, [], () => entriesOf(tree, updates));
   const single = await attempt(records, warn, [], () => entriesOf(tree, records));
   return [
-    ...updated.filter(({ name }) => /^\d+$/.test(name)).map(({ path }) => path),
-    ...single.filter(({ name }) => !name.endsWith('.md5sums')).map(({ path }) => path),
+    ...updated.filter(({ name }) => /^\d+$/.test(name)),
+    ...single.filter(({ name }) => !name.endsWith('.md5sums')),
   ];
 }
 

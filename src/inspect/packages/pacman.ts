@@ -1,9 +1,11 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import type { Warn } from '../fact.ts';
-import { entriesOf, readText } from '../guest-files.ts';
+import { entriesOf, kindOf, type ListedFile, readListed } from '../guest-files.ts';
 import { type InstalledPackage, mostPackages, splitVersion } from './installed-package.ts';
 import { pacmanDatabase } from './package-databases.ts';
+
+const description = new TextEncoder().encode('desc');
 
 /**
  * The packages of Arch Linux, from the `desc` of each: `%NAME%` on a line of its own, values on the next lines, an empty one.
@@ -12,21 +14,29 @@ import { pacmanDatabase } from './package-databases.ts';
  */
 export async function pacmanPackages(tree: GuestTree, warn: Warn): Promise<InstalledPackage[]> {
   const packages: InstalledPackage[] = [];
-  for (const { name, path: directory } of await entriesOf(tree, pacmanDatabase)) {
-    if (name === 'ALPM_DB_VERSION') continue;
-    const path = `${directory}/desc`;
+  for (const directory of await entriesOf(tree, pacmanDatabase)) {
+    if (directory.name === 'ALPM_DB_VERSION') continue;
+    const path = `${directory.path}/desc`;
     if (packages.length === mostPackages) {
       warn({ path: pacmanDatabase, message: `${pacmanDatabase} has more than ${mostPackages}; the rest is left out` });
       break;
     }
-    const found = await attempt(path, warn, undefined, () => packageAt(tree, path, warn));
+    const found = await attempt(path, warn, undefined, () => packageAt(tree, directory, path, warn));
     if (found !== undefined) packages.push(found);
   }
   return packages;
 }
 
-async function packageAt(tree: GuestTree, path: string, warn: Warn): Promise<InstalledPackage | undefined> {
-  const read = await readText(tree, path);
+async function packageAt(
+  tree: GuestTree,
+  directory: ListedFile,
+  path: string,
+  warn: Warn,
+): Promise<InstalledPackage | undefined> {
+  const { fileSystem } = directory;
+  const isDirectory = (await kindOf(directory)) === 'directory';
+  const node = isDirectory ? await fileSystem.lookup(directory.node, description) : undefined;
+  const read = node === undefined ? undefined : await readListed(tree, { name: 'desc', path, fileSystem, node });
   const fields = parseDescription(read?.text ?? '');
   const first = (name: string) => fields.get(name)?.[0];
   const [name, fullVersion] = [first('NAME'), first('VERSION')];

@@ -29,7 +29,7 @@ async function unitServices(tree: GuestTree, { linked }: SystemdUnits, warn: War
   for (const { name, file, links } of linked) {
     const enabling = links.filter(({ isEnabled }) => isEnabled);
     if (enabling.length === 0 || services.length === mostServices) continue;
-    const unit = await readUnit(file, warn);
+    const unit = await readUnit(tree, file, warn);
     services.push({
       ...{ name, manager: 'systemd', description: unit.get('Unit')?.get('Description')?.at(-1) },
       enabledBy: [...new Set(enabling.map(({ by }) => by))].sort(),

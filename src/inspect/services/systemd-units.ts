@@ -1,7 +1,7 @@
 import { type GuestFile, type GuestTree, textOf } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import type { Warn } from '../fact.ts';
-import { entriesOf, kindOf, type ListedFile, textOfFile } from '../guest-files.ts';
+import { entriesOf, fileOf, kindOf, type ListedFile, textOfFile } from '../guest-files.ts';
 import { parseUnitFile, type UnitSection } from './unit-file.ts';
 
 /** Where units stand, the first of a name counts. The first directory is the administrator's. Source: systemd.unit(5). */
@@ -114,13 +114,8 @@ async function aliased(entry: ListedFile): Promise<string | undefined> {
 
 /** Undefined for a masked one: a link to nothing, or an empty file. */
 async function fileOfUnit(tree: GuestTree, entry: ListedFile): Promise<GuestFile | undefined> {
-  const { fileSystem, node, path } = entry;
-  // Most are files, and need not be looked up again.
-  const isFile = (await kindOf(entry)) === 'file';
-  const file = isFile
-    ? { path, fileSystem, node, kind: 'file' as const, stat: await fileSystem.stat(node) }
-    : await tree.find(path);
-  return file?.stat.kind === 'file' && file.stat.size > 0 ? file : undefined;
+  const file = await fileOf(tree, entry);
+  return file !== undefined && file.stat.size > 0 ? file : undefined;
 }
 
 async function hasProgram(tree: GuestTree, warn: Warn): Promise<boolean> {
@@ -131,6 +126,10 @@ async function hasProgram(tree: GuestTree, warn: Warn): Promise<boolean> {
 }
 
 /** What is in a unit's file, by sections; nothing where it cannot be read. */
-export async function readUnit(file: GuestFile, warn: Warn): Promise<ReadonlyMap<string, UnitSection>> {
-  return parseUnitFile(await attempt(file.path, warn, '', () => textOfFile(file)));
+export async function readUnit(
+  tree: GuestTree,
+  file: GuestFile,
+  warn: Warn,
+): Promise<ReadonlyMap<string, UnitSection>> {
+  return parseUnitFile(await attempt(file.path, warn, '', () => textOfFile(tree, file)));
 }

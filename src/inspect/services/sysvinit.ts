@@ -35,6 +35,9 @@ export async function sysvServices(tree: GuestTree, warn: Warn): Promise<Service
 async function defaultLevels(tree: GuestTree, warn: Warn): Promise<readonly string[]> {
   const path = '/etc/inittab';
   const read = await attempt(path, warn, undefined, () => readText(tree, path));
-  const level = /^[^#:\n]*:([0-6]):initdefault:/m.exec(read?.text ?? '')?.[1];
-  return [...(level ?? usual)];
+  const lines = (read?.text ?? '').split('\n').map((line) => line.split(':', 3));
+  const found = lines.find(([id = '#', level = '', action]) => {
+    return !id.startsWith('#') && /^[0-6]$/.test(level) && action === 'initdefault';
+  });
+  return [...(found?.[1] ?? usual)];
 }

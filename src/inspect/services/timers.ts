@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type FactSource, noWarnings, type Warn } from '../fact.ts';
-import { entriesOf, readText } from '../guest-files.ts';
+import { entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
 import { readUnit, type SystemdUnits, systemdUnits } from './systemd-units.ts';
 import type { UnitSection } from './unit-file.ts';
 
@@ -18,6 +18,7 @@ export interface Timer {
 }
 
 const mostTimers = 20_000;
+const longestLine = 4096;
 const intervals = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 const userTables = ['/var/spool/cron/crontabs', '/var/spool/cron/tabs', '/var/spool/cron'];
 
@@ -31,27 +32,31 @@ export async function timersOf(
   warn: Warn = noWarnings,
   units: Promise<SystemdUnits> = systemdUnits(tree, warn),
 ): Promise<Timer[]> {
-  const timers = await systemdTimers(await units, warn);
+  const timers = await systemdTimers(tree, await units, warn);
   const seen = new Set<string>();
   const system = await attempt('/etc/cron.d', warn, [], () => entriesOf(tree, '/etc/cron.d'));
   // cron itself passes over names with dots: what packages left behind.
-  const tables = system.filter(({ name }) => /^[\w-]+$/.test(name)).map(({ path }) => path);
-  for (const path of ['/etc/crontab', ...tables]) timers.push(...(await tableAt(tree, path, undefined, warn)));
+  const tables = system.filter(({ name }) => /^[\w-]+$/.test(name));
+  const crontab = await attempt('/etc/crontab', warn, undefined, () => readText(tree, '/etc/crontab'));
+  addTable(timers, crontab, undefined);
+  for (const each of tables)
+    addTable(timers, await attempt(each.path, warn, undefined, () => readListed(tree, each)), undefined);
   for (const directory of userTables) {
-    for (const { name, path } of await attempt(directory, warn, [], () => entriesOf(tree, directory))) {
-      if (!seen.has(name)) timers.push(...(await tableAt(tree, path, name, warn)));
-      seen.add(name);
+    for (const each of await attempt(directory, warn, [], () => entriesOf(tree, directory))) {
+      if (seen.has(each.name)) continue;
+      seen.add(each.name);
+      addTable(timers, await attempt(each.path, warn, undefined, () => readListed(tree, each)), each.name);
     }
   }
-  for (const interval of intervals) timers.push(...(await scriptsOf(tree, interval, warn)));
-  return timers.slice(0, mostTimers);
+  for (const interval of intervals) await addScripts(timers, tree, interval, warn);
+  return timers;
 }
 
-async function systemdTimers({ linked }: SystemdUnits, warn: Warn): Promise<Timer[]> {
+async function systemdTimers(tree: GuestTree, { linked }: SystemdUnits, warn: Warn): Promise<Timer[]> {
   const timers: Timer[] = [];
   for (const { name, file } of linked) {
     if (!name.endsWith('.timer') || timers.length === mostTimers) continue;
-    const schedule = scheduleOf((await readUnit(file, warn)).get('Timer'));
+    const schedule = scheduleOf((await readUnit(tree, file, warn)).get('Timer'));
     timers.push({ name, manager: 'systemd', schedule, source: { path: file.path } });
   }
   return timers;
@@ -65,29 +70,28 @@ function scheduleOf(section: UnitSection | undefined): string {
 }
 
 /** A table of cron. In those of the system each line names a user, others are of one. */
-async function tableAt(tree: GuestTree, path: string, owner: string | undefined, warn: Warn): Promise<Timer[]> {
-  const read = await attempt(path, warn, undefined, () => readText(tree, path));
-  const timers: Timer[] = [];
+function addTable(timers: Timer[], read: GuestText | undefined, owner: string | undefined): void {
   for (const [index, line] of (read?.text ?? '').split('\n').entries()) {
-    const match = /^\s*(@\w+|(?:[\d*][^\s]*\s+)(?:\S+\s+){3}\S+)\s+(.+)$/.exec(line);
-    if (!match || read === undefined || timers.length === mostTimers) continue;
-    const [, user, command] = owner === undefined ? (/^(\S+)\s+(.+)$/.exec(match[2]!) ?? []) : ['', owner, match[2]!];
+    if (read === undefined || timers.length === mostTimers) return;
+    // cron itself takes no longer ones.
+    if (line.length > longestLine) continue;
+    const match = /^\s*(@\w+|[\d*]\S*\s+(?:\S+\s+){3}\S+)\s+(\S.*)$/s.exec(line);
+    if (!match) continue;
+    const [, user, command] =
+      owner === undefined ? (/^(\S+)\s+(\S.*)$/s.exec(match[2]!) ?? []) : ['', owner, match[2]!];
     if (command === undefined) continue;
     const schedule = match[1]!.replace(/\s+/g, ' ');
     const source = { path: read.path, record: `line ${index + 1}` };
     timers.push({ name: command.trim(), manager: 'cron', schedule, user, source });
   }
-  return timers;
 }
 
 /** Scripts that run-parts starts for cron: those with a dot in their names it does not. */
-async function scriptsOf(tree: GuestTree, interval: string, warn: Warn): Promise<Timer[]> {
-  const timers: Timer[] = [];
+async function addScripts(timers: Timer[], tree: GuestTree, interval: string, warn: Warn): Promise<void> {
   for (const directory of [`/etc/cron.${interval}`, `/etc/periodic/${interval}`]) {
     for (const { name, path, kind } of await attempt(directory, warn, [], () => entriesOf(tree, directory))) {
-      if (kind === 'directory' || !/^[\w-]+$/.test(name)) continue;
+      if (kind === 'directory' || !/^[\w-]+$/.test(name) || timers.length === mostTimers) continue;
       timers.push({ name, manager: 'cron', schedule: `@${interval}`, user: 'root', source: { path } });
     }
   }
-  return timers;
 }

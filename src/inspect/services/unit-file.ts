@@ -19,7 +19,7 @@ export function parseUnitFile(text: string): ReadonlyMap<string, UnitSection> {
     }
     const whole = held + line;
     held = '';
-    const title = /^\[(.+)\]$/.exec(whole)?.[1];
+    const title = /^\[(.+)\]$/s.exec(whole)?.[1];
     if (title !== undefined) {
       section = sections.get(title) ?? new Map();
       sections.set(title, section);
@@ -29,8 +29,9 @@ export function parseUnitFile(text: string): ReadonlyMap<string, UnitSection> {
     if (section === undefined || equals <= 0) continue;
     const name = whole.slice(0, equals).trim();
     const value = whole.slice(equals + 1).trim();
-    if (value === '') section.set(name, []);
-    else section.set(name, [...(section.get(name) ?? []), value]);
+    const values = section.get(name);
+    if (value === '' || values === undefined) section.set(name, value === '' ? [] : [value]);
+    else values.push(value);
   }
   return sections;
 }

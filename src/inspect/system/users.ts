@@ -25,10 +25,13 @@ export interface User {
   readonly source: FactSource;
 }
 
-const largestAccounts = 16 << 20;
+const largestAccounts = 8 << 20;
 const mostUsers = 100_000;
-/** Reading keys goes through every home: those of so many, and no more. */
-const mostHomes = 10_000;
+/** Keys are looked for in the homes of so many, and no more. */
+const mostHomes = 1000;
+const longestHome = 256;
+/** Hashes have some hundred characters. */
+const longestSecret = 1024;
 const noShells = /\/(?:nologin|false|sync|shutdown|halt|true)$/;
 
 /** The accounts of a guest. Source: passwd(5), shadow(5), crypt(5), sshd(8). */
@@ -38,6 +41,7 @@ export async function usersOf(tree: GuestTree, warn: Warn = noWarnings): Promise
   if (accounts === undefined) return [];
   const shadow = await shadowLines(tree, warn);
   const users: User[] = [];
+  let homes = 0;
   for (const [index, line] of accounts.text.split('\n').entries()) {
     const source = { path: accounts.path, record: `line ${index + 1}` };
     const user = parseAccount(line, shadow, source);
@@ -49,8 +53,9 @@ export async function usersOf(tree: GuestTree, warn: Warn = noWarnings): Promise
       });
       break;
     }
-    const hasHome = !noShells.test(user.shell) && users.length < mostHomes;
-    users.push(withKeys(user, hasHome ? await countKeys(tree, user.home, warn) : 0));
+    const isLookedAt = !noShells.test(user.shell) && homes < mostHomes;
+    homes += isLookedAt ? 1 : 0;
+    users.push(withKeys(user, isLookedAt ? await countKeys(tree, user.home, warn) : 0));
   }
   return users;
 }
@@ -59,7 +64,7 @@ export async function usersOf(tree: GuestTree, warn: Warn = noWarnings): Promise
 async function shadowLines(tree: GuestTree, warn: Warn): Promise<ReadonlyMap<string, readonly string[]>> {
   const path = '/etc/shadow';
   const read = await attempt(path, warn, undefined, () => readText(tree, path, largestAccounts));
-  const lines = (read?.text ?? '').split('\n').map((line) => line.split(':'));
+  const lines = (read?.text ?? '').split('\n').map((line) => line.split(':', 9));
   return new Map(lines.filter(({ length }) => length > 1).map((fields) => [fields[0]!, fields]));
 }
 
@@ -70,7 +75,7 @@ function parseAccount(
   shadow: ReadonlyMap<string, readonly string[]>,
   source: FactSource,
 ): Account | undefined {
-  const [name, secret, uid, gid, comment = '', home = '', shell = ''] = line.split(':');
+  const [name, secret, uid, gid, comment = '', home = '', shell = ''] = line.split(':', 7);
   if (!name || secret === undefined || !/^\d{1,10}$/.test(uid ?? '') || !/^\d{1,10}$/.test(gid ?? '')) return undefined;
   const hidden = shadow.get(name);
   return {
@@ -85,6 +90,7 @@ function parseAccount(
 /** What a password field allows, by its form alone. */
 function passwordState(secret: string): PasswordState {
   if (secret === '') return 'empty';
+  if (secret.length > longestSecret) return 'none';
   if (/^!*\*?!*$/.test(secret) || secret === '*LK*' || secret === '*NP*') return 'none';
   if (secret.startsWith('!') || secret.startsWith('*')) return 'locked';
   // What no kind of hash looks like never matches.
@@ -98,7 +104,7 @@ function dayOf(days: string | undefined): string | undefined {
 
 async function countKeys(tree: GuestTree, home: string, warn: Warn): Promise<number> {
   let count = 0;
-  if (!home.startsWith('/')) return 0;
+  if (!home.startsWith('/') || home.length > longestHome) return 0;
   for (const name of ['authorized_keys', 'authorized_keys2']) {
     const path = `${home}/.ssh/${name}`;
     const read = await attempt(path, warn, undefined, () => readText(tree, path));
