@@ -17,13 +17,13 @@ export interface PartSource {
 
 /** The content of an attribute. */
 export class AttributeStream {
-  readonly title: string;
   /** In bytes. */
   readonly size: number;
   /** What it takes on the device, in bytes; nothing where it is in a record. */
   readonly allocated: number;
   readonly isEncrypted: boolean;
   readonly #volume: NtfsVolume;
+  readonly #title: () => string;
   readonly #resident: Uint8Array | undefined;
   /** What is past this was never written. */
   readonly #writtenSize: number;
@@ -31,11 +31,11 @@ export class AttributeStream {
   readonly #source: PartSource;
   readonly #runs = new LruMap<number, ClusterRun[]>(cachedParts);
 
-  /** `title` names it in errors. @throws VarveError `CORRUPT` */
-  constructor(volume: NtfsVolume, title: string, head: Attribute, source: PartSource) {
+  /** `title` says what it is called in errors. @throws VarveError `CORRUPT` */
+  constructor(volume: NtfsVolume, title: () => string, head: Attribute, source: PartSource) {
     const { content } = head;
     this.#volume = volume;
-    this.title = title;
+    this.#title = title;
     this.#source = source;
     this.isEncrypted = head.isEncrypted;
     const isResident = content instanceof Uint8Array;
@@ -44,13 +44,18 @@ export class AttributeStream {
     this.#writtenSize = isResident ? content.length : Math.min(content.writtenSize, content.size);
     this.allocated = isResident ? 0 : content.allocated;
     if (isResident) return;
-    if (source.firstClusters[0] !== 0) throw volume.corrupt(`${title} lacks its beginning`);
+    if (source.firstClusters[0] !== 0) throw volume.corrupt(`${this.title} lacks its beginning`);
     if (head.isCompressed) {
       const { size } = this;
-      this.#units = new CompressedUnits(volume, { title, size, unitShift: content.unitShift }, (cluster) =>
+      this.#units = new CompressedUnits(volume, { title: this.title, size, unitShift: content.unitShift }, (cluster) =>
         this.#findRun(cluster),
       );
     }
+  }
+
+  /** What it is called in errors. */
+  get title(): string {
+    return this.#title();
   }
 
   /** Reads from `offset` until `target` is full or it ends; returns how many bytes. @throws VarveError `CORRUPT` */

@@ -39,6 +39,7 @@ const end = 0xffff_ffff;
 const recordHeader = 48;
 const residentHeader = 24;
 const elsewhereHeader = 64;
+const noName = new Uint8Array(0);
 
 /** What a record of the master file table says of itself. */
 export interface RecordHeader {
@@ -107,7 +108,7 @@ export function decodeAttributes(record: Uint8Array): Attribute[] | string {
     if (length < residentHeader || length % 8 !== 0 || offset + length > record.length) {
       return `has an attribute of ${length} bytes at byte ${offset}`;
     }
-    const attribute = decodeAttribute(record.subarray(offset, offset + length));
+    const attribute = decodeAttribute(record, view, { start: offset, end: offset + length });
     if (typeof attribute === 'string') return `has an attribute at byte ${offset} that ${attribute}`;
     attributes.push(attribute);
     offset += length;
@@ -115,48 +116,58 @@ export function decodeAttributes(record: Uint8Array): Attribute[] | string {
   return 'has attributes without an end';
 }
 
-function decodeAttribute(bytes: Uint8Array): Attribute | string {
-  const view = viewOf(bytes);
-  const flags = view.getUint16(12, true);
-  const nameOffset = view.getUint16(10, true);
-  const name = bytes.subarray(nameOffset, nameOffset + bytes[9]! * 2);
-  if (name.length !== bytes[9]! * 2) return 'has a name past its end';
-  const content = bytes[8] === 0 ? residentContent(bytes, view) : elsewherePart(bytes, view);
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Hot: for each attribute of each file that is looked at. */
+function decodeAttribute(record: Uint8Array, view: DataView, span: Span): Attribute | string {
+  const { start, end } = span;
+  const flags = view.getUint16(start + 12, true);
+  const nameLength = record[start + 9]! * 2;
+  const nameStart = start + view.getUint16(start + 10, true);
+  if (nameLength > 0 && nameStart + nameLength > end) return 'has a name past its end';
+  const content = record[start + 8] === 0 ? residentContent(record, view, span) : elsewherePart(record, view, span);
   if (typeof content === 'string') return content;
   return {
-    ...{ type: view.getUint32(0, true), name, content, instance: view.getUint16(14, true) },
+    type: view.getUint32(start, true),
+    name: nameLength === 0 ? noName : record.subarray(nameStart, nameStart + nameLength),
+    content,
+    instance: view.getUint16(start + 14, true),
     isCompressed: (flags & 0xff) !== 0,
     isEncrypted: (flags & 0x4000) !== 0,
     isSparse: (flags & 0x8000) !== 0,
   };
 }
 
-function residentContent(bytes: Uint8Array, view: DataView): Uint8Array | string {
-  const offset = view.getUint16(20, true);
-  const length = view.getUint32(16, true);
-  return offset + length <= bytes.length ? bytes.subarray(offset, offset + length) : 'has content past its end';
+function residentContent(record: Uint8Array, view: DataView, { start, end }: Span): Uint8Array | string {
+  const place = start + view.getUint16(start + 20, true);
+  const length = view.getUint32(start + 16, true);
+  return place + length <= end ? record.subarray(place, place + length) : 'has content past its end';
 }
 
-function elsewherePart(bytes: Uint8Array, view: DataView): ElsewherePart | string {
-  if (bytes.length < elsewhereHeader) return 'is too short to say where its content is';
-  const [firstCluster, lastCluster] = [signedAt(view, 16), signedAt(view, 24)];
-  const [allocated, size, writtenSize] = [signedAt(view, 40), signedAt(view, 48), signedAt(view, 56)];
-  const runsOffset = view.getUint16(32, true);
-  const unitShift = bytes[34]!;
-  if (runsOffset < elsewhereHeader || runsOffset > bytes.length) return 'has its runs past its end';
+function elsewherePart(record: Uint8Array, view: DataView, { start, end }: Span): ElsewherePart | string {
+  if (end - start < elsewhereHeader) return 'is too short to say where its content is';
+  const [firstCluster, lastCluster] = [signedAt(view, start + 16), signedAt(view, start + 24)];
+  const [allocated, size, writtenSize] = [40, 48, 56].map((place) => signedAt(view, start + place)) as [
+    number,
+    number,
+    number,
+  ];
+  const runsOffset = view.getUint16(start + 32, true);
+  const unitShift = record[start + 34]!;
+  if (runsOffset < elsewhereHeader || start + runsOffset > end) return 'has its runs past its end';
   // The last cluster of one without any is −1.
   if (!(firstCluster >= 0 && lastCluster >= firstCluster - 1)) return `has clusters ${firstCluster} to ${lastCluster}`;
   if (![allocated, size, writtenSize].every((each) => Number.isSafeInteger(each) && each >= 0)) {
     return `has ${size} bytes`;
   }
-  const hasTaken = (view.getUint16(12, true) & 0x80ff) !== 0 && runsOffset >= 72 && firstCluster === 0;
-  const taken = hasTaken ? signedAt(view, 64) : allocated;
+  const hasTaken = (view.getUint16(start + 12, true) & 0x80ff) !== 0 && runsOffset >= 72 && firstCluster === 0;
+  const taken = hasTaken ? signedAt(view, start + 64) : allocated;
   if (!Number.isSafeInteger(taken) || taken < 0) return `takes ${taken} bytes`;
-  return {
-    ...{ firstCluster, lastCluster, unitShift, size, writtenSize },
-    allocated: taken,
-    runs: bytes.subarray(runsOffset),
-  };
+  const runs = record.subarray(start + runsOffset, end);
+  return { firstCluster, lastCluster, unitShift, size, writtenSize, allocated: taken, runs };
 }
 
 function signedAt(view: DataView, offset: number): number {

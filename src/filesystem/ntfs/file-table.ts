@@ -1,3 +1,4 @@
+import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { readInside } from '../read-inside.ts';
@@ -16,11 +17,21 @@ import { type ClusterRun, decodeRuns } from './run-list.ts';
 /** How many records the mirror has at least. */
 const mirroredRecords = 4;
 
+/** Records are read by pages of this length, in bytes, of which so many are kept. */
+const pageLength = 16_384;
+const cachedPages = 256;
+
 /** A record of the master file table, checked. */
 export interface FileRecord {
   readonly number: number;
   readonly header: RecordHeader;
   readonly attributes: readonly Attribute[];
+}
+
+/** Some records, and what they say, or what is wrong with them, as far as they were looked at. */
+interface TablePage {
+  readonly bytes: Uint8Array;
+  readonly records: (FileRecord | string)[];
 }
 
 /** The master file table: where each file's record is. It is a file itself, whose record is its first. */
@@ -29,12 +40,15 @@ export class FileTable {
   readonly #layout: NtfsLayout;
   readonly #name: string;
   readonly #runs: ClusterRun[] = [];
+  readonly #pageRecords: number;
+  readonly #pages = new LruMap<number, TablePage>(cachedPages);
   #size = 0;
 
   private constructor(device: BlockDevice, layout: NtfsLayout, name: string) {
     this.#device = device;
     this.#layout = layout;
     this.#name = name;
+    this.#pageRecords = Math.max(1, pageLength / layout.recordSize);
   }
 
   /** `name` is the disk's, for errors. @throws VarveError `CORRUPT` */
@@ -52,13 +66,32 @@ export class FileTable {
   /** The record of number `number`; of the first ones the mirror's where theirs is damaged. @throws VarveError `CORRUPT` */
   async read(number: number): Promise<FileRecord> {
     if (!(number >= 0 && number < this.recordCount)) throw this.#corrupt(`there is no file record ${number}`);
-    const bytes = new Uint8Array(this.#layout.recordSize);
-    await this.#readBytes(bytes, number * bytes.length, number);
-    const record = this.#decode(bytes, number);
+    const index = Math.floor(number / this.#pageRecords);
+    const page = this.#pages.get(index) ?? (await this.#loadPage(index));
+    const place = number - index * this.#pageRecords;
+    const record = page.records[place] ?? this.#decode(this.#bytesIn(page, place), number);
+    page.records[place] = record;
     if (typeof record !== 'string') return record;
     const mirrored = number < mirroredRecords ? await this.#readAt(this.#layout.mirrorCluster, number) : record;
     if (typeof mirrored !== 'string') return mirrored;
     throw this.#corrupt(`file record ${number} ${record}`);
+  }
+
+  async #loadPage(index: number): Promise<TablePage> {
+    const { recordSize } = this.#layout;
+    const first = index * this.#pageRecords;
+    const count = Math.min(this.#pageRecords, this.recordCount - first);
+    const bytes = new Uint8Array(count * recordSize);
+    await this.#readFrom(this.#runs, bytes, first * recordSize, `file records ${first} to ${first + count - 1}`);
+    // Somebody else may have been quicker; what was decoded already is right, and must not be decoded twice.
+    const page = this.#pages.get(index) ?? { bytes, records: [] };
+    this.#pages.set(index, page);
+    return page;
+  }
+
+  #bytesIn({ bytes }: TablePage, place: number): Uint8Array {
+    const { recordSize } = this.#layout;
+    return bytes.subarray(place * recordSize, (place + 1) * recordSize);
   }
 
   async #findRuns(): Promise<void> {
@@ -127,10 +160,6 @@ export class FileTable {
     if (problem !== undefined) return problem;
     const attributes = decodeAttributes(bytes);
     return typeof attributes === 'string' ? attributes : { number, header: decodeRecordHeader(bytes), attributes };
-  }
-
-  #readBytes(target: Uint8Array, offset: number, number: number): Promise<void> {
-    return this.#readFrom(this.#runs, target, offset, `file record ${number}`);
   }
 
   async #readFrom(runs: readonly ClusterRun[], target: Uint8Array, offset: number, what: string): Promise<void> {

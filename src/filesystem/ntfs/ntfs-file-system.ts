@@ -18,7 +18,6 @@ import { type FileName, fileAttributes } from './file-name.ts';
 import { freeRangesOf } from './free-space.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
 import { OverlayStream, overlayKindOf, overlayStreamName } from './overlay/overlay-stream.ts';
-import { readUpcaseTable, type UpcaseTable } from './upcase-table.ts';
 
 const rootDirectory = 5;
 const longestName = 255;
@@ -38,7 +37,6 @@ export class NtfsFileSystem implements FileSystem {
   readonly #described = new LruMap<number, DescribedFile>(cachedDescriptions);
   readonly #overlays = new LruMap<number, OverlayStream>(cachedOverlays);
   readonly #indexes = new LruMap<number, DirectoryIndex>(cachedIndexes);
-  #upcase: Promise<UpcaseTable> | undefined;
 
   constructor(volume: NtfsVolume, identity: FileSystemIdentity, isClean: boolean) {
     this.#volume = volume;
@@ -54,8 +52,7 @@ export class NtfsFileSystem implements FileSystem {
     const index = await this.#index(directory);
     const wanted = utf16FromName(name);
     if (wanted === undefined || wanted.length === 0 || wanted.length > longestName || isDots(name)) return undefined;
-    this.#upcase ??= readUpcaseTable(this.#volume);
-    return (await index.find(await this.#upcase, wanted))?.record;
+    return (await index.find(await this.#volume.upcaseTable(), wanted))?.record;
   }
 
   async *readDirectory(directory: number): AsyncGenerator<DirectoryEntry> {

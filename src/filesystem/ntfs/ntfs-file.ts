@@ -6,6 +6,8 @@ import { AttributeStream } from './attribute-stream.ts';
 import type { FileRecord } from './file-table.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
 
+const noName = new Uint8Array(0);
+
 /** A file: its base record, and the records that it extends to. */
 export class NtfsFile {
   readonly number: number;
@@ -13,7 +15,7 @@ export class NtfsFile {
   readonly #volume: NtfsVolume;
   /** Where all attributes are, parts of long ones too. */
   readonly #listed: readonly ListedAttribute[];
-  readonly #streams = new Map<string, Promise<AttributeStream>>();
+  readonly #streams = new Map<string | number, Promise<AttributeStream>>();
 
   private constructor(volume: NtfsVolume, base: FileRecord, listed: readonly ListedAttribute[]) {
     this.number = base.number;
@@ -38,7 +40,7 @@ export class NtfsFile {
 
   /** The names of all attributes of a type, each once, in order. */
   namesOf(type: number): Uint8Array[] {
-    const names = new Map<string, Uint8Array>();
+    const names = new Map<string | number, Uint8Array>();
     for (const each of this.#listed) if (each.type === type) names.set(keyOf(each), each.name);
     return [...names.values()];
   }
@@ -67,10 +69,14 @@ export class NtfsFile {
     return await opening;
   }
 
-  /** All bytes of an attribute, at most `limit`, or undefined where the file has none such. @throws VarveError `CORRUPT` */
+  /** All bytes of an attribute without a name, not to be changed, or undefined where the file has none such. @throws VarveError `CORRUPT` */
   async bytesOf(type: number, limit: number): Promise<Uint8Array | undefined> {
-    const stream = await this.stream(type, new Uint8Array(0));
-    if (stream === undefined) return undefined;
+    const first = this.#listed.find((each) => each.type === type && each.name.length === 0);
+    if (first === undefined) return undefined;
+    // Nearly all are in the record: no stream is needed to look at them.
+    const { content } = await this.#attribute(first);
+    if (content instanceof Uint8Array && content.length <= limit) return content;
+    const stream = (await this.stream(type, noName))!;
     if (stream.size > limit) throw this.#volume.corrupt(`${stream.title} has ${stream.size} bytes`);
     const bytes = new Uint8Array(stream.size);
     await stream.read(bytes, 0);
@@ -80,21 +86,17 @@ export class NtfsFile {
   async #open(parts: readonly ListedAttribute[]): Promise<AttributeStream> {
     const inOrder = [...parts].sort((a, b) => a.firstCluster - b.firstCluster);
     const head = await this.#attribute(inOrder[0]!);
-    const shown = new TextDecoder().decode(nameFromUtf16(utf16Units(head.name)));
-    const kind = head.type === attributeTypes.data ? 'the data' : `attribute ${head.type.toString(16)}`;
-    const title = `${shown === '' ? kind : `${kind} “${shown}”`} of ${this.title}`;
+    const title = () => `${attributeTitle(head)} of ${this.title}`;
     return new AttributeStream(this.#volume, title, head, {
       firstClusters: inOrder.map(({ firstCluster }) => firstCluster),
-      load: (index) => this.#part(inOrder[index]!, title),
+      load: (index) => this.#part(inOrder[index]!),
     });
   }
 
-  async #part(listed: ListedAttribute, title: string): Promise<ElsewherePart> {
+  async #part(listed: ListedAttribute): Promise<ElsewherePart> {
     const { content } = await this.#attribute(listed);
     if (!(content instanceof Uint8Array) && content.firstCluster === listed.firstCluster) return content;
-    throw this.#volume.corrupt(
-      `file record ${listed.record} has no part of ${title} at cluster ${listed.firstCluster}`,
-    );
+    throw this.#volume.corrupt(`file record ${listed.record} lacks a part of ${this.title}`);
   }
 
   async #attribute({ type, name, record, instance }: ListedAttribute): Promise<Attribute> {
@@ -119,7 +121,7 @@ async function readList(volume: NtfsVolume, number: number, list: Attribute): Pr
   const title = `the list of attributes of file record ${number}`;
   const { content } = list;
   const source = { firstClusters: [0], load: () => Promise.resolve(content as ElsewherePart) };
-  const stream = new AttributeStream(volume, title, list, source);
+  const stream = new AttributeStream(volume, () => title, list, source);
   if (stream.size > longestAttributeList) throw volume.corrupt(`${title} has ${stream.size} bytes`);
   const bytes = new Uint8Array(stream.size);
   await stream.read(bytes, 0);
@@ -128,6 +130,13 @@ async function readList(volume: NtfsVolume, number: number, list: Attribute): Pr
   return entries;
 }
 
-function keyOf({ type, name }: Pick<ListedAttribute, 'type' | 'name'>): string {
+/** What an attribute is called in errors. */
+function attributeTitle({ type, name }: Attribute): string {
+  const kind = type === attributeTypes.data ? 'the data' : `attribute ${type.toString(16)}`;
+  return name.length === 0 ? kind : `${kind} “${new TextDecoder().decode(nameFromUtf16(utf16Units(name)))}”`;
+}
+
+function keyOf({ type, name }: Pick<ListedAttribute, 'type' | 'name'>): string | number {
+  if (name.length === 0) return type;
   return `${type}:${String.fromCharCode(...name)}`;
 }

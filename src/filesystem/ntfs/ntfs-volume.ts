@@ -5,9 +5,9 @@ import { readInside } from '../read-inside.ts';
 import type { NtfsLayout } from './boot-sector.ts';
 import { type FileRecord, FileTable } from './file-table.ts';
 import { NtfsFile } from './ntfs-file.ts';
+import { readUpcaseTable, type UpcaseTable } from './upcase-table.ts';
 
-/** How many records and files are kept. */
-const cachedRecords = 2048;
+/** How many files are kept. */
 const cachedFiles = 512;
 
 /** The records and clusters of NTFS, below its directories. */
@@ -16,8 +16,9 @@ export class NtfsVolume {
   readonly layout: NtfsLayout;
   readonly #name: string;
   readonly #table: FileTable;
-  readonly #records = new LruMap<number, FileRecord>(cachedRecords);
   readonly #files = new LruMap<number, Promise<NtfsFile>>(cachedFiles);
+
+  #upcase: Promise<UpcaseTable> | undefined;
 
   private constructor(device: BlockDevice, layout: NtfsLayout, name: string, table: FileTable) {
     this.device = device;
@@ -32,12 +33,8 @@ export class NtfsVolume {
   }
 
   /** A record of the master file table. @throws VarveError `CORRUPT` */
-  async record(number: number): Promise<FileRecord> {
-    const known = this.#records.get(number);
-    if (known !== undefined) return known;
-    const record = await this.#table.read(number);
-    this.#records.set(number, record);
-    return record;
+  record(number: number): Promise<FileRecord> {
+    return this.#table.read(number);
   }
 
   /** The file whose base record has a number. @throws VarveError `CORRUPT` where there is none */
@@ -48,6 +45,12 @@ export class NtfsVolume {
     this.#files.set(number, opening);
     opening.catch(() => this.#files.delete(number));
     return opening;
+  }
+
+  /** The table by which names are compared. @throws VarveError `CORRUPT` */
+  upcaseTable(): Promise<UpcaseTable> {
+    this.#upcase ??= readUpcaseTable(this);
+    return this.#upcase;
   }
 
   /** Fills `target` from byte `place` of the device. `what` names it in errors. */

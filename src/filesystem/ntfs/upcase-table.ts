@@ -6,6 +6,7 @@
  * Source: Linux-NTFS project, NTFS documentation, "$UpCase" and "Collation".
  */
 
+import { utf16Units } from '../utf16-name.ts';
 import { attributeTypes } from './attribute.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
 
@@ -15,13 +16,12 @@ const unitCount = 0x1_0000;
 /** For each unit the one that it is compared as. */
 export type UpcaseTable = Uint16Array;
 
-/** Reads the table of a volume. @throws VarveError `CORRUPT` */
+/** Reads the table of a volume, which keeps it. @throws VarveError `CORRUPT` */
 export async function readUpcaseTable(volume: NtfsVolume): Promise<UpcaseTable> {
   const file = await volume.file(upcaseFile);
   const bytes = await file.bytesOf(attributeTypes.data, unitCount * 2);
   if (bytes?.length !== unitCount * 2) throw volume.corrupt(`$UpCase has ${bytes?.length ?? 0} bytes`);
-  const view = new DataView(bytes.buffer);
-  return Uint16Array.from({ length: unitCount }, (_, unit) => view.getUint16(unit * 2, true));
+  return utf16Units(bytes);
 }
 
 /** Below 0 where `one` comes before `other`, 0 where only upper and lower case tells them apart. */

@@ -12,7 +12,6 @@ import { attributeTypes } from './attribute.ts';
 import { DirectoryIndex } from './directory-index.ts';
 import { isLogFinished } from './log-file.ts';
 import type { NtfsVolume } from './ntfs-volume.ts';
-import { readUpcaseTable } from './upcase-table.ts';
 
 const volumeFile = 3;
 const rootDirectory = 5;
@@ -53,7 +52,7 @@ export async function wasUnmounted(volume: NtfsVolume): Promise<boolean> {
 
 async function isHibernated(volume: NtfsVolume): Promise<boolean> {
   const root = await DirectoryIndex.open(volume, await volume.file(rootDirectory));
-  const found = await root.find(await readUpcaseTable(volume), utf16Units(utf16Bytes('hiberfil.sys')));
+  const found = await root.find(await volume.upcaseTable(), utf16Units(utf16Bytes('hiberfil.sys')));
   if (found === undefined) return false;
   const data = await (await volume.file(found.record)).stream(attributeTypes.data, new Uint8Array(0));
   const mark = new Uint8Array(4);
