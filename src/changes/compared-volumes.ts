@@ -1,7 +1,7 @@
 import { isVarveError } from '../base/varve-error.ts';
 import type { FileSystem } from '../filesystem/file-system.ts';
-import { openVolume } from '../guest/guest-volume.ts';
-import type { Guest, MountedVolume } from '../guest/open-guest.ts';
+import { type GuestVolume, openVolume } from '../guest/guest-volume.ts';
+import type { Guest } from '../guest/open-guest.ts';
 
 /** A disk that was looked into. */
 export interface OpenGuest {
@@ -12,31 +12,27 @@ export interface OpenGuest {
 
 /** A volume with a file system that is known, and where its files are. */
 export interface ComparedVolume {
-  readonly volume: MountedVolume;
+  readonly volume: GuestVolume;
   /** What paths of its files begin with: `/`, `/boot`; `/dev/sda2:/` where it is mounted nowhere. */
   readonly prefix: string;
   /** Opens it; what has to be closed goes on the stack. Undefined where it cannot be read. */
   open(stack: AsyncDisposableStack): Promise<FileSystem | undefined>;
 }
 
-/** The volumes of a disk whose files can be compared, by where these are. */
+/** The file systems of a disk whose files can be compared, by where these are. */
 export function comparedVolumes({ guest, label }: OpenGuest): Map<string, ComparedVolume> {
-  const known = guest.volumes.filter(({ holds }) => holds === 'files');
-  return new Map(
-    known.map((volume) => {
-      const { directory, name } = volume;
-      const prefix = directory ?? `${name}:/`;
-      const open = async (stack: AsyncDisposableStack) => {
-        if (directory !== undefined) return (await guest.tree.resolve(directory)).fileSystem;
-        return await openUnmounted(volume, label, stack);
-      };
-      return [prefix, { volume, prefix, open }];
-    }),
-  );
+  const mounted = guest.mounts.map(({ directory, fileSystem, volume }): ComparedVolume => {
+    return { volume, prefix: directory, open: () => Promise.resolve(fileSystem) };
+  });
+  const others = guest.volumes.filter(({ directory, holds }) => holds === 'files' && directory === undefined);
+  const unmounted = others.map((volume): ComparedVolume => {
+    return { volume, prefix: `${volume.name}:/`, open: (stack) => openUnmounted(volume, label, stack) };
+  });
+  return new Map([...mounted, ...unmounted].map((each) => [each.prefix, each]));
 }
 
 async function openUnmounted(
-  volume: MountedVolume,
+  volume: GuestVolume,
   label: string,
   stack: AsyncDisposableStack,
 ): Promise<FileSystem | undefined> {

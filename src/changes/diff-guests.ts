@@ -2,6 +2,7 @@ import { VarveError } from '../base/varve-error.ts';
 import { IntervalSet } from '../bytes/interval-set.ts';
 import type { FileSystem } from '../filesystem/file-system.ts';
 import type { GuestFile } from '../guest/guest-tree.ts';
+import type { GuestVolume } from '../guest/guest-volume.ts';
 import { haveSamePlaces, rangesInVolume } from '../guest/ranges-in-volume.ts';
 import type { ChangedRange } from '../image/diff-snapshots.ts';
 import { compareTrees } from './compare-trees.ts';
@@ -46,6 +47,9 @@ export async function diffGuests(
   if (options.paths !== undefined) return { changes: await comparison.comparePaths(options.paths), outside: undefined };
   return await comparison.compareAll();
 }
+
+/** Smaller files are compared at once, in bytes. */
+const smallFile = 16 << 20;
 
 type Volumes = { readonly before: ComparedVolume | undefined; readonly after: ComparedVolume | undefined };
 
@@ -105,18 +109,23 @@ class GuestComparison {
 
   async #compareFiles(fileA: GuestFile | undefined, fileB: GuestFile | undefined): Promise<FileChange[]> {
     const volumes = { before: this.#volumeOf(this.#before, fileA), after: this.#volumeOf(this.#after, fileB) };
-    return await this.#compareTrees(fileA?.fileSystem, fileB?.fileSystem, { before: fileA, after: fileB }, volumes);
+    const start = { before: fileA, after: fileB };
+    // What is soon read needs no look at what else changed.
+    const isSmall = [fileA, fileB].every((file) => file?.kind !== 'directory' && (file?.stat.size ?? 0) <= smallFile);
+    return await this.#compareTrees(fileA?.fileSystem, fileB?.fileSystem, start, isSmall ? undefined : volumes);
   }
 
   async #compareTrees(
     fileSystemA: FileSystem | undefined,
     fileSystemB: FileSystem | undefined,
     start: { readonly before: TreeStart | undefined; readonly after: TreeStart | undefined },
-    volumes: Volumes,
+    volumes: Volumes | undefined,
   ): Promise<FileChange[]> {
     const sides = { before: (fileSystemA ?? fileSystemB)!, after: (fileSystemB ?? fileSystemA)! };
-    const isSame = fileSystemA !== undefined && fileSystemB !== undefined && isSameFileSystem(sides);
-    const known = isSame ? await this.#known(sides, start, volumes) : undefined;
+    const isOne = fileSystemA !== undefined && fileSystemB !== undefined && isSameIdentity(sides.before, sides.after);
+    const known = isOne && volumes !== undefined ? await this.#known(sides, start, volumes) : undefined;
+    // Only those that can tell their changes number files so that a file keeps its number.
+    const isSame = isOne && sides.after.changesSince !== undefined;
     const { renames = true, times = false, signal } = this.#options;
     return await compareTrees(sides, start, { isSame, known, renames, times, signal });
   }
@@ -129,7 +138,7 @@ class GuestComparison {
   ): Promise<KnownChanges | undefined> {
     const { before, after } = volumes;
     if (before === undefined || after === undefined || this.#options.ranges === undefined) return undefined;
-    if (sides.after.changesSince === undefined || !haveSamePlaces(before.volume, after.volume)) return undefined;
+    if (!haveSamePlaces(before.volume, after.volume)) return undefined;
     const ranges = await this.#rangesIn(after);
     const tops = { before: start.before?.node ?? sides.before.root, after: start.after?.node ?? sides.after.root };
     return await knownChanges(sides, ranges, tops);
@@ -138,13 +147,14 @@ class GuestComparison {
   #volumeOf({ guest }: OpenGuest, file: GuestFile | undefined): ComparedVolume | undefined {
     if (file === undefined) return undefined;
     const side = guest === this.#before.guest ? this.#before : this.#after;
-    const volumes = [...comparedVolumes(side).values()].filter(({ volume }) => volume.directory !== undefined);
+    const volumes = [...comparedVolumes(side).values()];
     const holding = volumes.filter(({ prefix }) => prefix === file.path || isBelow(file.path, prefix));
     return holding.sort((a, b) => b.prefix.length - a.prefix.length)[0];
   }
 
   async #isUntouched(before: ComparedVolume, after: ComparedVolume): Promise<boolean> {
-    if (this.#options.ranges === undefined || !haveSamePlaces(before.volume, after.volume)) return false;
+    const [a, b] = [before.volume, after.volume];
+    if (this.#options.ranges === undefined || !isSameIdentity(a, b) || !haveSamePlaces(a, b)) return false;
     return (await this.#rangesIn(after)).totalLength === 0;
   }
 
@@ -162,11 +172,12 @@ class GuestComparison {
   }
 
   async #outside(): Promise<ChangedRange[] | undefined> {
-    if (this.#options.ranges === undefined) return undefined;
+    if (this.#ranges === undefined) return undefined;
     const outside = (await this.#allRanges()).clone();
-    for (const { volumes } of [this.#before.guest, this.#after.guest]) {
-      for (const { identity, offset, length } of volumes) {
-        if (identity !== undefined && offset !== undefined) outside.remove(offset, offset + length);
+    for (const { identity, length, placesOnDisk } of [...this.#before.guest.volumes, ...this.#after.guest.volumes]) {
+      if (identity === undefined) continue;
+      for (const { length: pieceLength, place } of placesOnDisk?.(0, length) ?? []) {
+        if (place !== undefined) outside.remove(place, place + pieceLength);
       }
     }
     return Array.from(outside, ({ offset, end }) => ({ offset, length: end - offset }));
@@ -177,13 +188,10 @@ function isBelow(path: string, directory: string): boolean {
   return directory === '/' ? path.startsWith('/') && path !== '/' : path.startsWith(`${directory}/`);
 }
 
-function isSameFileSystem({ before, after }: TreeSides): boolean {
-  const { type, uuid } = before.identity;
-  // Only those that can tell their changes number files so that a file keeps its number.
-  return (
-    after.changesSince !== undefined &&
-    type === after.identity.type &&
-    uuid !== undefined &&
-    uuid === after.identity.uuid
-  );
+/** Whether two are the same file system, at two times. */
+function isSameIdentity(
+  { identity: a }: Pick<GuestVolume, 'identity'>,
+  { identity: b }: Pick<GuestVolume, 'identity'>,
+): boolean {
+  return a?.uuid !== undefined && a.uuid === b?.uuid && a.type === b.type;
 }

@@ -23,8 +23,10 @@ export async function knownChanges(
   ranges: IntervalSet,
   tops: { readonly before: number; readonly after: number },
 ): Promise<KnownChanges | undefined> {
+  // The content of files is never in a journal of those that cannot tell more.
+  if (after.changesSince === undefined) return { differs: always, leads: always, isUnchanged: unchangedIn({ ranges }) };
   try {
-    const changes = await after.changesSince?.(before, ranges);
+    const changes = await after.changesSince(before, ranges);
     if (changes === undefined) return undefined;
     const differs = (node: number) => changes.before.has(node) || changes.after.has(node);
     const leadsAfter = await findLeads(after, changes.after, { top: tops.after, likely: [] });
@@ -43,6 +45,8 @@ export async function knownChanges(
   }
 }
 
-function unchangedIn({ ranges }: FileSystemChanges): IsUnchanged {
+const always = () => true;
+
+function unchangedIn({ ranges }: Pick<FileSystemChanges, 'ranges'>): IsUnchanged {
   return (place, length) => ranges.intersect(place, place + length).next().value === undefined;
 }

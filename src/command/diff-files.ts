@@ -3,20 +3,16 @@ import type { OpenGuest } from '../changes/compared-volumes.ts';
 import { type DiffGuestsOptions, diffGuests } from '../changes/diff-guests.ts';
 import type { ComparedFile, FileChange } from '../changes/file-change.ts';
 import type { Meaning } from '../changes/meaning/meaning-of.ts';
-import type { FileStat } from '../filesystem/file-system.ts';
 import { diffDisks } from '../image/diff-disks.ts';
 import type { ChangedRange } from '../image/diff-snapshots.ts';
 import type { Disk } from '../image/open-disk.ts';
 import { sideJson } from './diff-ranges.ts';
 import type { CommandContext } from './framework/command-context.ts';
-import { modeDigits } from './output/file-json.ts';
-import { timeJson } from './output/file-text.ts';
+import { changesJson, changesTable, kindNames, namesOf, printPatches } from './output/file-changes.ts';
 import { formatTable } from './output/format-table.ts';
 import { longMeaning, shortMeaning } from './output/meaning-text.ts';
 import { nameText } from './output/name-text.ts';
 import { plural } from './output/plural.ts';
-import { safeText } from './output/safe-text.ts';
-import { writeBytes } from './output/write-bytes.ts';
 
 /** What is compared, and what of it is shown. */
 export interface ShowFilesOptions extends Pick<DiffGuestsOptions, 'paths' | 'renames' | 'times'> {
@@ -70,64 +66,10 @@ interface Shown {
 }
 
 async function showJson(context: CommandContext, options: ShowFilesOptions, shown: Shown): Promise<void> {
-  const { textPatch } = await import('../changes/text-patch.ts');
-  const changes: object[] = [];
-  for (const change of shown.changes) {
-    const patch = options.patch ? Buffer.from(await textPatch(change), 'latin1').toString() : undefined;
-    changes.push({ ...changeJson(change), patch });
-  }
+  const changes = await changesJson(shown.changes, options.patch ?? false);
   const [a, b] = options.disks;
   const { identical, meaning, outside } = shown;
   context.show({ a: sideJson(a), b: sideJson(b), identical, changes, meaning, outside }, () => '');
-}
-
-function changeJson({ kind, path, differences, before, after }: FileChange): object {
-  const oldPath = kind === 'renamed' ? before!.path : undefined;
-  return { change: kind, path, oldPath, differences, before: fileJson(before), after: fileJson(after) };
-}
-
-function fileJson(file: ComparedFile | undefined): object | undefined {
-  if (file === undefined) return undefined;
-  const { kind, size, uid, gid, modified } = file.stat;
-  return { kind, size, mode: modeDigits(file.stat), uid, gid, modified: timeJson(modified) };
-}
-
-/** Bytes as they are where a program reads them; a terminal gets nothing to obey. */
-async function printPatches(changes: readonly FileChange[]): Promise<void> {
-  const { textPatch } = await import('../changes/text-patch.ts');
-  for (const change of changes) {
-    const bytes = Buffer.from(await textPatch(change), 'latin1');
-    writeBytes(process.stdout.isTTY ? Buffer.from(safeText(bytes.toString())) : bytes);
-  }
-}
-
-const columns = [{ title: 'CHANGE' }, { title: 'WHAT' }, { title: 'FILE' }] as const;
-
-function changesTable(changes: readonly FileChange[]): string {
-  return formatTable(
-    columns,
-    changes.map((change) => [change.kind, whatOf(change), namesOf(change)]),
-  );
-}
-
-/** What differs; of what is new or gone, what it is. */
-function whatOf({ differences, before, after }: FileChange): string {
-  if (before === undefined || after === undefined) return kindNames[(after ?? before)!.stat.kind];
-  return differences.join(', ');
-}
-
-const kindNames: Readonly<Record<FileStat['kind'], string>> = {
-  file: 'file',
-  directory: 'directory',
-  symlink: 'symlink',
-  block: 'block device',
-  character: 'character device',
-  fifo: 'pipe',
-  socket: 'socket',
-};
-
-function namesOf({ kind, path, before }: FileChange): string {
-  return kind === 'renamed' ? `${nameText(before!.path)} -> ${nameText(path)}` : nameText(path);
 }
 
 const statColumns = [

@@ -1,7 +1,7 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { GuestTree } from './guest-tree.ts';
-import { type MountedVolume, mountVolumes } from './mount-volumes.ts';
+import { type Mount, type MountedVolume, mountVolumes } from './mount-volumes.ts';
 import { findGuestVolumes, type VolumeTreeOptions } from './volume-tree.ts';
 
 export type { MountedVolume } from './mount-volumes.ts';
@@ -9,6 +9,8 @@ export type { MountedVolume } from './mount-volumes.ts';
 /** What is inside a disk, as the system on it would see it. Disposing closes its file systems, and leaves the disk open. */
 export interface Guest extends AsyncDisposable {
   readonly volumes: readonly MountedVolume[];
+  /** The file systems that `tree` is made of, the root first. */
+  readonly mounts: readonly Mount[];
   /** The files, from the root down, with everything mounted that the guest's fstab names. */
   readonly tree: GuestTree;
 }
@@ -30,5 +32,5 @@ export async function openGuest(device: BlockDevice, options: VolumeTreeOptions)
   }
   const tree = new GuestTree(new Map(mounts.map(({ directory, fileSystem }) => [directory, fileSystem])), name);
   const held = stack.move();
-  return { volumes, tree, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { volumes, mounts, tree, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

@@ -174,6 +174,38 @@ describe('varve diff of files', { skip }, () => {
     assert.deepEqual(json.services, [{ change: 'added', name: 'web.service' }]);
   });
 
+  test('log of a path names the snapshots in which it changed', async (t) => {
+    const place = await twoSnapshots(t, 'cd etc\nrm motd\nsif hostname mode 0100600\n');
+    await run('debugfs', ['-w', '-R', 'sif etc/hostname mode 0100644', join(place.directory, 'disk.raw')]);
+    await place.varve('import', './disk.raw', 'web', '--update');
+    const snapshots = async (...args: string[]) => {
+      const shown = await place.json('log', 'web', ...args);
+      return shown.map(({ number, changes }: { number: number; changes: { change: string; path: string }[] }) => {
+        return [number, ...changes.map(({ change, path }) => `${change} ${path}`)];
+      });
+    };
+    assert.deepEqual(await snapshots('/etc/hostname'), [
+      [3, 'modified /etc/hostname'],
+      [2, 'modified /etc/hostname'],
+      [1, 'added /etc/hostname'],
+    ]);
+    assert.deepEqual(await snapshots('/etc/motd'), [
+      [2, 'deleted /etc/motd'],
+      [1, 'added /etc/motd'],
+    ]);
+    assert.deepEqual(await snapshots('/etc', '-n', '2'), [
+      [3, 'modified /etc/hostname'],
+      [2, 'modified /etc/hostname', 'deleted /etc/motd'],
+    ]);
+    assert.match(
+      await place.varve('log', '-p', 'web@2', '--', '/etc/motd'),
+      /\n--- a\/etc\/motd\n\+\+\+ \/dev\/null\n@@ /,
+    );
+    assert.match(await place.fails(2, 'log', '-p', 'web'), /of which file\? write varve log -p web -- \/etc\/fstab/);
+    assert.match(await place.fails(2, 'log', 'web', '--', 'etc'), /begins with a \//);
+    assert.match(await place.fails(3, 'log', 'web', '--', '/nowhere'), /there is no \/nowhere in web@1 to web@3/);
+  });
+
   test('options that do not go together are refused', async (t) => {
     const place = new Workplace(t);
     await makeDisk(place, 'a', { file: 'x' });
