@@ -54,19 +54,29 @@ async function openSnapshotDisk(
   if (given === undefined) throw new TypeError(`${reference} names a snapshot, and no store is given`);
   const store = typeof given === 'function' ? await given() : given;
   // Files are read without what stores need.
+  const { openPendingSnapshot } = await import('./open-pending.ts');
+  const pending = await openPendingSnapshot(store, reference);
+  if (pending !== undefined) {
+    refuseFormat(format, pending.label);
+    const what = { kind: 'snapshot content', label: pending.label } as const;
+    return await openDeviceDisk(pending.device, what, { format: 'raw', filters });
+  }
   const { settleImage } = await import('./settle-image.ts');
   await settleImage(store, reference);
   const snapshot = store.images.resolve(reference);
   const label = referenceOf(snapshot);
-  if (format !== undefined) {
-    throw new VarveError('INVALID', `${label} is in the store and has no format to choose`);
-  }
+  refuseFormat(format, label);
   if (filters !== undefined) return await openFilteredSnapshot(store, snapshot, filters);
   const device = await store.openSnapshot(snapshot);
   return {
     ...{ kind: 'snapshot', label, device, snapshot, store },
     [Symbol.asyncDispose]: () => Promise.resolve(device[Symbol.asyncDispose]()),
   };
+}
+
+function refuseFormat(format: string | undefined, label: string): void {
+  if (format === undefined) return;
+  throw new VarveError('INVALID', `${label} is in the store and has no format to choose`);
 }
 
 /** What a snapshot holds, through filters: no snapshot any more for those who would read its map. */

@@ -141,6 +141,12 @@ export class ImageTable {
     return row === undefined ? undefined : snapshotOf(row, []);
   }
 
+  /** The number of the snapshot that a reference names, where that is being stored. @throws INVALID, NOT_FOUND */
+  pendingNumber(reference: string): number | undefined {
+    const parsed = parseReference(reference);
+    return this.#pendingNumber(this.get(parsed.image).id, parsed);
+  }
+
   /** The number of the snapshot that is meant, when that is being stored. */
   #pendingNumber(imageId: number, { selector }: SnapshotReference): number | undefined {
     const pending = this.#overlays.pending(imageId);
