@@ -51,9 +51,10 @@ async function commitOpen(context: CommandContext, name: string, options: Option
     throw new VarveError('INVALID', `--delete and --force are for files, and ${name} is a transaction`);
   }
   const { commitTransaction } = await import('../image/transaction/end-transaction.ts');
+  const { filesBetween } = await import('../changes/files-between.ts');
   const signal = await context.startWork();
   await using store = await context.openStore();
-  const snapshots = await commitTransaction(store, name, { ...(await readDetails(options)), signal });
+  const snapshots = await commitTransaction(store, name, { ...(await readDetails(options)), signal, filesBetween });
   context.show({ transaction: name, snapshots: snapshots.map(snapshotJson) }, () =>
     snapshots.length === 0
       ? `${name} changed nothing`

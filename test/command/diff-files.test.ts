@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { projectDirectory } from '../../scripts/project.ts';
+import { openTransactionDisk } from '../../src/image/transaction/open-transaction-disk.ts';
+import { openStore } from '../../src/store/store.ts';
 import { run } from '../filesystem/sample-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
 import { Workplace } from './varve.ts';
@@ -216,3 +218,23 @@ describe('varve diff of files', { skip }, () => {
     assert.match(await place.fails(2, 'diff', '--ranges', '-p', './a.raw', './a.raw'), /--patch does not go here/);
   });
 });
+
+test('a conflict of transactions names the files that the other one changed', { skip }, async (t) => {
+  const place = new Workplace(t);
+  const disk = await makeDisk(place, 'disk', system);
+  await place.varve('import', './disk.raw', 'web');
+  const transaction = await place.varve('begin', 'web');
+  await changeLastBytes(place, transaction);
+  await run('debugfs', ['-w', '-R', 'rm etc/motd', disk]);
+  await place.varve('import', './disk.raw', 'web', '--update');
+  const { status, stderr } = await place.run(['commit', transaction]);
+  assert.match(stderr, /web@1 was the newest, and now web@2 is, which changed .* KiB \(.*\): \/etc\/motd\n$/);
+  assert.equal(status, 5);
+});
+
+async function changeLastBytes(place: Workplace, transaction: string): Promise<void> {
+  await using store = await openStore(place.store);
+  await using disk = await openTransactionDisk(store, { image: 'web', transaction }, { purpose: 'a test' });
+  await disk.device.write(new Uint8Array(512).fill(1), disk.device.size - 512);
+  await disk.device.flush();
+}

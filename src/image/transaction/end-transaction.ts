@@ -16,6 +16,8 @@ import { transactionStacks } from './list-transactions.ts';
 /** How a transaction is committed. */
 export interface CommitTransactionOptions extends SnapshotDetails {
   readonly signal?: AbortSignal | undefined;
+  /** Names the files that differ between two snapshots, for the message of a conflict; undefined where nobody can tell. */
+  readonly filesBetween?: (store: Store, before: Snapshot, after: Snapshot) => Promise<string | undefined>;
 }
 
 /** Only so many ranges are named in a message. */
@@ -42,7 +44,7 @@ export async function commitTransaction(
     try {
       return await commitStacks(store, stacks, note, { signal: options.signal });
     } catch (error) {
-      throw error instanceof MovedError ? await explained(store, name, error) : error;
+      throw error instanceof MovedError ? await explained(store, name, error, options) : error;
     }
   });
 }
@@ -74,10 +76,17 @@ export async function flushTop(store: Store, stack: Stack): Promise<void> {
 }
 
 /** Says what others changed, as far as the snapshot that the transaction began with is still there. */
-async function explained(store: Store, name: string, moved: MovedError): Promise<VarveError> {
+async function explained(
+  store: Store,
+  name: string,
+  moved: MovedError,
+  { filesBetween }: CommitTransactionOptions,
+): Promise<VarveError> {
   const { base, newest } = moved;
   const before = store.images.snapshots(newest.image).find(({ id }) => hexOf(id) === hexOf(base.id));
-  const what = before === undefined ? '' : `, which changed ${await changesBetween(store, before, newest)}`;
+  const files = before && (await filesBetween?.(store, before, newest));
+  const named = files === undefined ? '' : `: ${files}`;
+  const what = before === undefined ? '' : `, which changed ${await changesBetween(store, before, newest)}${named}`;
   const moves = `${newest.image}@${base.number} was the newest, and now ${referenceOf(newest)} is${what}`;
   return new VarveError('CONFLICT', `cannot commit ${name}: ${newest.image} has moved on: ${moves}`, { cause: moved });
 }

@@ -1,4 +1,5 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { filesBetween } from '../../changes/files-between.ts';
 import { diskArgument } from '../../image/disk-argument.ts';
 import { withFileHint } from '../../image/file-hint.ts';
 import { type LiveImage, openImageForWriting } from '../../image/live-image.ts';
@@ -74,7 +75,7 @@ async function onImages(request: TransactionRequest): Promise<TransactionOutcome
     const status = await runOnImages(request, store, name);
     if (status !== 0) return { status, snapshots: [] };
     const { details, signal } = request;
-    return { status, snapshots: await commitTransaction(store, name, { ...details, signal }) };
+    return { status, snapshots: await commitTransaction(store, name, { ...details, signal, filesBetween }) };
   } finally {
     dropRest(store, name);
   }
