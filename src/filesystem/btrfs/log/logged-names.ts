@@ -2,8 +2,8 @@ import { isEqual } from '../../../bytes/is-equal.ts';
 import { type DirectoryItem, namesIn } from '../directory-item.ts';
 import { type InodeReference, referencesIn } from '../inode-reference.ts';
 import { itemTypes, type Key, orderKeys } from '../key.ts';
-import { nameHash } from '../name-hash.ts';
-import type { Item } from '../tree.ts';
+import { nameHash, referenceHash } from '../name-hash.ts';
+import type { Item, ItemTree } from '../tree.ts';
 import type { LoggedSubvolume } from './logged-subvolume.ts';
 
 /** A name in a directory. */
@@ -49,34 +49,40 @@ export async function removeName(subvolume: LoggedSubvolume, entry: Entry, locat
 }
 
 /** Takes away what an inode says of a name; under which number that is listed. */
-async function removeReference(
-  subvolume: LoggedSubvolume,
-  { directory, name }: Entry,
-  { objectid }: Key,
-): Promise<number | undefined> {
-  const isMeant = (each: InodeReference) => each.parent === directory && isEqual(each.name, name);
-  for (const type of [itemTypes.inodeReference, itemTypes.extendedReference]) {
-    for (const item of await referenceItems(subvolume, objectid, { type, directory })) {
-      const all = [...referencesIn(item)];
-      const found = all.find(isMeant);
-      if (found === undefined) continue;
-      const rest = all.filter((each) => !isMeant(each)).map(({ bytes }) => bytes);
-      subvolume.put(item.key, rest);
-      return found.index;
-    }
+async function removeReference(subvolume: LoggedSubvolume, entry: Entry, inode: Key): Promise<number | undefined> {
+  const { tree } = subvolume;
+  for (const item of await referenceItems(tree, entry, inode)) {
+    const all = [...referencesIn(item)];
+    const found = all.find((each) => isOf(each, entry));
+    if (found === undefined) continue;
+    const rest = all.filter((each) => !isOf(each, entry)).map(({ bytes }) => bytes);
+    subvolume.put(item.key, rest);
+    return found.index;
   }
   return undefined;
 }
 
-async function referenceItems(
-  subvolume: LoggedSubvolume,
-  objectid: number,
-  { type, directory }: { readonly type: number; readonly directory: number },
-): Promise<Item[]> {
-  if (type === itemTypes.extendedReference) return await subvolume.items(subvolume.tree, objectid, type);
-  const key = { objectid, type, offset: directory };
-  const view = await subvolume.tree.find(key);
-  return view === undefined ? [] : [{ key, view }];
+/** Whether a tree has a name with the inode that it stands for. */
+export async function hasReference(tree: ItemTree, entry: Entry, inode: Key): Promise<boolean> {
+  const items = await referenceItems(tree, entry, inode);
+  return items.some((item) => [...referencesIn(item)].some((each) => isOf(each, entry)));
+}
+
+function isOf(reference: InodeReference, { directory, name }: Entry): boolean {
+  return reference.parent === directory && isEqual(reference.name, name);
+}
+
+/** The items that may have a name of an inode. */
+async function referenceItems(tree: ItemTree, { directory, name }: Entry, { objectid }: Key): Promise<Item[]> {
+  const found: Item[] = [];
+  for (const key of [
+    { objectid, type: itemTypes.inodeReference, offset: directory },
+    { objectid, type: itemTypes.extendedReference, offset: referenceHash(directory, name) },
+  ]) {
+    const view = await tree.find(key);
+    if (view !== undefined) found.push({ key, view });
+  }
+  return found;
 }
 
 /** A name that is to be added, and how it is stored. */

@@ -59,6 +59,9 @@ export class LoggedSubvolume {
 
   /** Puts an item with these contents into the tree, or takes it away where there are none. */
   put(key: Key, parts: readonly Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    // No leaf has room for more.
+    if (length > this.volume.superblock.nodeSize) throw this.volume.corrupt(`${this.log.name} makes an item too long`);
     if (parts.length === 0) this.tree.delete(key);
     else this.tree.set(key, viewOf(Uint8Array.from(Buffer.concat(parts))));
   }

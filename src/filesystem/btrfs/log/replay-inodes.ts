@@ -60,23 +60,33 @@ async function removeAttributes(subvolume: LoggedSubvolume, number: number): Pro
 
 /** Counts the names of all inodes that may have got or lost some; directories without a name lose all that is in them. */
 export async function recountLinks(subvolume: LoggedSubvolume): Promise<void> {
-  const { tree, touched } = subvolume;
+  const { touched } = subvolume;
   const emptied = new Set<number>();
-  // Those that are added meanwhile come in their turn, and those that were here once more.
-  for (const number of touched) {
-    touched.delete(number);
-    const view = await tree.find(inodeKey(number));
-    if (view === undefined) continue;
-    let links = 0;
-    for (const type of [itemTypes.inodeReference, itemTypes.extendedReference]) {
-      for (const item of await subvolume.items(tree, number, type)) links += [...referencesIn(item)].length;
+  while (touched.size > 0) {
+    const batch = [...touched];
+    touched.clear();
+    const gone: number[] = [];
+    for (const number of batch) if (await isGoneDirectory(subvolume, number)) gone.push(number);
+    // What was in them is counted again.
+    for (const number of gone) {
+      if (emptied.has(number)) continue;
+      emptied.add(number);
+      await replayRemovals(subvolume, number, true);
     }
-    const copy = copyOf(view);
-    copy.setUint32(inodeFields.links, links, true);
-    tree.set(inodeKey(number), copy);
-    const isGone = links === 0 && subvolume.kind(copy, number) === 'directory';
-    if (!isGone || emptied.has(number)) continue;
-    emptied.add(number);
-    await replayRemovals(subvolume, number, true);
   }
+}
+
+/** Counts the names of an inode; true for a directory that has none. */
+async function isGoneDirectory(subvolume: LoggedSubvolume, number: number): Promise<boolean> {
+  const { tree } = subvolume;
+  const view = await tree.find(inodeKey(number));
+  if (view === undefined) return false;
+  let links = 0;
+  for (const type of [itemTypes.inodeReference, itemTypes.extendedReference]) {
+    for (const item of await subvolume.items(tree, number, type)) links += [...referencesIn(item)].length;
+  }
+  const copy = copyOf(view);
+  copy.setUint32(inodeFields.links, links, true);
+  tree.set(inodeKey(number), copy);
+  return links === 0 && subvolume.kind(copy, number) === 'directory';
 }

@@ -4,7 +4,7 @@ import { type InodeReference, referencesIn } from '../inode-reference.ts';
 import { itemTypes, orderKeys } from '../key.ts';
 import { u64 } from '../little-endian.ts';
 import type { Item } from '../tree.ts';
-import { addName, findName, namesOf, removeName } from './logged-names.ts';
+import { addName, findName, hasReference, namesOf, removeName } from './logged-names.ts';
 import { inodeKey, type LoggedSubvolume } from './logged-subvolume.ts';
 
 /** Takes away the names of a directory that its log says are gone: all that are in its ranges and not in it. */
@@ -47,11 +47,7 @@ export async function replayEntry(subvolume: LoggedSubvolume, { key, view }: Ite
       const isOther = other !== undefined && orderKeys(other.location, location) !== 0;
       if (isOther && isThere) await removeName(subvolume, { directory, name }, other.location);
     }
-    const references = [
-      ...(await subvolume.items(log, location.objectid, itemTypes.inodeReference)),
-      ...(await subvolume.items(log, location.objectid, itemTypes.extendedReference)),
-    ].flatMap((item) => [...referencesIn(item)]);
-    if (references.some((each) => each.parent === directory && isEqual(each.name, name))) continue;
+    if (await hasReference(log, { directory, name }, location)) continue;
     if (isThere) await addName(subvolume, { directory, name, index: key.offset, bytes: entry.bytes }, location);
   }
 }
