@@ -12,7 +12,12 @@ const root: GuestVolume = {
 };
 const partition: GuestVolume = {
   ...nothing,
-  ...{ name: '/dev/sda2', isEncrypted: false, holds: 'volumes', partition: { id: '0AF1-02', name: 'Linux root' } },
+  ...{
+    name: '/dev/sda2',
+    isEncrypted: false,
+    holds: 'volumes',
+    partition: { id: '0AF1-02', name: 'Linux root', number: 2 },
+  },
   identity: { type: 'crypto_LUKS', uuid: '77-88', blockSize: 512, size: 1 },
 };
 const inner: GuestVolume = {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { luks2ContentOffset, luks2Sample } from '../../test/luks/luks2-sample.ts';
 import { dataStart, metadataSample, physicalVolumeSample, volumeSample } from '../../test/volume/lvm2-sample.ts';
+import { mdSample } from '../../test/volume/md-sample.ts';
 import { isVarveError } from '../base/varve-error.ts';
 import { memoryDevice } from '../block/memory-device.ts';
 import { contentOf, pattern } from '../conformance/device-content.ts';
@@ -67,6 +68,30 @@ test('a passphrase that opens nothing is an error', async () => {
     askSecret: async () => Buffer.from('no'),
   });
   await assert.rejects(found, (error) => isVarveError(error, 'PERMISSION'));
+});
+
+test('partitions of an array are volumes', async () => {
+  const [dataOffset, dataSize] = [32, 200];
+  const disk = memoryDevice(256 * 512, { readOnly: false });
+  const sample = { superOffset: 8, level: 1, role: 0, diskCount: 1, name: 'host:0', dataOffset, dataSize };
+  await disk.write(mdSample(sample), 4096);
+  const table = Buffer.alloc(512);
+  // One partition of 50 sectors from sector 10 on.
+  table.set([0, 0, 0, 0, 0x83, 0, 0, 0, 10, 0, 0, 0, 50, 0, 0, 0], 446);
+  table.set([0x55, 0xaa], 510);
+  await disk.write(table, dataOffset * 512);
+  await disk.write(pattern(50 * 512, 1), (dataOffset + 10) * 512);
+  const volumes = await findGuestVolumes(disk, { name: 'disk' });
+  assert.deepEqual(
+    volumes.map(({ madeOf, name }) => [name, madeOf]),
+    [
+      ['/dev/sda', []],
+      ['/dev/md0', ['/dev/sda']],
+      ['/dev/md0p1', ['/dev/md0']],
+    ],
+  );
+  assert.deepEqual(await contentOf(volumes[2]!.device!), pattern(50 * 512, 1));
+  assert.deepEqual([...volumes[2]!.placesOnDisk!(0, 512)], [{ start: 0, length: 512, place: 42 * 512 }]);
 });
 
 test('any damage is named where it is, or is an error with a code', async () => {

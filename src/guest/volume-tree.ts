@@ -142,7 +142,33 @@ class VolumeTree {
     this.#members = [];
     for (const { aliases, device, members: parts, name, problem } of assembleArrays(members)) {
       const length = device?.size ?? 0;
+      const place = this.volumes.length;
       await this.add({ ...this.#made(parts), name, aliases, length, device, problem });
+      if (device !== undefined && this.volumes[place]!.identity === undefined) await this.#addPartitions(device, place);
+    }
+  }
+
+  /** Arrays may have partition tables: `/dev/md0p1`. */
+  async #addPartitions(outer: BlockDevice, place: number): Promise<void> {
+    const { name } = this.volumes[place]!;
+    try {
+      const { volumes } = await diskVolumes(outer, `${this.#name}, ${name}`);
+      for (const { length, offset, partition } of volumes) {
+        if (partition === undefined) continue;
+        const device = sliceFilter(outer, { offset, length });
+        this.places.addInner(device, outer, offset);
+        await this.add({
+          ...this.#made([name]),
+          name: `${name}p${partition.number}`,
+          aliases: [],
+          length,
+          partition,
+          device,
+        });
+      }
+    } catch (error) {
+      if (!isVarveError(error, 'CORRUPT')) throw error;
+      this.volumes[place] = { ...this.volumes[place]!, problem: error };
     }
   }
 

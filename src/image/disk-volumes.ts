@@ -11,7 +11,7 @@ export interface Volume {
   readonly offset: number;
   readonly length: number;
   /** What the partition table says of it; undefined for a disk without one. */
-  readonly partition?: Pick<Partition, 'id' | 'name'> | undefined;
+  readonly partition?: Pick<Partition, 'id' | 'name' | 'number'> | undefined;
   /** The name of another one that it shares space with, which one of them cannot know of. */
   readonly overlaps?: string | undefined;
 }
