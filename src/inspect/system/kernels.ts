@@ -2,6 +2,7 @@ import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type FactSource, noWarnings, type Warn } from '../fact.ts';
 import { entriesOf, readStart } from '../guest-files.ts';
+import { type BootEntry, bootEntries } from './boot-entries.ts';
 
 /** A Linux kernel that a guest may boot. */
 export interface Kernel {
@@ -18,9 +19,9 @@ export interface Kernel {
 const imageName = /^(?:vmlinuz|vmlinux|kernel|bzImage|Image|zImage|linux)(?:-(.+))?$/;
 const initrdName = /^(?:initrd\.img|initramfs|initrd)(?:-(.+?))?(?:\.img)?$/;
 /** A distribution keeps a handful. */
-const mostKernels = 1000;
+const mostKernels = 100;
 
-/** The kernels in /boot, and those beside their modules that are nowhere else, newest version first. */
+/** The kernels in /boot, what boot loaders have entries for, and those beside their modules that are nowhere else; newest first. */
 export async function kernelsOf(tree: GuestTree, warn: Warn = noWarnings): Promise<Kernel[]> {
   const boot = await attempt('/boot', warn, [], () => entriesOf(tree, '/boot'));
   const modules = await moduleDirectories(tree, warn);
@@ -32,6 +33,7 @@ export async function kernelsOf(tree: GuestTree, warn: Warn = noWarnings): Promi
     const initrds = boot.filter((each) => isInitrdOf(each.name, found)).map((each) => each.path);
     kernels.push({ ...found, initrds, modules: modules.get(found.version ?? '') });
   }
+  for (const entry of await bootEntries(tree, warn)) addEntry(kernels, entry, modules);
   for (const [version, directory] of modules) {
     if (kernels.some((kernel) => kernel.version === version) || kernels.length === mostKernels) continue;
     const path = `${directory}/vmlinuz`;
@@ -39,6 +41,17 @@ export async function kernelsOf(tree: GuestTree, warn: Warn = noWarnings): Promi
     if (found !== undefined) kernels.push({ ...found, initrds: [], modules: directory });
   }
   return kernels.length < 2 ? kernels : inOrder(kernels);
+}
+
+/** Adds what an entry says to the kernel that it names, or that kernel. */
+function addEntry(kernels: Kernel[], entry: BootEntry, modules: ReadonlyMap<string, string>): void {
+  const index = kernels.findIndex(({ path }) => path === entry.path);
+  const known = kernels[index];
+  if (known === undefined) {
+    if (kernels.length < mostKernels) kernels.push({ ...entry, modules: modules.get(entry.version ?? '') });
+  } else {
+    kernels[index] = { ...known, initrds: [...new Set([...known.initrds, ...entry.initrds])] };
+  }
 }
 
 /** Newest first. A collator takes as long to make as all else here, and most systems have one kernel. */

@@ -175,6 +175,44 @@ describe('kernelsOf', { skip }, () => {
   });
 });
 
+describe('kernelsOf with entries for boot loaders', { skip }, () => {
+  test('has the kernels that they name, and those for EFI with all in them', async (t) => {
+    const efi = Buffer.alloc(1024);
+    efi.writeUInt32LE(0x80, 0x3c);
+    efi.write('PE', 0x80);
+    efi.writeUInt16LE(1, 0x86);
+    efi.write('.uname', 0x98);
+    efi.writeUInt32LE(8, 0xa0);
+    efi.writeUInt32LE(512, 0xac);
+    efi.write('6.8.0-5', 512);
+    const guest = await guestOf(t, {
+      '/boot/vmlinuz-6.5.6-300.fc39.x86_64': 'kernel',
+      '/boot/initramfs-6.5.6-300.fc39.x86_64.img': '',
+      '/boot/loader/entries/a.conf':
+        'title Fedora\nversion 6.5.6-300.fc39.x86_64\nlinux /vmlinuz-6.5.6-300.fc39.x86_64\ninitrd /initramfs-6.5.6-300.fc39.x86_64.img $tuned_initrd\n',
+      '/efi/0123/6.7.0/linux': 'kernel',
+      '/efi/0123/6.7.0/initrd': '',
+      '/efi/loader/entries/b.conf': 'version\t6.7.0\nlinux /0123/6.7.0/linux\ninitrd /0123/6.7.0/initrd\n',
+      '/efi/EFI/Linux/arch.efi': efi,
+      '/efi/EFI/Linux/broken.efi': 'x',
+    });
+    assert.deepEqual(
+      (await kernelsOf(guest.tree)).map(({ initrds, path, source, version }) => [version, path, initrds, source.path]),
+      [
+        ['6.8.0-5', '/efi/EFI/Linux/arch.efi', [], '/efi/EFI/Linux/arch.efi'],
+        ['6.7.0', '/efi/0123/6.7.0/linux', ['/efi/0123/6.7.0/initrd'], '/efi/loader/entries/b.conf'],
+        [
+          '6.5.6-300.fc39.x86_64',
+          '/boot/vmlinuz-6.5.6-300.fc39.x86_64',
+          ['/boot/initramfs-6.5.6-300.fc39.x86_64.img'],
+          '/boot/vmlinuz-6.5.6-300.fc39.x86_64',
+        ],
+        [undefined, '/efi/EFI/Linux/broken.efi', [], '/efi/EFI/Linux/broken.efi'],
+      ],
+    );
+  });
+});
+
 describe('bootloadersOf', { skip }, () => {
   for (const [files, expected] of [
     [{ '/boot/grub/i386-pc/core.img': '', '/boot/grub/grub.cfg': '' }, ['GRUB BIOS /boot/grub/grub.cfg']],
