@@ -121,6 +121,8 @@ export interface FileSystem extends AsyncDisposable {
   lookup(directory: number, name: Uint8Array): Promise<number | undefined>;
   /** The names in a directory, without `.` and `..`, each once, in the file system's order. */
   readDirectory(directory: number): AsyncIterable<DirectoryEntry>;
+  /** The same, as many at a time as are found together, for whoever wants all. Left out where that is no quicker. */
+  entryBatches?(directory: number): AsyncIterable<readonly DirectoryEntry[]>;
   /** Reads from a file's `offset` on until `target` is full or the file ends; returns how many bytes it has read. */
   read(node: number, target: Uint8Array, offset: number): Promise<number>;
   /** What a symlink holds. */

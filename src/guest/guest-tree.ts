@@ -96,8 +96,7 @@ export class GuestTree {
 
   /** The same, without a look at the files themselves where the directory says what they are. */
   async entries(directory: GuestEntry): Promise<GuestEntry[]> {
-    const found: DirectoryEntry[] = [];
-    for await (const entry of directory.fileSystem.readDirectory(directory.node)) found.push(entry);
+    const found = await allEntries(directory);
     found.sort((a, b) => compareBytes(a.name, b.name));
     const entries: GuestEntry[] = [];
     const above = directory.path === '/' ? '/' : `${directory.path}/`;
@@ -165,6 +164,14 @@ export function bytesOf(text: string): Uint8Array {
   return Buffer.concat(
     parts.map((part, index) => (index % 2 === 0 ? encoder.encode(part) : Uint8Array.of(part.charCodeAt(0) - 0xdc00))),
   );
+}
+
+async function allEntries({ fileSystem, node }: GuestEntry): Promise<DirectoryEntry[]> {
+  const found: DirectoryEntry[] = [];
+  const batches = fileSystem.entryBatches?.(node);
+  if (batches === undefined) for await (const entry of fileSystem.readDirectory(node)) found.push(entry);
+  else for await (const entries of batches) for (const entry of entries) found.push(entry);
+  return found;
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

@@ -25,8 +25,12 @@ export interface EntriesOptions {
   readonly corrupt: (why: string) => Error;
 }
 
-/** The names in a block of a directory, or in an inode's own bytes, without `.` and `..`. */
-export function* entriesIn(bytes: Uint8Array, { hasFileType, corrupt }: EntriesOptions): Generator<DirectoryEntry> {
+/**
+ * The names in a block of a directory, or in an inode's own bytes, without `.` and `..`. Names are parts of those bytes.
+ * Hot: whoever lists a whole disk comes by here for each name.
+ */
+export function entriesIn(bytes: Uint8Array, { hasFileType, corrupt }: EntriesOptions): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let offset = 0; offset < bytes.length; ) {
     if (offset + headerLength > bytes.length) throw corrupt(`an entry at byte ${offset} that is cut off`);
@@ -38,13 +42,14 @@ export function* entriesIn(bytes: Uint8Array, { hasFileType, corrupt }: EntriesO
     }
     if (node !== 0) {
       if (headerLength + nameLength > length) throw corrupt(`a name at byte ${offset} of ${nameLength} bytes`);
-      const name = bytes.slice(offset + headerLength, offset + headerLength + nameLength);
+      const name = bytes.subarray(offset + headerLength, offset + headerLength + nameLength);
       const kind = hasFileType ? entryKinds[bytes[offset + 7]!] : undefined;
-      if (isName(name)) yield { name, node, kind };
+      if (isName(name)) entries.push({ name, node, kind });
       else if (!isDots(name)) throw corrupt(`a name at byte ${offset} that cannot be one`);
     }
     offset += length;
   }
+  return entries;
 }
 
 /** What `..` is, which is the second entry of a directory's first block; undefined where it is not there. */

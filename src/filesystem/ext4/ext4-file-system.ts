@@ -1,5 +1,4 @@
 import type { IntervalSet } from '../../bytes/interval-set.ts';
-import { isEqual } from '../../bytes/is-equal.ts';
 import type {
   DeviceRange,
   DirectoryEntry,
@@ -14,6 +13,7 @@ import { checksumProblem, entriesIn, parentIn } from './directory.ts';
 import { readAttributes } from './extended-attributes.ts';
 import { extentsOf, findRun, inlineContent, readContent } from './file-content.ts';
 import { freeRangesOf } from './free-space.ts';
+import { type DirectoryBlocks, findByHash, nodeOf } from './hash-tree.ts';
 import { type Inode, inodeFlags } from './inode.ts';
 import { incompat } from './superblock.ts';
 import { usageOf } from './usage.ts';
@@ -22,6 +22,8 @@ import type { Ext4Volume } from './volume.ts';
 const rootInode = 2;
 /** Longer symlinks are nobody's (PATH_MAX). */
 const longestLink = 4096;
+/** Directories of which the index, if there is one, orders names by other hashes, or is no tree of blocks. */
+const withoutIndex = inodeFlags.encrypted | inodeFlags.inlineData | inodeFlags.ignoresCase;
 /** Where names start in a directory that an inode holds in itself: the parent's number is before them. */
 const inlineNames = 4;
 
@@ -43,20 +45,30 @@ export class Ext4FileSystem implements FileSystem {
   }
 
   async lookup(directory: number, name: Uint8Array): Promise<number | undefined> {
-    for await (const entry of this.readDirectory(directory)) {
-      if (isEqual(entry.name, name)) return entry.node;
+    const inode = await this.#inode(directory, 'directory');
+    if ((inode.flags & inodeFlags.index) !== 0 && (inode.flags & withoutIndex) === 0) {
+      const found = await findByHash(this.#volume, inode, name, this.#blocksOf(inode));
+      if (found !== 'no index') return found;
+    }
+    for await (const entries of this.entryBatches(directory)) {
+      const node = nodeOf(entries, name);
+      if (node !== undefined) return node;
     }
     return undefined;
   }
 
   async *readDirectory(directory: number): AsyncGenerator<DirectoryEntry> {
+    for await (const entries of this.entryBatches(directory)) yield* entries;
+  }
+
+  async *entryBatches(directory: number): AsyncGenerator<readonly DirectoryEntry[]> {
     const inode = await this.#inode(directory, 'directory');
     const inline = inlineContent(this.#volume, inode);
     if (inline === undefined) return yield* this.#entriesInBlocks(inode);
     const options = this.#entriesOptions(`directory ${directory}`);
     const own = inode.blockArea.length;
-    yield* entriesIn(inline.subarray(inlineNames, own), options);
-    yield* entriesIn(inline.subarray(own), options);
+    yield entriesIn(inline.subarray(inlineNames, own), options);
+    yield entriesIn(inline.subarray(own), options);
   }
 
   async read(node: number, target: Uint8Array, offset: number): Promise<number> {
@@ -119,19 +131,34 @@ export class Ext4FileSystem implements FileSystem {
     return Promise.resolve();
   }
 
-  async *#entriesInBlocks(inode: Inode): AsyncGenerator<DirectoryEntry> {
+  async *#entriesInBlocks(inode: Inode): AsyncGenerator<readonly DirectoryEntry[]> {
     const { blockSize } = this.#volume.superblock;
     const blockCount = Math.ceil(inode.stat.size / blockSize);
+    const options = this.#entriesOptions(`directory ${inode.number}`);
     for (let index = 0; index < blockCount; ) {
       const { kind, block, count } = await findRun(this.#volume, inode, index, blockCount - index);
       for (let next = 0; next < count && kind === 'data'; next++) {
-        yield* entriesIn(
-          await this.#directoryBlock(inode, block + next),
-          this.#entriesOptions(`directory ${inode.number}`),
-        );
+        yield entriesIn(await this.#directoryBlock(inode, block + next), options);
       }
       index += count;
     }
+  }
+
+  #blocksOf(inode: Inode): DirectoryBlocks {
+    const place = async (index: number): Promise<number> => {
+      const { kind, block } = await findRun(this.#volume, inode, index, 1);
+      if (kind === 'data') return block;
+      throw this.#volume.corrupt(`block ${index} of directory ${inode.number} is not there`);
+    };
+    const options = this.#entriesOptions(`directory ${inode.number}`);
+    return {
+      indexBlock: async (index) => {
+        const block = await place(index);
+        return await this.#volume.block(block, `block ${block} of directory ${inode.number}`);
+      },
+      findIn: async (index, name) =>
+        nodeOf(entriesIn(await this.#directoryBlock(inode, await place(index)), options), name),
+    };
   }
 
   async #directoryBlock(inode: Inode, number: number): Promise<Uint8Array> {

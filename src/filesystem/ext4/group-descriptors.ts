@@ -16,6 +16,7 @@
  * Source: Linux, Documentation/filesystems/ext4/group_descr.rst and blockgroup.rst.
  */
 import { VarveError } from '../../base/varve-error.ts';
+import type { MaybePromise } from '../../block/block-device.ts';
 import type { DevicePages } from '../../block/device-pages.ts';
 import { asStored, chained } from './checksum.ts';
 import { roCompat, type Superblock, superblockOffset } from './superblock.ts';
@@ -52,14 +53,19 @@ export class GroupDescriptors {
   }
 
   /** @throws VarveError `CORRUPT` */
-  async get(group: number): Promise<GroupDescriptor> {
+  get(group: number): MaybePromise<GroupDescriptor> {
     const known = this.#known.get(group);
     if (known !== undefined) return known;
     const { descriptorSize, blockSize } = this.#superblock;
     const perBlock = blockSize / descriptorSize;
     const block = this.#blockOf(Math.floor(group / perBlock), perBlock);
-    const page = await this.#pages.get(block * blockSize, blockSize, `table of block groups, of group ${group},`);
-    const start = page.byteOffset + (group % perBlock) * descriptorSize;
+    const page = this.#pages.get(block * blockSize, blockSize, `table of block groups, of group ${group},`);
+    return page instanceof Promise ? page.then((read) => this.#keep(group, read)) : this.#keep(group, page);
+  }
+
+  #keep(group: number, page: DataView): GroupDescriptor {
+    const { descriptorSize, blockSize } = this.#superblock;
+    const start = page.byteOffset + (group % (blockSize / descriptorSize)) * descriptorSize;
     const descriptor = this.#decode(new Uint8Array(page.buffer, start, descriptorSize), group);
     if (this.#known.size > 100_000) this.#known.clear();
     this.#known.set(group, descriptor);

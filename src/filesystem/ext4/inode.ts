@@ -22,7 +22,17 @@ import { deviceOfNumber, kindOfMode } from '../linux-inode.ts';
 import { asStored, chained } from './checksum.ts';
 
 /** Bits of `flags`. */
-export const inodeFlags = { encrypted: 0x800, hugeFile: 0x4_0000, extents: 0x8_0000, inlineData: 0x1000_0000 } as const;
+export const inodeFlags = {
+  encrypted: 0x800,
+  index: 0x1000,
+  hugeFile: 0x4_0000,
+  extents: 0x8_0000,
+  inlineData: 0x1000_0000,
+  ignoresCase: 0x4000_0000,
+} as const;
+
+/** Blocks up to this length, in bytes, are kept for as long as an inode that stands in them. */
+const largestKept = 4096;
 
 /** What an inode says, but for what `stat` holds of it already. */
 export interface Inode {
@@ -60,7 +70,9 @@ export function decodeInode(bytes: Uint8Array, number: number, context: InodeCon
   const flags = view.getUint32(32, true);
   const size = view.getUint32(4, true) + view.getUint32(108, true) * 2 ** 32;
   if (!Number.isSafeInteger(size)) return `says that it has ${size} bytes`;
-  const blockArea = bytes.slice(40, 100);
+  // What is kept is part of its block, unless that is much larger than what is kept.
+  const own = context.blockSize <= largestKept ? bytes : bytes.slice();
+  const blockArea = own.subarray(40, 100);
   return {
     ...{ number, flags, blockArea, checksumSeed },
     stat: {
@@ -72,12 +84,13 @@ export function decodeInode(bytes: Uint8Array, number: number, context: InodeCon
       device: kind === 'block' || kind === 'character' ? deviceOf(blockArea) : undefined,
     },
     attributeBlock: view.getUint32(104, true) + view.getUint16(118, true) * 2 ** 32,
-    tail: bytes.slice(Math.min(bytes.length, 128 + extraLength)),
+    tail: own.subarray(Math.min(own.length, 128 + extraLength)),
   };
 }
 
+const zeros = new Uint8Array(2);
+
 function checksumFits(bytes: Uint8Array, view: DataView, seed: number, extraLength: number): boolean {
-  const zeros = new Uint8Array(2);
   let sum = chained(seed, bytes.subarray(0, 124), zeros, bytes.subarray(126, 128));
   const hasHigh = bytes.length > 128 && extraLength >= 4;
   if (bytes.length > 128) sum = chained(sum, bytes.subarray(128, 130), hasHigh ? zeros : bytes.subarray(130, 132));

@@ -8,11 +8,12 @@
  *         20  s_first_data_block       100  s_feature_ro_compat        588  s_backup_bgs[2]
  *         24  s_log_block_size         104  s_uuid                     624  s_checksum_seed
  *         28  s_log_cluster_size       120  s_volume_name, 16 bytes    640  s_orphan_file_inum
- *                                                                  584  s_overhead_clusters
  *         32  s_blocks_per_group       206  s_reserved_gdt_blocks (16) 1020 s_checksum
  *         40  s_inodes_per_group       224  s_journal_inum
  *         56  s_magic, ef53 (16 bit)   228  s_journal_dev
- *         58  s_state (16 bit)         254  s_desc_size (16 bit)      576  s_usr_quota_inum, s_grp_quota_inum
+ *         58  s_state (16 bit)         236  s_hash_seed[4]             352  s_flags
+ *                                      254  s_desc_size (16 bit)       584  s_overhead_clusters
+ *                                                                      576  s_usr_quota_inum, s_grp_quota_inum
  *         76  s_rev_level              260  s_first_meta_bg           620  s_prj_quota_inum
  *
  * Source: Linux, Documentation/filesystems/ext4/super.rst.
@@ -20,10 +21,14 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { crc32c } from '../../bytes/crc32c.ts';
+import type { HashOptions } from './name-hash.ts';
 
 /** Where the superblock is, and how long, in bytes. */
 export const superblockOffset = 1024;
 export const superblockLength = 1024;
+
+/** Bit of s_flags. */
+const flagUnsignedHash = 2;
 
 /** Bits of `incompat`: who does not know one of them cannot read the file system. */
 export const incompat = {
@@ -87,6 +92,8 @@ export interface Superblock {
   readonly state: number;
   /** With which all other checksums begin. */
   readonly checksumSeed: number;
+  /** By which directories with an index order their names. */
+  readonly nameHashes: HashOptions;
 }
 
 /** Whether these 1024 bytes are a superblock of ext2, ext3 or ext4. */
@@ -141,6 +148,8 @@ function fieldsOf(bytes: Uint8Array): Superblock {
     label: new TextDecoder().decode(bytes.subarray(120, 136)).replace(/\0.*$/s, ''),
     journalInode: u32(224),
     hiddenInodes: [576, 580, 620, 640].map(u32).filter((number) => number !== 0),
+    // Where neither flag is set, whoever wrote names had signed characters, as on most machines.
+    nameHashes: { seed: [236, 240, 244, 248].map(u32), isSigned: (u32(352) & flagUnsignedHash) === 0 },
     checksumSeed: hasSeed ? ~u32(624) >>> 0 : crc32c(uuid),
   };
 }

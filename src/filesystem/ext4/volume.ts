@@ -2,7 +2,7 @@ import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
-import { GroupDescriptors } from './group-descriptors.ts';
+import { type GroupDescriptor, GroupDescriptors } from './group-descriptors.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { roCompat, type Superblock } from './superblock.ts';
 
@@ -54,18 +54,31 @@ export class Ext4Volume {
     throw this.corrupt(`${what} is said to be in ${blocks}, and there are ${blockCount}`);
   }
 
-  /** @throws VarveError `CORRUPT` */
-  async inode(number: number): Promise<Inode> {
+  /** Hot: whoever lists a whole disk asks for every inode. @throws VarveError `CORRUPT` */
+  inode(number: number): MaybePromise<Inode> {
     const known = this.#inodes.get(number);
     if (known !== undefined) return known;
-    const { inodeCount, inodesPerGroup, inodeSize, blockSize } = this.superblock;
+    const { inodeCount, inodesPerGroup } = this.superblock;
     if (!(number >= 1 && number <= inodeCount)) throw this.corrupt(`there is no inode ${number}`);
-    const index = (number - 1) % inodesPerGroup;
-    const { inodeTable } = await this.groups.get(Math.floor((number - 1) / inodesPerGroup));
-    const start = index * inodeSize;
-    const page = await this.block(inodeTable + Math.floor(start / blockSize), `inode ${number}`);
-    const bytes = new Uint8Array(page.buffer, page.byteOffset + (start % blockSize), inodeSize);
-    const { checksumSeed } = this.superblock;
+    const group = this.groups.get(Math.floor((number - 1) / inodesPerGroup));
+    return group instanceof Promise
+      ? group.then((descriptor) => this.#inodeIn(descriptor, number))
+      : this.#inodeIn(group, number);
+  }
+
+  #inodeIn({ inodeTable }: GroupDescriptor, number: number): MaybePromise<Inode> {
+    const { inodesPerGroup, inodeSize, blockSize } = this.superblock;
+    const start = ((number - 1) % inodesPerGroup) * inodeSize;
+    const page = this.block(inodeTable + Math.floor(start / blockSize), `inode ${number}`);
+    const offset = start % blockSize;
+    return page instanceof Promise
+      ? page.then((read) => this.#decoded(read, offset, number))
+      : this.#decoded(page, offset, number);
+  }
+
+  #decoded(page: DataView, offset: number, number: number): Inode {
+    const { blockSize, checksumSeed, inodeSize } = this.superblock;
+    const bytes = new Uint8Array(page.buffer, page.byteOffset + offset, inodeSize);
     const inode = decodeInode(bytes, number, { blockSize, checksumSeed, hasChecksums: this.hasChecksums });
     if (typeof inode === 'string') throw this.corrupt(`inode ${number} ${inode}`);
     this.#inodes.set(number, inode);
