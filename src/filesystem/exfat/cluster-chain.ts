@@ -21,6 +21,12 @@ export interface Allocation {
   readonly isContiguous: boolean;
 }
 
+/** Which of a chain's clusters it is, from 0, and its number. */
+interface ChainPlace {
+  readonly position: number;
+  readonly cluster: number;
+}
+
 /** What a chain of clusters needs besides its allocation. */
 export interface ChainContext {
   readonly table: AllocationTable;
@@ -37,7 +43,10 @@ export class ClusterChain {
   /** The clusters at 0, `stride`, 2 × `stride` … of the chain, as far as it was followed. */
   readonly #marks: number[];
   /** The cluster that was found last, and which of the chain it is. */
-  #last: { readonly position: number; readonly cluster: number };
+  #last: ChainPlace;
+  /** How far the chain was ever followed, and a cluster before: one that is met again is in a circle. */
+  #farthest: number;
+  #milestone: ChainPlace;
 
   /** @throws VarveError `CORRUPT` where its first cluster is none, or it has no room for its length */
   constructor(context: ChainContext, { firstCluster, length = 0, isContiguous }: Allocation) {
@@ -46,6 +55,8 @@ export class ClusterChain {
     this.#first = firstCluster;
     this.#marks = [firstCluster];
     this.#last = { position: 0, cluster: firstCluster };
+    this.#farthest = 0;
+    this.#milestone = this.#last;
     const { clusterCount, clusterSize } = context.layout;
     const count = Math.ceil(length / clusterSize);
     if (count > clusterCount) this.#corrupt(`has ${length} bytes, more than there are`);
@@ -85,15 +96,22 @@ export class ClusterChain {
       this.#checkCluster(next);
       cluster = next;
       position += 1;
-      if (position > this.#context.layout.clusterCount) this.#corrupt('goes round in a circle');
-      if (position === this.#marks.length * stride) this.#marks.push(cluster);
+      if (position > this.#farthest) this.#goFarther(position, cluster);
     }
     this.#last = { position, cluster };
     return cluster;
   }
 
+  /** Source: Brent, An improved Monte Carlo factorization algorithm, on cycles: milestones are ever farther apart. */
+  #goFarther(position: number, cluster: number): void {
+    if (cluster === this.#milestone.cluster) this.#corrupt('goes round in a circle');
+    if (position > this.#milestone.position * 2) this.#milestone = { position, cluster };
+    this.#farthest = position;
+    if (position === this.#marks.length * stride) this.#marks.push(cluster);
+  }
+
   /** The nearest cluster before number `index` that is known. */
-  #startFor(index: number): { readonly position: number; readonly cluster: number } {
+  #startFor(index: number): ChainPlace {
     const mark = Math.min(Math.floor(index / stride), this.#marks.length - 1);
     const { position } = this.#last;
     return position <= index && position >= mark * stride

@@ -207,6 +207,34 @@ describe('exFAT', { skip: skipMounted }, () => {
     );
   });
 
+  test('a chain of a file that goes round is found out soon, however long it says it is', async () => {
+    await withExfat(
+      (directory) => {
+        for (let index = 0; index < 20; index++) {
+          for (const name of ['one', 'other']) fs.appendFileSync(join(directory, name), Buffer.alloc(5000, name));
+        }
+      },
+      async (fileSystem, device) => {
+        const node = await find(fileSystem, 'one');
+        const extents = await Array.fromAsync(fileSystem.extents(node));
+        assert.ok(extents.length > 2);
+        const boot = Buffer.alloc(512);
+        await device.read(boot, 0);
+        const clusterOf = (index: number) => (extents[index]!.place! - boot.readUInt32LE(88) * 512) / 512 + 2;
+        // The second piece ends in the first one.
+        const last = clusterOf(1) + extents[1]!.length / 512 - 1;
+        await device.write(
+          Uint8Array.from(Buffer.from(Uint32Array.of(clusterOf(0)).buffer)),
+          boot.readUInt32LE(80) * 512 + last * 4,
+        );
+        await using round = await exfat.open(device, { name: 'sample' });
+        const message = /entry is at byte \d+: its chain of clusters goes round in a circle/;
+        await assert.rejects(round.read(node, new Uint8Array(100), 90_000), corrupt(message));
+        assert.equal(await round.read(node, new Uint8Array(100), 0), 100);
+      },
+    );
+  });
+
   test('of two allocation tables and bitmaps those count that are said to', async () => {
     const content = pattern(100_000, 1);
     await withExfat(

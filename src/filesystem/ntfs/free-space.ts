@@ -13,6 +13,10 @@ export async function* freeRangesOf(volume: NtfsVolume): AsyncGenerator<DeviceRa
   if (bitmap === undefined || bitmap.size < needed) {
     throw volume.corrupt(`$Bitmap has ${bitmap?.size ?? 0} bytes, and needs ${needed}`);
   }
+  for await (const { kind } of bitmap.extents()) {
+    // Holes would be called free, and may be longer than any disk.
+    if (kind !== 'data') throw volume.corrupt('$Bitmap has holes');
+  }
   const read = async (target: Uint8Array, offset: number) => void (await bitmap.read(target, offset));
   for await (const { start, count } of clearBitRuns(clusterCount, read)) {
     yield { offset: start * clusterSize, length: count * clusterSize };

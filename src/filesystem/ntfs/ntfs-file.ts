@@ -13,15 +13,20 @@ export class NtfsFile {
   readonly number: number;
   readonly isDirectory: boolean;
   readonly #volume: NtfsVolume;
-  /** Where all attributes are, parts of long ones too. */
-  readonly #listed: readonly ListedAttribute[];
+  /** Where all attributes are, and the parts of long ones, by type and name. */
+  readonly #listed = new Map<string | number, ListedAttribute[]>();
   readonly #streams = new Map<string | number, Promise<AttributeStream>>();
 
   private constructor(volume: NtfsVolume, base: FileRecord, listed: readonly ListedAttribute[]) {
     this.number = base.number;
     this.isDirectory = base.header.isDirectory;
     this.#volume = volume;
-    this.#listed = listed;
+    for (const each of listed) {
+      const key = keyOf(each);
+      const others = this.#listed.get(key);
+      if (others === undefined) this.#listed.set(key, [each]);
+      else others.push(each);
+    }
   }
 
   /** @throws VarveError `CORRUPT` where a record is damaged, not in use, or another one's extension */
@@ -40,16 +45,13 @@ export class NtfsFile {
 
   /** The names of all attributes of a type, each once, in order. */
   namesOf(type: number): Uint8Array[] {
-    const names = new Map<string | number, Uint8Array>();
-    for (const each of this.#listed) if (each.type === type) names.set(keyOf(each), each.name);
-    return [...names.values()];
+    return [...this.#listed.values()].flatMap(([first]) => (first!.type === type ? [first!.name] : []));
   }
 
-  /** The contents of all attributes of a type that are kept in records. */
+  /** The contents of all attributes of a type without names that are kept in records. */
   async contentsOf(type: number): Promise<Uint8Array[]> {
     const contents: Uint8Array[] = [];
-    for (const each of this.#listed) {
-      if (each.type !== type) continue;
+    for (const each of this.#listed.get(type) ?? []) {
       const { content } = await this.#attribute(each);
       if (content instanceof Uint8Array) contents.push(content);
     }
@@ -61,8 +63,8 @@ export class NtfsFile {
     const key = keyOf({ type, name });
     const known = this.#streams.get(key);
     if (known !== undefined) return await known;
-    const parts = this.#listed.filter((each) => keyOf(each) === key);
-    if (parts.length === 0) return undefined;
+    const parts = this.#listed.get(key);
+    if (parts === undefined) return undefined;
     const opening = this.#open(parts);
     this.#streams.set(key, opening);
     opening.catch(() => this.#streams.delete(key));
@@ -71,7 +73,7 @@ export class NtfsFile {
 
   /** All bytes of an attribute without a name, not to be changed, or undefined where the file has none such. @throws VarveError `CORRUPT` */
   async bytesOf(type: number, limit: number): Promise<Uint8Array | undefined> {
-    const first = this.#listed.find((each) => each.type === type && each.name.length === 0);
+    const first = this.#listed.get(type)?.[0];
     if (first === undefined) return undefined;
     // Nearly all are in the record: no stream is needed to look at them.
     const { content } = await this.#attribute(first);

@@ -315,6 +315,35 @@ describe('NTFS', { skip }, () => {
     await withNtfs(fill, check, { options: 'loop,special_files=wsl' });
   });
 
+  test('streams are attributes, but for those that are too long for that', async () => {
+    const fill = (directory: string) => {
+      const path = join(directory, 'file');
+      fs.writeFileSync(path, 'content');
+      fs.writeFileSync(`${path}:long`, Buffer.alloc(65_536, 'l'));
+      fs.writeFileSync(`${path}:too long`, Buffer.alloc(65_537, 'l'));
+      fs.writeFileSync(`${path}:Größe`, 'short');
+    };
+    const check: Check = async (fileSystem) => {
+      const attributes = await fileSystem.extendedAttributes(await find(fileSystem, 'file'));
+      const lengths = Object.fromEntries([...attributes].map(([name, value]) => [name, value.length]));
+      assert.deepEqual(lengths, { 'user.long': 65_536, 'user.Größe': 5 });
+    };
+    await withNtfs(fill, check, { options: 'loop,streams_interface=windows' });
+  });
+
+  test('a list of free space with holes is CORRUPT, as they would be called free', async () => {
+    await withNtfs(nothing, async (_fileSystem, device) => {
+      await editRecord(device, 6, (record) => {
+        const runs = placeOf(record, 0x80) + record.readUInt16LE(placeOf(record, 0x80) + 32);
+        // One run of as many clusters, without a place.
+        record[runs] = record[runs]! & 0xf;
+        record.fill(0, runs + 1 + record[runs]!, runs + 8);
+      });
+      await using broken = await ntfs.open(device, { name: 'sample' });
+      await assert.rejects(Array.fromAsync(broken.freeRanges()), corrupt(/\$Bitmap has holes/));
+    });
+  });
+
   test('encrypted files are refused by name, and what is past what was written is zeros', async () => {
     await withNtfs(
       (directory) => fs.writeFileSync(join(directory, 'file'), Buffer.alloc(10_000, 'x')),
