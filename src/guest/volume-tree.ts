@@ -4,14 +4,10 @@ import type { FileSystemIdentity } from '../filesystem/file-system.ts';
 import { sliceFilter } from '../filter/slice.ts';
 import type { AskSecret } from '../format/image-format.ts';
 import { diskVolumes } from '../image/disk-volumes.ts';
-import { decryptedDevice } from '../luks/decrypted-device.ts';
-import { openLockedVolume } from '../luks/locked-volume.ts';
 import { luksIdentity } from '../luks/luks-identity.ts';
 import { containerKind } from '../volume/container-kind.ts';
-import { assembleGroups } from '../volume/lvm2/assemble-groups.ts';
-import { type PhysicalVolume, readPhysicalVolume } from '../volume/lvm2/physical-volume.ts';
-import { assembleArrays, type MdMember } from '../volume/md/assemble-arrays.ts';
-import { readMdSuperblock } from '../volume/md/superblock.ts';
+import type { PhysicalVolume } from '../volume/lvm2/physical-volume.ts';
+import type { MdMember } from '../volume/md/assemble-arrays.ts';
 import { DevicePlaces } from './device-places.ts';
 import { type GuestVolume, identifyContent } from './guest-volume.ts';
 import { Unlocker } from './unlock-volumes.ts';
@@ -52,6 +48,7 @@ export async function findGuestVolumes(device: BlockDevice, options: VolumeTreeO
   return tree.volumes;
 }
 
+/** What volumes are made of is loaded when there is some: most disks have partitions, and nothing else. */
 class VolumeTree {
   readonly volumes: GuestVolume[] = [];
   readonly places = new DevicePlaces();
@@ -104,11 +101,14 @@ class VolumeTree {
       return container(device, { type: kind, ...(await luksIdentity(device)) });
     }
     if (kind === 'LVM2_member') {
+      const { readPhysicalVolume } = await import('../volume/lvm2/physical-volume.ts');
       const physical = await readPhysicalVolume(device, label);
       this.#physical.push({ ...physical, name });
       return container(device, { type: kind, version: 'LVM2 001', uuid: physical.id });
     }
-    const superblock = kind === undefined ? undefined : await readMdSuperblock(device);
+    if (kind === undefined) return await identifyContent(device);
+    const { readMdSuperblock } = await import('../volume/md/superblock.ts');
+    const superblock = await readMdSuperblock(device);
     if (superblock === undefined) return await identifyContent(device);
     this.#members.push({ name, device, superblock });
     const { name: own, uuid, version } = superblock;
@@ -124,6 +124,8 @@ class VolumeTree {
     const volume = this.volumes[place]!;
     const name = `${this.#name}, ${volume.name}`;
     try {
+      const { openLockedVolume } = await import('../luks/locked-volume.ts');
+      const { decryptedDevice } = await import('../luks/decrypted-device.ts');
       const locked = await openLockedVolume(device, name);
       const content = decryptedDevice(device, locked, await this.#unlocker.unlock(locked, name));
       this.places.addInner(content, device, locked.offset);
@@ -138,6 +140,7 @@ class VolumeTree {
   }
 
   async #assembleArrays(): Promise<void> {
+    const { assembleArrays } = await import('../volume/md/assemble-arrays.ts');
     const members = this.#members;
     this.#members = [];
     for (const { aliases, device, members: parts, name, problem } of assembleArrays(members)) {
@@ -178,6 +181,7 @@ class VolumeTree {
   }
 
   async #assembleGroups(): Promise<void> {
+    const { assembleGroups } = await import('../volume/lvm2/assemble-groups.ts');
     const physical = this.#physical;
     this.#physical = [];
     const { problems, volumes } = await assembleGroups(physical);

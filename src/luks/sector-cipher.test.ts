@@ -5,8 +5,8 @@ import { isVarveError } from '../base/varve-error.ts';
 import { pattern } from '../conformance/device-content.ts';
 import { sectorCipher } from './sector-cipher.ts';
 
-function cipherOf(mode: string, key: Uint8Array) {
-  return sectorCipher('aes', mode, key, 'sample');
+function cipherOf(mode: string, key: Uint8Array, cipher = 'aes') {
+  return sectorCipher(cipher, mode, key, 'sample');
 }
 
 function ivOf(sector: number): Buffer {
@@ -35,15 +35,17 @@ function essiv(key: Uint8Array): (sector: number) => Uint8Array {
   return (sector) => createCipheriv('aes-256-ecb', hash, null).setAutoPadding(false).update(ivOf(sector));
 }
 
-const ways: Readonly<Record<string, { mode: string; length: number; openssl: string }>> = {
+const ways: Readonly<Record<string, { cipher?: string; mode: string; length: number; openssl: string }>> = {
   'AES-256 in XTS mode': { mode: 'xts-plain64', length: 64, openssl: 'aes-256-xts' },
   'AES-128 in XTS mode': { mode: 'xts-plain64', length: 32, openssl: 'aes-128-xts' },
   'AES-128 in CBC mode': { mode: 'cbc-plain64', length: 16, openssl: 'aes-128-cbc' },
   'AES-192 in CBC mode': { mode: 'cbc-plain64', length: 24, openssl: 'aes-192-cbc' },
+  'Camellia-256 in CBC mode': { cipher: 'camellia', mode: 'cbc-plain64', length: 32, openssl: 'camellia-256-cbc' },
+  'ARIA-128 in CBC mode': { cipher: 'aria', mode: 'cbc-plain64', length: 16, openssl: 'aria-128-cbc' },
   'AES-256 in CBC mode with ESSIV': { mode: 'cbc-essiv:sha256', length: 32, openssl: 'aes-256-cbc' },
 };
 
-for (const [way, { length, mode, openssl }] of Object.entries(ways)) {
+for (const [way, { cipher, length, mode, openssl }] of Object.entries(ways)) {
   test(`${way} is what OpenSSL makes of each sector, and back`, () => {
     const key = pattern(length, 1);
     const ivs = mode.includes('essiv') ? essiv(key) : ivOf;
@@ -51,9 +53,9 @@ for (const [way, { length, mode, openssl }] of Object.entries(ways)) {
       // Starts where no word does.
       const bytes = pattern(5 * 512 + 3, first % 91).subarray(3);
       const original = Uint8Array.from(bytes);
-      cipherOf(mode, key).encrypt(bytes, first);
+      cipherOf(mode, key, cipher).encrypt(bytes, first);
       assert.deepEqual(bytes, expected(openssl, key, original, ivs, first));
-      cipherOf(mode, key).decrypt(bytes, first);
+      cipherOf(mode, key, cipher).decrypt(bytes, first);
       assert.deepEqual(bytes, original);
     }
   });

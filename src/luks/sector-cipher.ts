@@ -1,7 +1,8 @@
 import { VarveError } from '../base/varve-error.ts';
-import { AesCbc } from './aes-cbc.ts';
-import { AesXts } from './aes-xts.ts';
+import type { BlockCipherName } from './block-cipher.ts';
+import { CbcMode } from './cbc-mode.ts';
 import { sectorIvs } from './sector-ivs.ts';
+import { XtsMode } from './xts-mode.ts';
 
 /** Encrypts and decrypts sectors by their numbers, which count 512 bytes whatever the sectors' own length is. */
 export interface SectorCipher {
@@ -12,7 +13,7 @@ export interface SectorCipher {
 }
 
 /**
- * The cipher that LUKS calls by these names, as `aes` and `xts-plain64`: AES in XTS or CBC mode, with `plain`,
+ * The cipher that LUKS calls by these names, as `aes` and `xts-plain64`: AES, Camellia or ARIA in XTS or CBC mode, with `plain`,
  * `plain64` or `essiv:sha256` for the initialisation vectors. `diskName` is what errors call the disk,
  * `sectorLength` is in bytes.
  *
@@ -27,15 +28,19 @@ export function sectorCipher(
 ): SectorCipher {
   const dash = mode.indexOf('-');
   const chaining = mode.slice(0, dash);
-  const lengths = name === 'aes' && dash > 0 ? keyLengths.get(chaining) : undefined;
-  if (lengths === undefined) throw unknownCipher(name, mode, diskName);
+  const lengths = dash > 0 ? keyLengths.get(chaining) : undefined;
+  if (lengths === undefined || !isKnown(name)) throw unknownCipher(name, mode, diskName);
   if (!lengths.includes(key.length)) {
     const why = `a key of ${key.length} bytes is none for the cipher ${name}-${mode}`;
     throw new VarveError('CORRUPT', `cannot read ${diskName}: ${why}`);
   }
-  const ivs = sectorIvs(mode.slice(dash + 1), key);
+  const ivs = sectorIvs(mode.slice(dash + 1), name, key);
   if (ivs === undefined) throw unknownCipher(name, mode, diskName);
-  return chaining === 'xts' ? new AesXts(key, ivs, sectorLength) : new AesCbc(key, ivs, sectorLength);
+  return chaining === 'xts' ? new XtsMode(name, key, ivs, sectorLength) : new CbcMode(name, key, ivs, sectorLength);
+}
+
+function isKnown(name: string): name is BlockCipherName {
+  return name === 'aes' || name === 'camellia' || name === 'aria';
 }
 
 /** In bytes; XTS takes two keys in one. */
@@ -45,6 +50,9 @@ const keyLengths: ReadonlyMap<string, readonly number[]> = new Map([
 ]);
 
 function unknownCipher(name: string, mode: string, diskName: string): VarveError {
-  const known = 'aes-xts-plain64, aes-cbc-essiv:sha256 and aes-cbc-plain64 are known';
-  return new VarveError('UNSUPPORTED', `cannot open ${diskName}: its cipher is ${name}-${mode}; ${known}`);
+  const known = 'aes, camellia and aria are, in the modes xts-plain64, cbc-essiv:sha256 and cbc-plain64';
+  return new VarveError(
+    'UNSUPPORTED',
+    `cannot open ${diskName}: its cipher is ${name}-${mode}, which is not known; ${known}`,
+  );
 }

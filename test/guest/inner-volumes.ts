@@ -21,7 +21,7 @@ export const innerPassphrase = 'open sesame';
 
 const mebibyte = 2 ** 20;
 /** Of the partitions, in MiB. */
-const partitions = [80, 80, 24, 24, 17, 19, 21, 21, 40, 40, 24, 20, 20];
+const partitions = [80, 80, 24, 24, 17, 19, 21, 21, 40, 40, 24, 20, 20, 24];
 const modules = [
   'virtio_pci',
   'virtio_blk',
@@ -44,7 +44,7 @@ export async function makeInnerVolumes(directory: string, kernel: GuestKernel): 
   await sfdisk;
   const initramfs = await makeInitramfs({
     kernel,
-    modules: [...modules, 'raid0', 'raid1', 'linear', 'ecb', 'xts', 'essiv', 'algif_skcipher'],
+    modules: [...modules, 'raid0', 'raid1', 'linear', 'ecb', 'xts', 'essiv', 'camellia_generic', 'algif_skcipher'],
     programs: ['lvm', 'mdadm', 'cryptsetup', 'mkfs.ext4'],
     files: { 'etc/key': Buffer.from(innerPassphrase) },
     task: { script },
@@ -134,13 +134,17 @@ umount /mnt
 cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 --cipher aes-cbc-essiv:sha256 --key-size 256 /dev/vda10 /etc/key
 cryptsetup open --key-file /etc/key /dev/vda10 old
 fill /dev/mapper/old old
+cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --cipher camellia-cbc-essiv:sha256 --key-size 256 --sector-size 512 /dev/vda14 /etc/key
+cryptsetup open --key-file /etc/key /dev/vda14 flower
+dd if=/dev/urandom of=/dev/mapper/flower bs=1M count=7 2> /dev/null
 sync
 md5sum /dev/my-vg/linear /dev/my-vg/striped /dev/my-vg/mirror /dev/my-vg/raid-1 /dev/my-vg/raid0 /dev/my-vg/thin /dev/my-vg/thinsnap
 md5sum /dev/md/one /dev/md/2 /dev/md3 /dev/md/single /dev/md5
-md5sum /dev/mapper/secret /dev/inner/data /dev/mapper/old
+md5sum /dev/mapper/secret /dev/inner/data /dev/mapper/old /dev/mapper/flower
 lvm vgchange -q -an inner
 cryptsetup close secret
 cryptsetup close old
+cryptsetup close flower
 lvm vgchange -q -an my-vg
 mdadm -q --stop --scan
 `;

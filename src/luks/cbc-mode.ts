@@ -1,11 +1,11 @@
 import { type Cipheriv, createCipheriv } from 'node:crypto';
-import { type BlockCipher, blockCipher } from './block-cipher.ts';
+import { type BlockCipher, type BlockCipherName, blockCipher } from './block-cipher.ts';
 import type { SectorCipher } from './sector-cipher.ts';
 import { blockLength, type SectorIvs } from './sector-ivs.ts';
 import { sectorUnit } from './sector-unit.ts';
 
-/** AES in CBC mode, each sector by itself. Source: NIST SP 800-38A, section 6.2. */
-export class AesCbc implements SectorCipher {
+/** A block cipher in CBC mode, each sector by itself. Source: NIST SP 800-38A, section 6.2. */
+export class CbcMode implements SectorCipher {
   readonly #cipher: BlockCipher;
   readonly #ivs: SectorIvs;
   readonly #sectorLength: number;
@@ -15,11 +15,11 @@ export class AesCbc implements SectorCipher {
   #last: Uint8Array = new Uint8Array(blockLength);
 
   /** `sectorLength` is in bytes. */
-  constructor(key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
-    this.#cipher = blockCipher(key);
+  constructor(cipher: BlockCipherName, key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
+    this.#cipher = blockCipher(cipher, key);
     this.#ivs = ivs;
     this.#sectorLength = sectorLength;
-    this.#chain = createCipheriv(`aes-${key.length * 8}-cbc`, key, this.#last).setAutoPadding(false);
+    this.#chain = createCipheriv(`${cipher}-${key.length * 8}-cbc`, key, this.#last).setAutoPadding(false);
   }
 
   encrypt(bytes: Uint8Array, firstSector: number): void {

@@ -1,10 +1,10 @@
 /*
- * AES-XTS: each block is xored with a tweak before and after AES. A sector's first tweak is its initialisation vector
+ * XTS: each block is xored with a tweak before and after the block cipher. A sector's first tweak is its initialisation vector
  * under the second half of the key; each further one is the one before, times x in GF(2^128).
  *
  * Source: IEEE 1619-2018, section 5.
  */
-import { type BlockCipher, blockCipher } from './block-cipher.ts';
+import { type BlockCipher, type BlockCipherName, blockCipher } from './block-cipher.ts';
 import type { SectorCipher } from './sector-cipher.ts';
 import type { SectorIvs } from './sector-ivs.ts';
 import { sectorUnit } from './sector-unit.ts';
@@ -13,17 +13,17 @@ const wordsInBlock = 4;
 /** x^128 = x^7 + x^2 + x + 1 */
 const reduction = 0x87;
 
-/** AES-128 or AES-256 in XTS mode. */
-export class AesXts implements SectorCipher {
+/** A block cipher in XTS mode. */
+export class XtsMode implements SectorCipher {
   readonly #cipher: BlockCipher;
   readonly #tweakCipher: BlockCipher;
   readonly #ivs: SectorIvs;
   readonly #sectorLength: number;
 
   /** `key` is two keys in one; `sectorLength` is in bytes. */
-  constructor(key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
-    this.#cipher = blockCipher(key.subarray(0, key.length / 2));
-    this.#tweakCipher = blockCipher(key.subarray(key.length / 2));
+  constructor(cipher: BlockCipherName, key: Uint8Array, ivs: SectorIvs, sectorLength: number) {
+    this.#cipher = blockCipher(cipher, key.subarray(0, key.length / 2));
+    this.#tweakCipher = blockCipher(cipher, key.subarray(key.length / 2));
     this.#ivs = ivs;
     this.#sectorLength = sectorLength;
   }
@@ -36,7 +36,7 @@ export class AesXts implements SectorCipher {
     this.#transform(bytes, firstSector, this.#cipher.decrypt);
   }
 
-  /** All sectors at once: AES is quick, and calling it is not. */
+  /** All sectors at once: the cipher is quick, and calling it is not. */
   #transform(bytes: Uint8Array, firstSector: number, transform: (bytes: Uint8Array) => Uint8Array): void {
     const tweaks = this.#tweaks(firstSector, bytes.length / this.#sectorLength);
     const result = xored(transform(bytesOf(xored(bytes, tweaks))), tweaks);
