@@ -398,6 +398,25 @@ describe('btrfs of the kernel', { skip: skipMounted }, () => {
       await checkTree(fileSystem, recovered);
     });
   }
+
+  test('data that was synced after the last commit is checked, too', async () => {
+    const content = pattern(100_000, 8);
+    const open = await mountedImage(
+      { mount: 'commit=1000', after: async (image) => fs.promises.rename(`${image} in use`, image) },
+      (directory, image) => {
+        const file = fs.openSync(join(directory, 'file'), 'w');
+        fs.writeSync(file, content);
+        fs.fsyncSync(file);
+        fs.closeSync(file);
+        fs.copyFileSync(image, `${image} in use`);
+      },
+    );
+    await using device = open();
+    await using fileSystem = await btrfs.open(device, { name: 'sample' });
+    assert.ok((await contentOf(fileSystem, 'file')).equals(content));
+    for (const place of placesOf(device, content.subarray(8192, 12_288))) damage(device, place);
+    await assert.rejects(contentOf(fileSystem, 'file'), { code: 'CORRUPT', message: /does not fit its checksum/ });
+  });
 });
 
 /** Where some bytes are on a device, at the starts of sectors or anywhere in the first of them that hold short ones. */

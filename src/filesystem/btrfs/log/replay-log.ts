@@ -34,7 +34,9 @@ export async function replayLog(forest: Forest): Promise<void> {
     if (base === undefined) continue;
     const tree = new PatchedTree(base);
     const name = `the log of tree ${key.offset}`;
-    await replaySubvolume(new LoggedSubvolume(volume, tree, new DiskTree(volume, item.pointer, name)));
+    const subvolume = new LoggedSubvolume(volume, tree, new DiskTree(volume, item.pointer, name));
+    await replaySubvolume(subvolume);
+    await replayChecksums(forest, subvolume);
     forest.replace(key.offset, tree);
   }
 }
@@ -52,6 +54,20 @@ async function replaySubvolume(subvolume: LoggedSubvolume): Promise<void> {
     }
   }
   await recountLinks(subvolume);
+}
+
+/** Sums of what was logged may overlap those that were there, and say the same of it. */
+async function replayChecksums(forest: Forest, { volume, log }: LoggedSubvolume): Promise<void> {
+  const base = await forest.tree(objectIds.checksumTree);
+  if (base === undefined) return;
+  const sums = new PatchedTree(base);
+  const from = { objectid: objectIds.checksums, type: itemTypes.checksums, offset: 0 };
+  let count = 0;
+  for await (const { key, view } of log.items(from, { ...from, offset: largestOffset })) {
+    if (++count > mostItems) throw volume.unsupported(`${log.name} has more than ${mostItems} items`);
+    sums.set(key, view);
+  }
+  if (count > 0) forest.replace(objectIds.checksumTree, sums);
 }
 
 /** What is in a log of inodes that have names. */
