@@ -24,37 +24,37 @@ export interface AttachedServed extends AsyncDisposable {
 }
 
 /**
- * Attaches disks that are served at `uris`, and mounts the first one where that is asked for.
+ * Attaches disks that are served at `uris`, and mounts the first one where that is asked for: all at once, as each takes a
+ * process or two that have to start.
  *
  * @throws VarveError as attaching and mounting do, where it is needed
  */
 export async function attachServed(uris: readonly string[], options: AttachServedOptions): Promise<AttachedServed> {
   await using stack = new AsyncDisposableStack();
-  const paths: string[] = [];
-  try {
-    for (const uri of uris) {
-      const made = await attachDisk(requestFor(uri, options), { ...options, owner: ownIdentity() });
-      stack.defer(() => close(made));
-      paths.push(made.attachment.path);
-    }
-  } catch (error) {
-    if (options.isNeeded || !isVarveError(error, 'PERMISSION', 'NOT_FOUND', 'UNSUPPORTED')) throw error;
-    return { paths: [], [Symbol.asyncDispose]: async () => {} };
+  const attaching = uris.map((uri) => attachDisk(requestFor(uri, options), { ...options, owner: ownIdentity() }));
+  const [mounted, ...attached] = await Promise.allSettled([mountFirst(uris, options), ...attaching] as const);
+  const made = attached.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  for (const each of made) stack.defer(() => close(each));
+  // Before the others are closed.
+  if (mounted.status === 'fulfilled') stack.use(mounted.value);
+  const failed = [...attached, mounted].find((each) => each.status === 'rejected');
+  if (failed !== undefined) {
+    if (!options.isNeeded && isVarveError(failed.reason, 'PERMISSION', 'NOT_FOUND', 'UNSUPPORTED')) return nothing;
+    throw failed.reason;
   }
-  await mountFirst(uris, options, stack);
-  const attached = stack.move();
-  return { paths, [Symbol.asyncDispose]: () => attached.disposeAsync() };
+  const all = stack.move();
+  const paths = made.map(({ attachment }) => attachment.path);
+  return { paths, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
-async function mountFirst(
-  [uri]: readonly string[],
-  options: AttachServedOptions,
-  stack: AsyncDisposableStack,
-): Promise<void> {
+const nothing: AttachedServed = { paths: [], async [Symbol.asyncDispose]() {} };
+
+async function mountFirst([uri]: readonly string[], options: AttachServedOptions): Promise<AsyncDisposable> {
   const { mount, runDirectory } = options;
-  if (mount === undefined || uri === undefined) return;
+  if (mount === undefined || uri === undefined) return nothing;
   await mountElsewhere({ kind: 'mount', request: { disk: requestFor(uri, options), ...mount, runDirectory } });
-  stack.defer(() => mountElsewhere({ kind: 'unmount', directory: mount.directory, runDirectory }));
+  const unmount = { kind: 'unmount', directory: mount.directory, runDirectory } as const;
+  return { [Symbol.asyncDispose]: () => mountElsewhere(unmount) };
 }
 
 function requestFor(uri: string, { register, storePath }: AttachServedOptions): AttachedDiskRequest {
