@@ -33,7 +33,8 @@ export async function readBytes(
   return { path: file.path, bytes: await bytesOfFile(file, largest) };
 }
 
-async function bytesOfFile(file: GuestFile, largest: number): Promise<Uint8Array> {
+/** All of a file. @throws VarveError `UNSUPPORTED` for a file larger than `largest`, `CORRUPT` */
+export async function bytesOfFile(file: GuestFile, largest: number): Promise<Uint8Array> {
   const { path, stat } = file;
   if (stat.size <= largest) return await readStart(file, stat.size);
   const sizes = `${formatSize(stat.size)}, and at most ${formatSize(largest)} are read`;

@@ -1,41 +1,53 @@
 import { VarveError } from '../../../base/varve-error.ts';
 import type { GuestTree } from '../../../guest/guest-tree.ts';
 import type { Warn } from '../../fact.ts';
-import { readBytes } from '../../guest-files.ts';
+import { bytesOfFile, readBytes, readStart } from '../../guest-files.ts';
 import { type InstalledPackage, mostPackages } from '../installed-package.ts';
 import { isBerkeleyHash, readBerkeleyHash } from './berkeley-hash.ts';
 import { isNdb, readNdb } from './ndb.ts';
 import { decodeRpmHeader, type RpmHeader } from './rpm-header.ts';
 import type { RpmRecord } from './rpm-record.ts';
-import { readRpmSqlite } from './rpm-sqlite.ts';
+import { isSqlite, readRpmSqlite } from './rpm-sqlite.ts';
 
 /** Those of systems with everything installed have a quarter. */
-const largestDatabase = 1 << 30;
+const largestDatabase = 512 << 20;
+/** By which the forms are told apart. */
+const headLength = 512;
 
 /** The packages in rpm's database at `path`, by whichever of its three forms it has. @throws VarveError `CORRUPT` … */
 export async function rpmPackages(tree: GuestTree, path: string, warn: Warn): Promise<InstalledPackage[]> {
-  const read = await readBytes(tree, path, largestDatabase);
-  if (read === undefined) return [];
+  const file = await tree.find(path);
+  if (file?.kind !== 'file' || file.stat.size === 0) return [];
+  const form = formOf(await readStart(file, headLength));
+  if (form === undefined) throw new VarveError('CORRUPT', `${file.path} is no database that rpm has ever had`);
+  const bytes = await bytesOfFile(file, largestDatabase);
   const packages: InstalledPackage[] = [];
   try {
-    for (const record of await recordsOf(tree, read.bytes, read.path)) {
-      if (packages.length === mostPackages) throw new VarveError('UNSUPPORTED', `${read.path} has too many packages`);
-      const found = packageOf(record, read.path, warn);
+    for (const record of await form(bytes, file.path, tree)) {
+      if (packages.length === mostPackages) throw new VarveError('UNSUPPORTED', `${file.path} has too many packages`);
+      const found = packageOf(record, file.path, warn);
       if (found !== undefined) packages.push(found);
     }
   } catch (error) {
     // What came before counts.
     if (!(error instanceof VarveError)) throw error;
-    warn({ path: read.path, message: error.message });
+    warn({ path: file.path, message: error.message });
   }
   return packages;
 }
 
-async function recordsOf(tree: GuestTree, bytes: Uint8Array, path: string): Promise<Iterable<RpmRecord>> {
-  if (isNdb(bytes)) return readNdb(bytes, path);
-  if (isBerkeleyHash(bytes)) return readBerkeleyHash(bytes, path);
+type ReadRecords = (bytes: Uint8Array, path: string, tree: GuestTree) => Iterable<RpmRecord> | Promise<RpmRecord[]>;
+
+/** How a database is read that begins so; undefined for what is none. */
+function formOf(head: Uint8Array): ReadRecords | undefined {
+  if (isNdb(head)) return readNdb;
+  if (isBerkeleyHash(head)) return readBerkeleyHash;
+  return isSqlite(head) ? readWithLog : undefined;
+}
+
+async function readWithLog(database: Uint8Array, path: string, tree: GuestTree): Promise<RpmRecord[]> {
   const log = await readBytes(tree, `${path}-wal`, largestDatabase);
-  return await readRpmSqlite({ database: bytes, log: log?.bytes ?? new Uint8Array() }, path);
+  return await readRpmSqlite({ database, log: log?.bytes ?? new Uint8Array() }, path);
 }
 
 function packageOf(record: RpmRecord, path: string, warn: Warn): InstalledPackage | undefined {

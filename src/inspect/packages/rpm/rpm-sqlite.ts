@@ -11,6 +11,11 @@ export interface SqliteFiles {
   readonly log: Uint8Array;
 }
 
+/** Whether a file is a database of SQLite. Source: SQLite, "Database File Format", 1.3. */
+export function isSqlite(bytes: Uint8Array): boolean {
+  return new TextDecoder('latin1').decode(bytes.subarray(0, 16)) === 'SQLite format 3\0';
+}
+
 /**
  * The headers in rpm's SQLite database (`rpmdb.sqlite`, table `Packages`). It is copied into a private directory first: SQLite
  * wants files, and its log of changes has to be played. What is in it is not trusted: only a table is read, and no more than it
