@@ -11,6 +11,7 @@ import { tryBusyKernelClient } from './busy-kernel-client.ts';
 import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
+import { tryKernelExfat } from './kernel-exfat.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
 import { tryLiveSnapshots } from './live-snapshots.ts';
 import { emptyImage, emptyQcow2 } from './served-disk.ts';
@@ -70,3 +71,4 @@ test('Debian boots from an image in a store, and finds each file of its packages
   t.after(() => rm(directory, { recursive: true }));
   await tryBootDebian({ directory, disk: path, kernel });
 });
+guestTest('what Linux’s own exFAT writes is read', (directory) => tryKernelExfat({ directory, kernel }));
