@@ -1,6 +1,6 @@
 import { crc32c } from '../../bytes/crc32c.ts';
 
-const number = new Uint8Array(8);
+const number = new Uint8Array(4);
 const numberView = new DataView(number.buffer);
 
 /** The checksum of bytes and numbers in a row, begun with a file system's or inode's seed. */
@@ -10,7 +10,7 @@ export function chained(seed: number, ...parts: readonly (Uint8Array | number)[]
     if (typeof part !== 'number') sum = crc32c(part, sum);
     else {
       numberView.setUint32(0, part, true);
-      sum = crc32c(number.subarray(0, 4), sum);
+      sum = crc32c(number, sum);
     }
   }
   return sum;

@@ -93,19 +93,51 @@ async function freeByLayout(volume: Ext4Volume, group: number, { start, end }: B
 /** Source: Linux, Documentation/filesystems/ext4/blockgroup.rst: what the bitmaps would say of the metadata. */
 async function usedByLayout(volume: Ext4Volume, group: number): Promise<Blocks[]> {
   const { superblock } = volume;
-  const { blockSize, inodesPerGroup, inodeSize, blocksPerGroup, firstDataBlock, groupCount } = superblock;
+  const { blocksPerGroup, firstDataBlock } = superblock;
   const start = firstDataBlock + group * blocksPerGroup;
   const before = group === 0 ? superblockBlock(superblock) - firstDataBlock : 0;
-  const used: Blocks[] = [{ start, end: start + before + tableBlocksIn(volume, group) }];
-  const tableLength = Math.ceil((inodesPerGroup * inodeSize) / blockSize);
-  // Flexible groups keep the tables of several groups in one: look at the neighbours' too, as far as they may be away.
-  const flexible = 1 << 10;
-  for (let other = Math.max(0, group - flexible); other < Math.min(groupCount, group + flexible); other++) {
+  const own = { start, end: start + before + tableBlocksIn(volume, group) };
+  const around = await metadataAround(volume, group);
+  const from = firstFrom(around, start - tableLengthOf(volume));
+  return [own, ...around.slice(from, firstFrom(around, start + blocksPerGroup))];
+}
+
+/** Flexible groups keep the tables of several groups in one: so many groups before and behind it are looked at, too. */
+const flexible = 1 << 10;
+/** What `metadataAround` found last, and from which group on: groups are asked for in their order. */
+const lastFound = new WeakMap<Ext4Volume, { readonly part: number; readonly used: readonly Blocks[] }>();
+
+/** The bitmaps and inode tables of a group and of those near it, by their places. */
+async function metadataAround(volume: Ext4Volume, group: number): Promise<readonly Blocks[]> {
+  const part = Math.floor(group / flexible);
+  const known = lastFound.get(volume);
+  if (known?.part === part) return known.used;
+  const length = tableLengthOf(volume);
+  const used: Blocks[] = [];
+  const end = Math.min(volume.superblock.groupCount, (part + 2) * flexible);
+  for (let other = Math.max(0, (part - 1) * flexible); other < end; other++) {
     const { blockBitmap, inodeBitmap, inodeTable } = await volume.groups.get(other);
     used.push({ start: blockBitmap, end: blockBitmap + 1 }, { start: inodeBitmap, end: inodeBitmap + 1 });
-    used.push({ start: inodeTable, end: inodeTable + tableLength });
+    used.push({ start: inodeTable, end: inodeTable + length });
   }
+  used.sort((a, b) => a.start - b.start);
+  lastFound.set(volume, { part, used });
   return used;
+}
+
+function tableLengthOf({ superblock: { blockSize, inodeSize, inodesPerGroup } }: Ext4Volume): number {
+  return Math.ceil((inodesPerGroup * inodeSize) / blockSize);
+}
+
+/** The first of some runs, by their places, that starts at `block` or behind it. */
+function firstFrom(runs: readonly Blocks[], block: number): number {
+  let [low, high] = [0, runs.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (runs[middle]!.start < block) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** How many blocks at the start of a group hold the superblock and the table of groups, and room for it to grow. */
