@@ -97,7 +97,8 @@ fill /dev/my-vg/thin thin
 lvm lvcreate -q -y -s -n thinsnap -kn my-vg/thin
 mount /dev/my-vg/thin /mnt; echo changed > /mnt/name; rm /mnt/random; umount /mnt
 lvm lvcreate -q -y -l 4 -s -n snap my-vg/linear
-mount /dev/my-vg/linear /mnt; echo later > /mnt/name; umount /mnt
+mount /dev/my-vg/linear /mnt; echo later > /mnt/name; rm /mnt/random; dd if=/dev/urandom of=/mnt/new bs=100k count=9 2> /dev/null; umount /mnt
+mount /dev/my-vg/snap /mnt; echo own > /mnt/own; umount /mnt
 
 export MDADM_NO_UDEV=1
 mkdir -p /dev/md
@@ -138,7 +139,7 @@ cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 10
 cryptsetup open --key-file /etc/key /dev/vda14 flower
 dd if=/dev/urandom of=/dev/mapper/flower bs=1M count=7 2> /dev/null
 sync
-md5sum /dev/my-vg/linear /dev/my-vg/striped /dev/my-vg/mirror /dev/my-vg/raid-1 /dev/my-vg/raid0 /dev/my-vg/thin /dev/my-vg/thinsnap
+md5sum /dev/my-vg/linear /dev/my-vg/striped /dev/my-vg/mirror /dev/my-vg/raid-1 /dev/my-vg/raid0 /dev/my-vg/thin /dev/my-vg/thinsnap /dev/my-vg/snap
 md5sum /dev/md/one /dev/md/2 /dev/md3 /dev/md/single /dev/md5
 md5sum /dev/mapper/secret /dev/inner/data /dev/mapper/old /dev/mapper/flower
 lvm vgchange -q -an inner

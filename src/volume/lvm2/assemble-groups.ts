@@ -1,4 +1,4 @@
-import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { isVarveError, type VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { newestGroups } from './group-states.ts';
 import { LogicalVolumes } from './logical-volumes.ts';
@@ -41,31 +41,34 @@ export async function assembleGroups(members: readonly PhysicalVolume[]): Promis
   const groups = newestGroups(members, ({ name }, problem) => problems.set(name, problem));
   for (const group of groups) {
     const logical = new LogicalVolumes(group, members);
-    const snapshots = copiesOnWrite(group);
+    const origins = originsOf(group);
     const ids = new Set([...group.physicalVolumes.values()].map(({ id }) => id));
     const names = members.filter(({ id }) => ids.has(id)).map(({ name }) => name);
     for (const volume of group.logicalVolumes.values()) {
-      const isShown = volume.isVisible || snapshots.has(volume.name);
+      const isShown = volume.isVisible || origins.has(volume.name);
       if (!isShown || volume.segments.some(({ type }) => inner.has(type))) continue;
-      volumes.push({ ...(await openVolume(group, volume, logical, snapshots)), members: names });
+      volumes.push({ ...(await openVolume(group, volume, logical, origins.get(volume.name))), members: names });
     }
   }
   return { volumes, problems };
 }
 
-/** The volumes that hold what changed since a snapshot, by the names of both. */
-function copiesOnWrite(group: VolumeGroup): ReadonlySet<string> {
-  const names = [...group.logicalVolumes.values()].flatMap(({ segments }) =>
-    segments.filter(({ type }) => type === 'snapshot').map(({ section }) => section.values.get('cow_store')),
-  );
-  return new Set(names.filter((name) => typeof name === 'string'));
+/** The volumes that hold what changed since a snapshot, and what that is of. */
+function originsOf(group: VolumeGroup): ReadonlyMap<string, string> {
+  const segments = [...group.logicalVolumes.values()].flatMap((volume) => volume.segments);
+  const origins = new Map<string, string>();
+  for (const { section, type } of segments) {
+    const [changes, origin] = [section.values.get('cow_store'), section.values.get('origin')];
+    if (type === 'snapshot' && typeof changes === 'string' && typeof origin === 'string') origins.set(changes, origin);
+  }
+  return origins;
 }
 
 async function openVolume(
   group: VolumeGroup,
   volume: LogicalVolumeRecord,
   logical: LogicalVolumes,
-  snapshots: ReadonlySet<string>,
+  origin: string | undefined,
 ): Promise<Omit<LogicalVolume, 'members'>> {
   const mapper = `${escaped(group.name)}-${escaped(volume.name)}`;
   const length = volume.segments.reduce((sum, { extentCount }) => sum + extentCount, 0) * group.extentLength;
@@ -74,11 +77,9 @@ async function openVolume(
     aliases: [`/dev/mapper/${mapper}`, `/dev/disk/by-id/dm-name-${mapper}`],
   };
   try {
-    if (snapshots.has(volume.name)) {
-      const why = 'it is a snapshot, of which the volume holds only what changed; its origin can be read';
-      throw new VarveError('UNSUPPORTED', `cannot read ${group.name}/${volume.name}: ${why}`);
-    }
-    return { ...described, device: await logical.device(volume.name) };
+    const { name } = volume;
+    const device = origin === undefined ? await logical.device(name) : await logical.snapshot(name, origin);
+    return { ...described, length: device.size, device };
   } catch (error) {
     if (!isVarveError(error)) throw error;
     return { ...described, problem: error };

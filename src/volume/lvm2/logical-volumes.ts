@@ -2,6 +2,7 @@ import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { type DeviceArea, type MappedRun, mappedDevice } from '../mapped-device.ts';
 import type { PhysicalVolume } from './physical-volume.ts';
+import { snapshotRuns } from './snapshot-runs.ts';
 import { openThinPool, type ThinPool } from './thin-pool.ts';
 import { Fields, type LogicalVolumeRecord, type LvmSegment, sectorLength, type VolumeGroup } from './volume-group.ts';
 
@@ -40,6 +41,17 @@ export class LogicalVolumes {
     } finally {
       this.#open.delete(name);
     }
+  }
+
+  /**
+   * The content of a snapshot, whose changes are in the volume of this name.
+   *
+   * @throws VarveError as `device` does
+   */
+  async snapshot(name: string, origin: string): Promise<BlockDevice> {
+    const [changes, before] = [await this.device(name), await this.device(origin)];
+    const label = `${this.#group.name}/${name}`;
+    return mappedDevice(await snapshotRuns({ origin: before, changes, name: label }), label);
   }
 
   async #make(volume: LogicalVolumeRecord): Promise<BlockDevice> {
