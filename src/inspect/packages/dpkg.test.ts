@@ -23,6 +23,9 @@ describe('dpkgPackages', { skip: skipWithout('mke2fs') }, () => {
         'Homepage: http://a',
       ),
       record('b', '1'),
+      record('c', '1'),
+      record('d', '1', 'Multi-Arch: same'),
+      record('d', '1', 'Multi-Arch: same').replace('amd64', 'i386'),
       'Package: gone\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: all\n\n',
       'Package: half\nStatus: install reinstreq half-installed\nVersion: 3\nArchitecture: all\n\n',
       'Package: never\nStatus: unknown ok not-installed\nArchitecture: all\n',
@@ -30,6 +33,7 @@ describe('dpkgPackages', { skip: skipWithout('mke2fs') }, () => {
     const guest = await guestOf(t, {
       'var/lib/dpkg/status': status.join(''),
       'var/lib/dpkg/updates/0001': record('b', '2'),
+      'var/lib/dpkg/updates/0002': `Package: c\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n`,
       'var/lib/dpkg/updates/tmp.i': record('b', '3'),
       'var/lib/dpkg/status.d/tz': 'Package: tz\nVersion: 5-6\nArchitecture: all\n',
       'var/lib/dpkg/status.d/tz.md5sums': 'no record\n',
@@ -40,6 +44,9 @@ describe('dpkgPackages', { skip: skipWithout('mke2fs') }, () => {
       [
         ['a', '1:2.0-3', 'installed'],
         ['b', '2', 'installed'],
+        ['c', '2', 'installed'],
+        ['d', '1', 'installed'],
+        ['d', '1', 'installed'],
         ['half', '3', 'half-installed'],
         ['tz', '5-6', 'installed'],
       ],

@@ -15,6 +15,9 @@ const wanted = new Set([
 /** The states in which none of a package's programs is there. */
 const absent = new Set(['not-installed', 'config-files']);
 
+/** Of a package; Debian has some twenty. */
+const mostArchitectures = 100;
+
 /** A record, and the file that it stands in. */
 interface Entry {
   readonly path: string;
@@ -28,7 +31,7 @@ interface Entry {
  * Source: dpkg(1), deb-control(5), dpkg-query(1).
  */
 export async function dpkgPackages(tree: GuestTree, warn: Warn): Promise<InstalledPackage[]> {
-  const entries = new Map<string, Entry>();
+  const entries: Entries = new Map();
   const add = (read: GuestText | undefined) => addEntries(entries, read, warn);
   const status = `${directory}/status`;
   await attempt(status, warn, undefined, async () => add(await readText(tree, status, largestStatus)));
@@ -36,7 +39,7 @@ export async function dpkgPackages(tree: GuestTree, warn: Warn): Promise<Install
     await attempt(each.path, warn, undefined, async () => add(await readListed(tree, each)));
   }
   const times = await attempt(`${directory}/info`, warn, new Map<string, number>(), () => installTimes(tree, entries));
-  return [...entries.values()].flatMap((entry) => packageOf(entry, times));
+  return [...entries.values()].flatMap((own) => [...own.values()].flatMap((entry) => packageOf(entry, times)));
 }
 
 async function recordFiles(tree: GuestTree, warn: Warn): Promise<ListedFile[]> {
@@ -49,8 +52,11 @@ async function recordFiles(tree: GuestTree, warn: Warn): Promise<ListedFile[]> {
   ];
 }
 
-/** A later record of a package takes the place of an earlier one. */
-function addEntries(entries: Map<string, Entry>, read: GuestText | undefined, warn: Warn): void {
+/** The records of a package, by architecture. */
+type Entries = Map<string, Map<string, Entry>>;
+
+/** A later record of a package takes the place of an earlier one: of any, if it cannot be there for several architectures. */
+function addEntries(entries: Entries, read: GuestText | undefined, warn: Warn): void {
   if (read === undefined) return;
   for (const stanza of readStanzas(read.text, wanted)) {
     const name = stanza.fields.get('package');
@@ -58,16 +64,19 @@ function addEntries(entries: Map<string, Entry>, read: GuestText | undefined, wa
       warn({ path: read.path, message: `the record on line ${stanza.line} of ${read.path} names no package` });
       continue;
     }
-    if (entries.size === mostPackages) {
+    if (entries.size >= mostPackages) {
       warn({ path: read.path, message: `${read.path} has more than ${mostPackages} packages; the rest is left out` });
       return;
     }
-    entries.set(`${name}:${stanza.fields.get('architecture') ?? ''}`, { path: read.path, stanza });
+    const others = stanza.fields.get('multi-arch') === 'same' ? entries.get(name) : undefined;
+    const own = others ?? new Map<string, Entry>();
+    if (own.size < mostArchitectures) own.set(stanza.fields.get('architecture') ?? '', { path: read.path, stanza });
+    entries.set(name, own);
   }
 }
 
 /** When a package was installed last is when its list of files was written. */
-async function installTimes(tree: GuestTree, known: ReadonlyMap<string, Entry>): Promise<Map<string, number>> {
+async function installTimes(tree: GuestTree, known: Entries): Promise<Map<string, number>> {
   const times = new Map<string, number>();
   for (const { name, fileSystem, node } of await entriesOf(tree, `${directory}/info`)) {
     if (!name.endsWith('.list')) continue;
