@@ -4,7 +4,6 @@
  *
  * Source: btrfs.readthedocs.io, "Checksumming".
  */
-import { createRequire } from 'node:module';
 import { crc32c } from '../../bytes/crc32c.ts';
 import { xxhash64 } from './xxhash64.ts';
 
@@ -49,7 +48,9 @@ let blake: typeof import('@napi-rs/blake-hash') | undefined;
 
 /** The library is loaded at the first call: hardly any disk has these. */
 function blake2b(bytes: Uint8Array): Uint8Array {
-  blake ??= createRequire(import.meta.url)('@napi-rs/blake-hash') as typeof import('@napi-rs/blake-hash');
+  blake ??= process.getBuiltinModule('node:module').createRequire(import.meta.url)(
+    '@napi-rs/blake-hash',
+  ) as typeof import('@napi-rs/blake-hash');
   const { Blake2BHasher, Blake2BParam } = blake;
   const parameters = new Blake2BParam();
   parameters.hashLength(32);

@@ -10,8 +10,10 @@
  * Source: btrfs.readthedocs.io, "On-disk format", INODE_REF, INODE_EXTREF.
  */
 import { itemTypes } from './key.ts';
-import { bytesOf, u64 } from './little-endian.ts';
+import { bytesOf, setU64, u64, viewOf } from './little-endian.ts';
 import type { Item } from './tree.ts';
+
+const shortHeader = 10;
 
 /** A name of an inode. */
 export interface InodeReference {
@@ -28,7 +30,7 @@ export interface InodeReference {
 export function* referencesIn({ key, view }: Item): Generator<InodeReference> {
   const bytes = bytesOf(view);
   const isExtended = key.type === itemTypes.extendedReference;
-  const header = isExtended ? 18 : 10;
+  const header = isExtended ? 18 : shortHeader;
   for (let start = 0; start + header <= bytes.length; ) {
     const nameStart = start + header;
     const end = nameStart + view.getUint16(nameStart - 2, true);
@@ -38,4 +40,13 @@ export function* referencesIn({ key, view }: Item): Generator<InodeReference> {
     yield { parent, index, name: bytes.slice(nameStart, end), bytes: bytes.slice(start, end) };
     start = end;
   }
+}
+
+/** A name as an item for a directory stores it. */
+export function encodeReference(name: Uint8Array, index: number): Uint8Array {
+  const bytes = new Uint8Array(shortHeader + name.length);
+  setU64(viewOf(bytes), 0, index);
+  viewOf(bytes).setUint16(8, name.length, true);
+  bytes.set(name, shortHeader);
+  return bytes;
 }

@@ -104,7 +104,7 @@ export class Subvolumes {
   }
 
   #missingNode(id: number, { parent, directory, name }: Entrance): number {
-    const key = `${parent.id}/${directory}/${id}/${Buffer.from(name).toString('latin1')}`;
+    const key = `${parent.id}/${directory}/${id}/${Array.from(name).join(' ')}`;
     let index = this.#missing.get(key);
     if (index === undefined) {
       index = this.#nextIndex();

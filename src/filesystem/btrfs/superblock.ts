@@ -25,7 +25,7 @@ import { u64, viewOf } from './little-endian.ts';
 export const superblockPlaces: readonly number[] = [2 ** 16, 2 ** 26, 2 ** 38];
 export const superblockLength = 4096;
 
-const magic = Buffer.from('_BHRfS_M');
+const magic = new TextEncoder().encode('_BHRfS_M');
 const arrayStart = 811;
 const arrayLength = 2048;
 const labelStart = 299;

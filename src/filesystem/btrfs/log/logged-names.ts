@@ -1,6 +1,6 @@
 import { isEqual } from '../../../bytes/is-equal.ts';
 import { type DirectoryItem, namesIn } from '../directory-item.ts';
-import { type InodeReference, referencesIn } from '../inode-reference.ts';
+import { encodeReference, type InodeReference, referencesIn } from '../inode-reference.ts';
 import { itemTypes, type Key, orderKeys } from '../key.ts';
 import { nameHash, referenceHash } from '../name-hash.ts';
 import type { Item, ItemTree } from '../tree.ts';
@@ -105,11 +105,7 @@ export async function addName(subvolume: LoggedSubvolume, entry: NewEntry, { obj
   const key = { objectid, type: itemTypes.inodeReference, offset: directory };
   const old = await tree.find(key);
   const references = old === undefined ? [] : [...referencesIn({ key, view: old })];
-  const reference = Buffer.alloc(10 + name.length);
-  reference.writeUInt32LE(index % 2 ** 32, 0);
-  reference.writeUInt32LE(Math.floor(index / 2 ** 32), 4);
-  reference.writeUInt16LE(name.length, 8);
-  reference.set(name, 10);
+  const reference = encodeReference(name, index);
   subvolume.put(key, [...references.map((each) => each.bytes), reference]);
   touched.add(objectid);
 }

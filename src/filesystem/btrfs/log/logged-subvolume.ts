@@ -62,8 +62,17 @@ export class LoggedSubvolume {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     // No leaf has room for more.
     if (length > this.volume.superblock.nodeSize) throw this.volume.corrupt(`${this.log.name} makes an item too long`);
-    if (parts.length === 0) this.tree.delete(key);
-    else this.tree.set(key, viewOf(Uint8Array.from(Buffer.concat(parts))));
+    if (parts.length === 0) {
+      this.tree.delete(key);
+      return;
+    }
+    const bytes = new Uint8Array(length);
+    let end = 0;
+    for (const part of parts) {
+      bytes.set(part, end);
+      end += part.length;
+    }
+    this.tree.set(key, viewOf(bytes));
   }
 }
 
