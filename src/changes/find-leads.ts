@@ -1,6 +1,9 @@
 import { VarveError } from '../base/varve-error.ts';
 import type { FileSystem } from '../filesystem/file-system.ts';
 
+/** For more files than that, looking in all directories is no longer. */
+const mostGuesses = 200;
+
 /**
  * The directories through which the `nodes` of a file system are found: those that they are in, and those that these are
  * in, up to the root. Directories say themselves what they are in; files are looked for in the directories that are among
@@ -17,6 +20,7 @@ export async function findLeads(
   for (const node of nodes) await search.want(node);
   for (const node of nodes) await search.lookIn(node);
   for (const node of likely) if (!search.isDone) await search.look(node);
+  await search.guess();
   if (!search.isDone) await search.walk(top);
   return search.leads;
 }
@@ -56,6 +60,17 @@ class LeadSearch {
   /** Looks what is in a directory. */
   async look(directory: number): Promise<void> {
     await this.#search(directory);
+  }
+
+  /** Looks where files are likely to be, if there are few to be found. */
+  async guess(): Promise<void> {
+    if (this.#missing.size > mostGuesses) return;
+    for (const node of [...this.#missing.keys()]) {
+      for await (const directory of this.#fileSystem.likelyParents?.(node) ?? []) {
+        if (!this.#missing.has(node)) break;
+        await this.#search(directory);
+      }
+    }
   }
 
   /** Looks in all directories below `top`, as long as something is missing. */

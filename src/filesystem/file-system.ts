@@ -148,6 +148,8 @@ export interface FileSystem extends AsyncDisposable {
   changesSince?(earlier: FileSystem, ranges: IntervalSet): Promise<FileSystemChanges | undefined>;
   /** The directory that a directory is in, as it says itself: `..`. There wherever `changesSince` is. */
   parent?(directory: number): Promise<number>;
+  /** Directories that a file may be in, the likeliest first: a guess that costs little. Left out where there is none. */
+  likelyParents?(file: number): AsyncIterable<number>;
 }
 
 /** What `open` needs besides the device. */

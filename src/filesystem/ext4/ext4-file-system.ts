@@ -115,6 +115,11 @@ export class Ext4FileSystem implements FileSystem {
     return await ext4ChangesSince(this.#volume, earlier.#volume, ranges);
   }
 
+  async *likelyParents(file: number): AsyncGenerator<number> {
+    const { likelyParents } = await import('./changes/likely-parents.ts');
+    yield* likelyParents(this.#volume, file);
+  }
+
   async parent(directory: number): Promise<number> {
     const inode = await this.#inode(directory, 'directory');
     const { blockArea } = inode;

@@ -67,3 +67,19 @@ export function* usedIn(chunk: InodeChunk): Generator<number> {
     if (isUsed(chunk, number)) yield number;
   }
 }
+
+/** Those of some inodes that are in use. */
+export function usedAmong(
+  wanted: ReadonlySet<number>,
+  groups: Iterable<{ readonly chunks: readonly InodeChunk[] }>,
+): Set<number> {
+  const used = new Set<number>();
+  for (const { chunks } of groups) {
+    for (const chunk of chunks) {
+      for (let number = chunk.first; number < chunk.first + chunk.count; number++) {
+        if (wanted.has(number) && isUsed(chunk, number)) used.add(number);
+      }
+    }
+  }
+  return used;
+}

@@ -3,10 +3,9 @@ import { isEqual } from '../../../bytes/is-equal.ts';
 import { differingRanges } from '../../differing-ranges.ts';
 import type { FileSystemChanges } from '../../file-system.ts';
 import type { XfsVolume } from '../volume.ts';
-import { changedInodes, turnedInodes } from './changed-inodes.ts';
+import { changedInodes, turnedInodes, usedAmong } from './changed-inodes.ts';
 import { type ComparedState, silentlyChanged } from './explain-blocks.ts';
 import { type GroupState, readGroupState } from './group-state.ts';
-import { isUsed } from './inode-chunks.ts';
 
 /**
  * What changed between two states of a file system, from its inodes and the blocks that differ; undefined where it has another
@@ -38,7 +37,7 @@ export async function xfsChangesSince(
   ];
   const all = new Set(slots);
   for (const state of states) for (const number of await silentlyChanged(state)) all.add(number);
-  return { ranges, before: usedOnes(all, before), after: usedOnes(all, after) };
+  return { ranges, before: usedAmong(all, before), after: usedAmong(all, after) };
 }
 
 function haveSameShape({ superblock: a }: XfsVolume, { superblock: b }: XfsVolume): boolean {
@@ -65,16 +64,4 @@ function filesIn(ranges: IntervalSet, groups: readonly GroupState[]): IntervalSe
     for (const { offset, end } of chunks) files.remove(offset, end);
   }
   return files;
-}
-
-function usedOnes(all: ReadonlySet<number>, groups: readonly GroupState[]): Set<number> {
-  const used = new Set<number>();
-  for (const { chunks } of groups) {
-    for (const chunk of chunks) {
-      for (let number = chunk.first; number < chunk.first + chunk.count; number++) {
-        if (all.has(number) && isUsed(chunk, number)) used.add(number);
-      }
-    }
-  }
-  return used;
 }

@@ -3,9 +3,8 @@ import type { IntervalSet } from '../../../bytes/interval-set.ts';
 import { blocksOfFork } from '../extent-map.ts';
 import type { Inode } from '../inode.ts';
 import type { XfsVolume } from '../volume.ts';
-import { usedIn } from './changed-inodes.ts';
+import { usedAmong, usedIn } from './changed-inodes.ts';
 import { type GroupState, sharedBlocks } from './group-state.ts';
-import { isUsed } from './inode-chunks.ts';
 
 /** One of two states of a file system, and what is known to differ. */
 export interface ComparedState {
@@ -50,8 +49,7 @@ export async function silentlyChanged(state: ComparedState): Promise<Set<number>
 async function knownOwners({ volume, groups, slots }: ComparedState): Promise<Inode[]> {
   const wanted = new Set([...slots, ...volume.superblock.hiddenInodes, volume.superblock.rootInode]);
   const owners: Inode[] = [];
-  for (const number of wanted) {
-    if (!groups.some(({ chunks }) => chunks.some((chunk) => isIn(chunk, number) && isUsed(chunk, number)))) continue;
+  for (const number of usedAmong(wanted, groups)) {
     try {
       owners.push(await volume.inode(number));
     } catch (error) {
@@ -59,10 +57,6 @@ async function knownOwners({ volume, groups, slots }: ComparedState): Promise<In
     }
   }
   return owners;
-}
-
-function isIn({ first, count }: { readonly first: number; readonly count: number }, number: number): boolean {
-  return number >= first && number < first + count;
 }
 
 async function* ownedBytes(volume: XfsVolume, inode: Inode): AsyncGenerator<Bytes> {
