@@ -15,7 +15,7 @@ const largestText = 1 << 20;
 const mostNames = 100_000;
 /** What of a guest's settings is read in all: its files, such of them as symlinks in directories lead to, and bytes. */
 const mostFiles = 100_000;
-const mostLinks = 5000;
+const mostLinks = 1000;
 const mostBytes = 256 << 20;
 
 /**
@@ -41,18 +41,24 @@ export async function bytesOfFile(file: GuestFile, largest: number): Promise<Uin
   throw new VarveError('UNSUPPORTED', `${path} has ${sizes}`);
 }
 
-/** What was read of each guest. Nobody has settings of so many files; whoever makes them up wants somebody to wait. */
+/** What was read of each guest for a fact. Nobody has settings of so many files; whoever makes them up wants somebody to wait. */
 const taken = new WeakMap<GuestTree, { files: number; links: number; bytes: number }>();
 
+/** Begins to count anew what is read of a guest, for another fact. */
+export function beginFact(tree: GuestTree): void {
+  taken.delete(tree);
+}
+
 /** @throws VarveError `UNSUPPORTED` where more of a guest has been read than any has */
-function take(tree: GuestTree, path: string, { isLink = false, bytes = 0 }): void {
+function take(tree: GuestTree, { isLink = false, bytes = 0 }): void {
   const sum = taken.get(tree) ?? { files: 0, links: 0, bytes: 0 };
   taken.set(tree, sum);
   sum.files += 1;
   sum.links += isLink ? 1 : 0;
   sum.bytes += bytes;
   if (sum.files > mostFiles || sum.links > mostLinks || sum.bytes > mostBytes) {
-    throw new VarveError('UNSUPPORTED', `${path}, and what comes after it, is left out: too much was read before it`);
+    // The same words for each of them, so that they are said once.
+    throw new VarveError('UNSUPPORTED', 'there are more settings than any system has; the rest of them is not read');
   }
 }
 
@@ -65,7 +71,7 @@ function take(tree: GuestTree, path: string, { isLink = false, bytes = 0 }): voi
 export async function fileOf(tree: GuestTree, listed: ListedFile): Promise<GuestFile | undefined> {
   const { fileSystem, node, path } = listed;
   const kind = await kindOf(listed);
-  take(tree, path, { isLink: kind === 'symlink' });
+  take(tree, { isLink: kind === 'symlink' });
   if (kind === 'symlink') {
     const file = await tree.find(path);
     return file?.kind === 'file' ? file : undefined;
@@ -75,7 +81,7 @@ export async function fileOf(tree: GuestTree, listed: ListedFile): Promise<Guest
 
 /** The text of a file that is at hand. @throws as `readBytes` and `fileOf` */
 export async function textOfFile(tree: GuestTree, file: GuestFile, largest = largestText): Promise<string> {
-  take(tree, file.path, { bytes: Math.min(file.stat.size, largest) });
+  take(tree, { bytes: Math.min(file.stat.size, largest) });
   return new TextDecoder().decode(await bytesOfFile(file, largest));
 }
 

@@ -115,6 +115,24 @@ describe('inspectGuest', { skip: skipWithout('mke2fs') }, () => {
     });
   }
 
+  test('says once that there are too many files, and tells the rest', async (t) => {
+    const links = Array.from(
+      { length: 1100 },
+      (_, index) => [`/etc/cron.d/l${index}`, { link: '/etc/crontab' }] as const,
+    );
+    const files = {
+      ...Object.fromEntries(links),
+      '/etc/crontab': '@daily root x\n',
+      '/var/lib/dpkg/status': 'Package: a\nVersion: 1\n',
+    };
+    const { packages, timers, warnings } = await inspectGuest(await guestOf(t, files));
+    assert.deepEqual([packages.length, timers.length], [1, 1001]);
+    assert.deepEqual(
+      warnings.map(({ message }) => message),
+      ['there are more settings than any system has; the rest of them is not read'],
+    );
+  });
+
   test('has all of a large one', async (t) => {
     const lines = 'x\n '.repeat(500_000);
     const files = {

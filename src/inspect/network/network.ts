@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type Fact, type FactSource, noWarnings, type Warn } from '../fact.ts';
-import { entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
+import { beginFact, entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
 import { parseIfcfg } from './ifcfg.ts';
 import { parseIfupdown } from './ifupdown.ts';
 import type { InterfaceSettings } from './interface-settings.ts';
@@ -53,6 +53,7 @@ const mostInterfaces = 10_000;
 
 /** What a guest's network is set up as; what it got from others when it ran is not on record. */
 export async function networkOf(tree: GuestTree, warn: Warn = noWarnings): Promise<Network> {
+  beginFact(tree);
   const interfaces: NetworkInterface[] = [];
   for (const { manager, parse, ...places } of kinds) {
     for (const { path, text } of await filesOf(tree, places, warn)) {

@@ -1,6 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { noWarnings, type Warn } from '../fact.ts';
+import { beginFact } from '../guest-files.ts';
 import { apkPackages } from './apk.ts';
 import { dpkgPackages } from './dpkg.ts';
 import { comparePackages, type InstalledPackage } from './installed-package.ts';
@@ -12,6 +13,7 @@ import { pacmanPackages } from './pacman.ts';
  * the guest is run. `warn` hears of what could not be read.
  */
 export async function installedPackages(tree: GuestTree, warn: Warn = noWarnings): Promise<InstalledPackage[]> {
+  beginFact(tree);
   const packages = [
     ...(await dpkgPackages(tree, warn)),
     ...(await rpmDatabasePackages(tree, warn)),

@@ -1,5 +1,6 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { noWarnings, type Warn } from '../fact.ts';
+import { beginFact } from '../guest-files.ts';
 import { openRcServices } from './openrc.ts';
 import { presetsOf } from './presets.ts';
 import { mostServices, type Service } from './service.ts';
@@ -16,6 +17,7 @@ export async function enabledServices(
   warn: Warn = noWarnings,
   units: Promise<SystemdUnits> = systemdUnits(tree, warn),
 ): Promise<Service[]> {
+  beginFact(tree);
   const { isThere, names } = await units;
   // systemd runs a script only where there is no unit of its name.
   const isReplaced = ({ name }: Service) => isThere && names.has(`${name.replace(/\.sh$/, '')}.service`);

@@ -1,7 +1,7 @@
 import { type GuestFile, type GuestTree, textOf } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import type { Warn } from '../fact.ts';
-import { entriesOf, fileOf, kindOf, type ListedFile, textOfFile } from '../guest-files.ts';
+import { beginFact, entriesOf, fileOf, kindOf, type ListedFile, textOfFile } from '../guest-files.ts';
 import { parseUnitFile, type UnitSection } from './unit-file.ts';
 
 /** Where units stand, the first of a name counts. The first directory is the administrator's. Source: systemd.unit(5). */
@@ -44,6 +44,7 @@ export interface SystemdUnits {
 
 /** Which units a guest has, and which of them start with others. */
 export async function systemdUnits(tree: GuestTree, warn: Warn): Promise<SystemdUnits> {
+  beginFact(tree);
   const listed = await listDirectories(tree, warn);
   const units = new Map<string, ListedFile>();
   for (const { entries } of listed) {

@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
 import { attempt } from '../attempt.ts';
 import { type FactSource, noWarnings, type Warn } from '../fact.ts';
-import { entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
+import { beginFact, entriesOf, type GuestText, readListed, readText } from '../guest-files.ts';
 import { readUnit, type SystemdUnits, systemdUnits } from './systemd-units.ts';
 import type { UnitSection } from './unit-file.ts';
 
@@ -32,6 +32,7 @@ export async function timersOf(
   warn: Warn = noWarnings,
   units: Promise<SystemdUnits> = systemdUnits(tree, warn),
 ): Promise<Timer[]> {
+  beginFact(tree);
   const timers = await systemdTimers(tree, await units, warn);
   const seen = new Set<string>();
   const system = await attempt('/etc/cron.d', warn, [], () => entriesOf(tree, '/etc/cron.d'));
