@@ -15,7 +15,7 @@ import { type DirectoryItem, isName, namesIn } from './directory-item.ts';
 import { readAttributes } from './extended-attributes.ts';
 import { type BtrfsFile, FileContents } from './file-content.ts';
 import type { Forest } from './forest.ts';
-import { freeSpaceOf } from './free-space.ts';
+import { freeLengthOf, freeSpaceOf } from './free-space.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { itemTypes, largestOffset } from './key.ts';
 import { nameHash } from './name-hash.ts';
@@ -127,7 +127,7 @@ export class BtrfsFileSystem implements FileSystem {
   }
 
   async usage(): Promise<FileSystemUsage> {
-    return { size: this.identity.size, free: (await freeSpaceOf(this.#forest)).totalLength };
+    return { size: this.identity.size, free: await freeLengthOf(this.#forest) };
   }
 
   async *freeRanges(): AsyncGenerator<DeviceRange> {

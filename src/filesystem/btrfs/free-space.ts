@@ -33,9 +33,45 @@ interface Extent {
  */
 export async function freeSpaceOf(forest: Forest): Promise<IntervalSet> {
   const { volume } = forest;
-  const { deviceSize } = volume.superblock;
-  const free = new IntervalSet([{ offset: 0, end: deviceSize }]);
   const used = await usedByChunk(forest);
+  const free = outsideOfChunks(forest);
+  for (const chunk of volume.chunks.chunks) giveBack(forest, { chunk, extents: used.get(chunk) ?? [], free });
+  for (const { offset, end } of keptRanges(forest)) free.remove(offset, end);
+  return free;
+}
+
+/**
+ * How long these ranges are together, in bytes, by what block groups say is used of them, without a look at all extents.
+ *
+ * @throws VarveError `CORRUPT`
+ */
+export async function freeLengthOf(forest: Forest): Promise<number> {
+  const { chunks, superblock } = forest.volume;
+  const kept = keptRanges(forest);
+  const tree = await neededTree(forest, superblock.hasBlockGroupTree ? objectIds.blockGroupTree : objectIds.extentTree);
+  let inChunks = 0;
+  for (const chunk of chunks.chunks) {
+    const ranges = chunks.rangesOf(chunk).filter(({ length }) => length === chunk.length);
+    // What the file systems of the past put there is not known without its extents.
+    if (ranges.some(({ offset }) => offset < reservedLength)) return (await freeSpaceOf(forest)).totalLength;
+    const sums = new Map<number, number>();
+    const key = { objectid: chunk.start, type: itemTypes.blockGroup, offset: chunk.length };
+    const view = await tree.find(key);
+    if (view !== undefined) addBlockGroup(forest, { key, view }, sums);
+    const used = sums.get(chunk.start) ?? Number.NaN;
+    if (!(used <= chunk.length))
+      throw forest.volume.corrupt(`the block group at address ${chunk.start} is not in order`);
+    for (const { offset, length } of ranges) {
+      inChunks += length - used;
+      for (const part of kept.intersect(offset, offset + length)) inChunks -= part.end - part.offset;
+    }
+  }
+  return Math.max(0, outsideOfChunks(forest).difference(kept).totalLength + inChunks);
+}
+
+/** What no chunk takes of the device. */
+function outsideOfChunks({ volume }: Forest): IntervalSet {
+  const free = new IntervalSet([{ offset: 0, end: volume.superblock.deviceSize }]);
   for (const chunk of volume.chunks.chunks) {
     for (const { offset, length } of volume.chunks.rangesOf(chunk)) {
       if (!free.has(offset, offset + length)) {
@@ -44,25 +80,25 @@ export async function freeSpaceOf(forest: Forest): Promise<IntervalSet> {
       free.remove(offset, offset + length);
     }
   }
-  // Chunks are taken away first, to see whether they overlap, and what is free in them comes back.
-  for (const chunk of volume.chunks.chunks) giveBack(forest, { chunk, extents: used.get(chunk) ?? [], free });
-  free.remove(0, reservedLength);
-  for (const place of superblockPlaces) keepSuperblock(forest, place, free);
   return free;
 }
 
-/** Where a superblock is in a chunk, nothing is put into the chunk's other copies either. */
-function keepSuperblock({ volume }: Forest, place: number, free: IntervalSet): void {
-  free.remove(place, place + stripeUnit);
-  for (const chunk of volume.chunks.chunks) {
-    const ranges = volume.chunks.rangesOf(chunk);
-    const hit = ranges.find(({ offset, length }) => place >= offset && place < offset + length);
-    if (hit === undefined) continue;
-    for (const { offset, length } of ranges) {
-      const copy = offset + place - hit.offset;
-      free.remove(copy, Math.min(copy + stripeUnit, offset + length));
+/** What is never given out: where a superblock is in a chunk, nothing is put into the chunk's other copies either. */
+function keptRanges({ volume }: Forest): IntervalSet {
+  const kept = new IntervalSet([{ offset: 0, end: reservedLength }]);
+  for (const place of superblockPlaces) {
+    kept.add(place, place + stripeUnit);
+    for (const chunk of volume.chunks.chunks) {
+      const ranges = volume.chunks.rangesOf(chunk);
+      const hit = ranges.find(({ offset, length }) => place >= offset && place < offset + length);
+      if (hit === undefined) continue;
+      for (const { offset, length } of ranges) {
+        const copy = offset + place - hit.offset;
+        kept.add(copy, Math.min(copy + stripeUnit, offset + length));
+      }
     }
   }
+  return kept;
 }
 
 /** Adds what is free of a chunk; where its bytes are spread over several stripes, all of it counts as used. */
