@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { transactionStacks } from '../../image/transaction/list-transactions.ts';
-import { imageOf } from '../../store/overlay/edit-overlays.ts';
 import type { OpenDisk, OpenDisks } from '../../image/transaction/savepoints.ts';
+import { imageOf } from '../../store/overlay/edit-overlays.ts';
 import type { Store } from '../../store/store.ts';
 import { askControl } from './control-client.ts';
 import type { ControlMessage, ControlServer } from './control-server.ts';
