@@ -15,6 +15,7 @@ export interface ComparedVolume {
   readonly volume: GuestVolume;
   /** What paths of its files begin with: `/`, `/boot`; `/dev/sda2:/` where it is mounted nowhere. */
   readonly prefix: string;
+  readonly isMounted: boolean;
   /** Opens it; what has to be closed goes on the stack. Undefined where it cannot be read. */
   open(stack: AsyncDisposableStack): Promise<FileSystem | undefined>;
 }
@@ -22,11 +23,16 @@ export interface ComparedVolume {
 /** The file systems of a disk whose files can be compared, by where these are. */
 export function comparedVolumes({ guest, label }: OpenGuest): Map<string, ComparedVolume> {
   const mounted = guest.mounts.map(({ directory, fileSystem, volume }): ComparedVolume => {
-    return { volume, prefix: directory, open: () => Promise.resolve(fileSystem) };
+    return { volume, prefix: directory, isMounted: true, open: () => Promise.resolve(fileSystem) };
   });
   const others = guest.volumes.filter(({ directory, holds }) => holds === 'files' && directory === undefined);
   const unmounted = others.map((volume): ComparedVolume => {
-    return { volume, prefix: `${volume.name}:/`, open: (stack) => openUnmounted(volume, label, stack) };
+    return {
+      volume,
+      prefix: `${volume.name}:/`,
+      isMounted: false,
+      open: (stack) => openUnmounted(volume, label, stack),
+    };
   });
   return new Map([...mounted, ...unmounted].map((each) => [each.prefix, each]));
 }

@@ -83,8 +83,8 @@ class GuestComparison {
     }
     const changes = await this.#compareFiles(fileA, fileB);
     for (const volumes of this.#pairs()) {
-      const prefix = (volumes.after ?? volumes.before)!.prefix;
-      if (isBelow(prefix, (fileB ?? fileA)!.path)) changes.push(...(await this.#compareVolumes(volumes)));
+      const { isMounted, prefix } = (volumes.after ?? volumes.before)!;
+      if (isMounted && isBelow(prefix, (fileB ?? fileA)!.path)) changes.push(...(await this.#compareVolumes(volumes)));
     }
     return changes;
   }
