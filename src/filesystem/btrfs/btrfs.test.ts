@@ -63,6 +63,9 @@ async function withBtrfs(
   await check(fileSystem, device);
 }
 
+/** Behind anything that is the same, names with these have one hash: a CRC says what differs. */
+const sameHash = ['aojtmd', '2nuh3b'];
+
 /** What Btrfs keeps in its own ways. */
 async function makeOthers(directory: string): Promise<void> {
   await run('fallocate', ['-l', '3000000', join(directory, 'preallocated')]);
@@ -76,6 +79,7 @@ async function makeOthers(directory: string): Promise<void> {
     fs.writeFileSync(join(directory, name), name);
     fs.utimesSync(join(directory, name), seconds, seconds);
   }
+  for (const name of sameHash) fs.writeFileSync(join(directory, name), `of ${name}`);
   fs.writeFileSync(join(directory, 'text'), text(60_000));
   fs.writeFileSync(join(directory, 'short text'), text(200));
 }
@@ -288,6 +292,37 @@ describe('btrfs of the kernel', { skip: skipMounted }, () => {
         for (const which of [{ path: 'none' }, { id: 4 }, { id: 999 }, { path: 'one', id: 5 }]) {
           assert.equal(await fileSystem.subvolume!(which), undefined);
         }
+      },
+    );
+  });
+
+  test('attributes of all sizes, some with names of one hash, and ACLs are as the kernel hands them out', async () => {
+    const attributes = new Map<string, string>([['user.empty', '']]);
+    for (let index = 1; index < 40; index++) attributes.set(`user.attribute ${index}`, 'v'.repeat(index * 60));
+    for (const name of sameHash) attributes.set(`user.${name}`, `of ${name}`);
+    const lists = new Map<string, string>();
+    await withBtrfs(
+      {},
+      async (directory) => {
+        const file = join(directory, 'file');
+        fs.writeFileSync(file, 'content');
+        for (const [name, value] of attributes) await run('setfattr', ['-n', name, '-v', value, file]);
+        fs.mkdirSync(join(directory, 'd'));
+        await run('setfacl', ['-m', 'u:1000:rw,g:50:r,m:rx', join(directory, 'd')]);
+        await run('setfacl', ['-d', '-m', 'u:77:rwx', join(directory, 'd')]);
+        for (const name of ['system.posix_acl_access', 'system.posix_acl_default']) {
+          const printed = await run('getfattr', ['-n', name, '-e', 'hex', '--absolute-names', join(directory, 'd')]);
+          lists.set(name, printed.match(/=0x([0-9a-f]+)/)![1]!);
+        }
+      },
+      async (fileSystem) => {
+        const found = await fileSystem.extendedAttributes(await find(fileSystem, 'file'));
+        assert.deepEqual(new Map([...found].map(([name, value]) => [name, `${Buffer.from(value)}`])), attributes);
+        const listed = await fileSystem.extendedAttributes(await find(fileSystem, 'd'));
+        assert.deepEqual(
+          new Map([...listed].map(([name, value]) => [name, Buffer.from(value).toString('hex')])),
+          lists,
+        );
       },
     );
   });
