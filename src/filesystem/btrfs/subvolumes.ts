@@ -8,7 +8,9 @@ import type { ItemTree } from './tree.ts';
 
 /** Inodes are numbered one after the other, and no disk lives to see so many. */
 const inodeLimit = 2 ** 36;
-const mostPlaces = Number.MAX_SAFE_INTEGER / inodeLimit;
+const mostPlaces = 2 ** 53 / inodeLimit;
+/** Subvolumes with smaller numbers have these for their places, whatever else there is. */
+const firstFreePlace = mostPlaces / 2;
 const defaultName = new TextEncoder().encode('default');
 
 /** A subvolume that was met. */
@@ -17,7 +19,7 @@ export interface Subvolume {
   readonly tree: ItemTree;
   /** The inode of its uppermost directory. */
   readonly rootDirectory: number;
-  /** Its place among those that were met. */
+  /** What stands above its inodes in nodes. */
   readonly index: number;
 }
 
@@ -34,12 +36,16 @@ interface Entrance {
   readonly name: Uint8Array;
 }
 
-/** Inodes have the same numbers in each subvolume: nodes tell them apart by the order in which subvolumes were met. */
+/**
+ * Inodes have the same numbers in each subvolume: nodes tell them apart by the subvolume's own number, the same in all states
+ * of a disk, or where that is large, and of what is not there, by the order in which they were met.
+ */
 export class Subvolumes {
   readonly #forest: Forest;
-  readonly #met: (Subvolume | undefined)[] = [];
+  readonly #places = new Map<number, Subvolume | undefined>();
   readonly #byId = new Map<number, Subvolume>();
   readonly #missing = new Map<string, number>();
+  #nextPlace = firstFreePlace;
 
   constructor(forest: Forest) {
     this.#forest = forest;
@@ -92,13 +98,13 @@ export class Subvolumes {
   /** What a node stands for; undefined where it was never given out. */
   placeOf(node: number): Place | undefined {
     const index = Math.floor(node / inodeLimit);
-    if (!Number.isSafeInteger(node) || node < 0 || index >= this.#met.length) return undefined;
-    return { subvolume: this.#met[index], inode: node % inodeLimit };
+    if (!Number.isSafeInteger(node) || !this.#places.has(index)) return undefined;
+    return { subvolume: this.#places.get(index), inode: node % inodeLimit };
   }
 
   #meet(id: number, tree: ItemTree, rootDirectory: number): Subvolume {
-    const subvolume = { id, tree, rootDirectory, index: this.#nextIndex() };
-    this.#met.push(subvolume);
+    const subvolume = { id, tree, rootDirectory, index: id < firstFreePlace ? id : this.#nextIndex() };
+    this.#places.set(subvolume.index, subvolume);
     this.#byId.set(id, subvolume);
     return subvolume;
   }
@@ -108,15 +114,15 @@ export class Subvolumes {
     let index = this.#missing.get(key);
     if (index === undefined) {
       index = this.#nextIndex();
-      this.#met.push(undefined);
+      this.#places.set(index, undefined);
       this.#missing.set(key, index);
     }
     return index * inodeLimit + objectIds.emptySubvolume;
   }
 
   #nextIndex(): number {
-    if (this.#met.length < mostPlaces) return this.#met.length;
-    throw this.#forest.volume.unsupported(`there are more than ${mostPlaces} subvolumes`);
+    if (this.#nextPlace < mostPlaces) return this.#nextPlace++;
+    throw this.#forest.volume.unsupported(`there are too many subvolumes`);
   }
 
   async #parentOf(id: number): Promise<number | undefined> {
