@@ -19,6 +19,8 @@ export interface ShowFilesOptions extends Pick<DiffGuestsOptions, 'paths' | 'ren
   readonly before: OpenGuest;
   readonly after: OpenGuest;
   readonly disks: readonly [Disk, Disk];
+  /** Of an image and what of it is in no snapshot: which, and where that is. */
+  readonly uncommitted?: { readonly image: string; readonly ranges: readonly ChangedRange[] };
   readonly stack: AsyncDisposableStack;
   readonly signal: AbortSignal;
   readonly patch?: boolean;
@@ -29,10 +31,10 @@ export interface ShowFilesOptions extends Pick<DiffGuestsOptions, 'paths' | 'ren
 /** Shows the files that differ between two disks. @returns whether nothing does */
 export async function showFiles(context: CommandContext, options: ShowFilesOptions): Promise<boolean> {
   const { before, after, disks, stack, signal, paths, renames, times } = options;
-  const ranges = () => diffDisks(...disks, { signal });
+  const ranges = async () => options.uncommitted?.ranges ?? (await diffDisks(...disks, { signal }));
   const { changes, outside } = await diffGuests(before, after, stack, { ranges, paths, renames, times, signal });
   const meaning = await meaningIn(options, changes, context.json);
-  const outsideBytes = (outside ?? []).reduce((sum, { length }) => sum + length, 0);
+  const outsideBytes = lengthOf(outside ?? []);
   const identical = changes.length === 0 && outsideBytes === 0;
   if (context.json) await showJson(context, options, { changes, outside, identical, meaning });
   else if (options.patch) await printPatches(changes);
@@ -58,6 +60,10 @@ async function meaningIn(
   return await meaningOf(parts, changes, { withConfiguration: meaning === true || isJson });
 }
 
+function lengthOf(ranges: readonly ChangedRange[]): number {
+  return ranges.reduce((sum, { length }) => sum + length, 0);
+}
+
 interface Shown {
   readonly changes: readonly FileChange[];
   readonly outside: readonly ChangedRange[] | undefined;
@@ -69,7 +75,9 @@ async function showJson(context: CommandContext, options: ShowFilesOptions, show
   const changes = await changesJson(shown.changes, options.patch ?? false);
   const [a, b] = options.disks;
   const { identical, meaning, outside } = shown;
-  context.show({ a: sideJson(a), b: sideJson(b), identical, changes, meaning, outside }, () => '');
+  const { uncommitted } = options;
+  const known = uncommitted && { ...uncommitted, changedBytes: lengthOf(uncommitted.ranges) };
+  context.show({ a: sideJson(a), b: sideJson(b), identical, ...known, changes, meaning, outside }, () => '');
 }
 
 const statColumns = [

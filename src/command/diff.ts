@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { isVarveError, VarveError } from '../base/varve-error.ts';
 import type { OpenGuest } from '../changes/compared-volumes.ts';
+import type { AskSecret } from '../format/image-format.ts';
 import { type Disk, openDisk } from '../image/open-disk.ts';
+import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { remarkUncommitted } from './framework/uncommitted-changes.ts';
@@ -17,6 +19,9 @@ interface Options extends AccessOptions {
   readonly stat?: boolean;
   readonly times?: boolean;
 }
+
+/** Why files may not be told, where bytes can: what is damaged, unknown or encrypted. */
+const unreadable = ['CORRUPT', 'UNSUPPORTED', 'PERMISSION'] as const;
 
 /** What only goes with files. */
 const fileOptions = ['patch', 'stat', 'times', 'meaning'] as const;
@@ -51,11 +56,7 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
     ),
   async run(context, [argumentA, argumentB], options) {
     const { exitCode } = options;
-    if (argumentB === undefined) {
-      const { showUncommitted } = await import('./diff-ranges.ts');
-      refuse(options, fileOptions, 'what is in no snapshot is shown as ranges; snapshot it first');
-      return await showUncommitted(context, argumentA, exitCode);
-    }
+    if (argumentB === undefined) return await diffUncommitted(context, argumentA, options);
     const [sideA, sideB] = [splitInnerPath(argumentA), splitInnerPath(argumentB)];
     const hasPath = sideA.inner !== undefined || sideB.inner !== undefined;
     const wantsFiles = hasPath || Boolean(options.patch || options.stat || options.times || options.meaning);
@@ -70,42 +71,84 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
     const b = stack.use(await openDisk(sideB.disk, access));
     await remarkUncommitted(context, sideA.disk, a);
     await remarkUncommitted(context, sideB.disk, b);
-    const guests = options.ranges ? undefined : await openGuests(a, b, stack, wantsFiles);
-    if (guests === undefined) {
-      const { showRanges } = await import('./diff-ranges.ts');
-      const identical = await showRanges(context, a, b, signal);
-      return exitCode && !identical ? 1 : 0;
-    }
+    const guests = options.ranges
+      ? undefined
+      : await openGuests([a, b], { context, stack, wantsFiles, askSecret: access.askSecret });
     const { showFiles } = await import('./diff-files.ts');
     const paths = hasPath && { before: (sideA.inner ?? sideB.inner)!, after: (sideB.inner ?? sideA.inner)! };
-    const same = await showFiles(context, {
-      ...guests,
-      disks: [a, b],
-      stack,
-      signal,
-      paths: paths || undefined,
-      ...options,
-    });
-    return exitCode && !same ? 1 : 0;
+    const shown = { ...options, disks: [a, b], stack, signal, paths: paths || undefined } as const;
+    const same = guests && (await orNothing(context, wantsFiles, () => showFiles(context, { ...guests, ...shown })));
+    if (same !== undefined) return exitCode && !same ? 1 : 0;
+    const { showRanges } = await import('./diff-ranges.ts');
+    const identical = await showRanges(context, a, b, signal);
+    return exitCode && !identical ? 1 : 0;
   },
 };
 
+/** What of an image is in no snapshot: files where they can be told. */
+async function diffUncommitted(context: CommandContext, name: string, options: Options): Promise<number> {
+  const { showUncommitted } = await import('./diff-ranges.ts');
+  if (!options.ranges) {
+    const { openUncommitted } = await import('../image/open-uncommitted.ts');
+    const signal = await context.startWork();
+    await using stack = new AsyncDisposableStack();
+    const store = stack.use(await context.openStore());
+    const { askSecret } = await accessOptions(options);
+    const opened = await openUncommitted(store, name, stack);
+    const wantsFiles = fileOptions.some((option) => options[option]);
+    const guests = opened && (await openGuests([opened.base, opened.disk], { context, stack, wantsFiles, askSecret }));
+    if (opened !== undefined && guests !== undefined) {
+      const { showFiles } = await import('./diff-files.ts');
+      const { overlayChanges } = await import('../image/overlay-status.ts');
+      const ranges = await overlayChanges(store, store.images.get(name).id);
+      const disks = [opened.base, opened.disk] as const;
+      const uncommitted = { image: store.images.get(name).name, ranges };
+      const shown = { ...options, ...guests, disks, uncommitted, stack, signal };
+      const same = await orNothing(context, wantsFiles, () => showFiles(context, shown));
+      if (same !== undefined) return options.exitCode && !same ? 1 : 0;
+    }
+  }
+  refuse(options, fileOptions, `of ${name} there are no changes, or another process has it open; snapshot it first`);
+  return await showUncommitted(context, name, options.exitCode);
+}
+
+interface OpenGuestsOptions {
+  readonly askSecret: AskSecret | undefined;
+  readonly context: CommandContext;
+  readonly stack: AsyncDisposableStack;
+  readonly wantsFiles: boolean;
+}
+
 /** Both disks, looked into; undefined where one holds no files that are known here, and nobody asked for them. */
 async function openGuests(
-  a: Disk,
-  b: Disk,
-  stack: AsyncDisposableStack,
-  wantsFiles: boolean,
+  [a, b]: readonly [Disk, Disk],
+  { askSecret, context, stack, wantsFiles }: OpenGuestsOptions,
 ): Promise<{ readonly before: OpenGuest; readonly after: OpenGuest } | undefined> {
   const { openGuest } = await import('../guest/open-guest.ts');
   const open = async ({ device, label }: Disk) => {
-    return { label, guest: stack.use(await openGuest(device, { name: label })) };
+    return { label, guest: stack.use(await openGuest(device, { name: label, askSecret })) };
   };
   try {
     return { before: await open(a), after: await open(b) };
   } catch (error) {
-    if (!wantsFiles && isVarveError(error, 'CORRUPT', 'UNSUPPORTED')) return undefined;
-    throw error;
+    // Disks without files that are known here are nothing special.
+    if (!wantsFiles && isVarveError(error, 'UNSUPPORTED')) return undefined;
+    return await orNothing(context, wantsFiles, () => Promise.reject(error));
+  }
+}
+
+/** What files differ; undefined where some cannot be read, and nobody asked for them. */
+async function orNothing<T>(
+  context: CommandContext,
+  wantsFiles: boolean,
+  show: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await show();
+  } catch (error) {
+    if (wantsFiles || !isVarveError(error, ...unreadable)) throw error;
+    context.remark(`${error.message}; so this is where the disks differ, and not in which files`);
+    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { projectDirectory } from '../../scripts/project.ts';
+import { openImageForWriting } from '../../src/image/live-image.ts';
 import { openTransactionDisk } from '../../src/image/transaction/open-transaction-disk.ts';
 import { openStore } from '../../src/store/store.ts';
 import { run } from '../filesystem/sample-image.ts';
@@ -62,7 +63,7 @@ describe('varve diff of files', { skip }, () => {
   test('tells what was added, deleted, modified and renamed, and of a part of the disk', async (t) => {
     const place = await twoSnapshots(
       t,
-      'cd etc\nrm motd\nwrite /dev/null empty\nsif hostname mode 0100600\ncd /usr/bin\nln tool instrument\nunlink tool\n',
+      'cd etc\nwrite /dev/null empty\nrm motd\nsif hostname mode 0100600\ncd /usr/bin\nln tool instrument\nunlink tool\n',
     );
     assert.equal(
       await place.varve('diff', 'web@1', 'web'),
@@ -208,6 +209,24 @@ describe('varve diff of files', { skip }, () => {
     assert.match(await place.fails(3, 'log', 'web', '--', '/nowhere'), /there is no \/nowhere in web@1 to web@3/);
   });
 
+  test('where files cannot be read, it says so and shows ranges', async (t) => {
+    const place = new Workplace(t);
+    const disk = await makeDisk(place, 'a', system);
+    fs.copyFileSync(disk, join(place.directory, 'b.raw'));
+    const [block] = (await run('debugfs', ['-R', 'blocks /etc', disk])).trim().split(' ').map(Number);
+    const fd = fs.openSync(join(place.directory, 'b.raw'), 'r+');
+    fs.writeSync(fd, Buffer.alloc(4096, 0xff), 0, 4096, block! * 4096);
+    fs.closeSync(fd);
+    const { status, stderr, stdout } = await place.run(['diff', './a.raw', './b.raw']);
+    assert.match(
+      stderr,
+      /^varve: cannot read .*b\.raw.*; so this is where the disks differ, and not in which files\n$/,
+    );
+    assert.match(stdout, /differ in 64 KiB, in 1 range\.\n$/);
+    assert.equal(status, 0);
+    assert.match(await place.fails(10, 'diff', '--stat', './a.raw', './b.raw'), /cannot read/);
+  });
+
   test('options that do not go together are refused', async (t) => {
     const place = new Workplace(t);
     await makeDisk(place, 'a', { file: 'x' });
@@ -218,6 +237,40 @@ describe('varve diff of files', { skip }, () => {
     assert.match(await place.fails(2, 'diff', '--ranges', '-p', './a.raw', './a.raw'), /--patch does not go here/);
   });
 });
+
+test('what of an image is in no snapshot is told by files, and by ranges', { skip }, async (t) => {
+  const place = new Workplace(t);
+  const disk = await makeDisk(place, 'disk', system);
+  await place.varve('import', './disk.raw', 'web');
+  assert.match(await place.varve('diff', 'web'), /no uncommitted changes/);
+  const before = fs.readFileSync(disk);
+  await run('debugfs', ['-w', '-R', 'rm etc/motd', disk]);
+  await writeDifferences(place, before, fs.readFileSync(disk));
+  assert.equal(
+    await place.varve('diff', 'web'),
+    'CHANGE   WHAT  FILE\ndeleted  file  /etc/motd\nweb@1 and web as it is differ in 1 file: 1 deleted.',
+  );
+  const { changes, changedBytes, identical, image, ranges } = await place.json('diff', 'web');
+  assert.deepEqual(
+    [image, identical, changes.length, changedBytes > 0, ranges.length > 0],
+    ['web', false, 1, true, true],
+  );
+  assert.match(await place.varve('diff', '-p', 'web'), /^diff --git a\/etc\/motd b\/etc\/motd\ndeleted file/);
+  assert.match(await place.varve('diff', '--ranges', 'web'), / uncommitted, in \d+ ranges?\.$/);
+  await place.varve('discard', 'web');
+  assert.match(await place.fails(2, 'diff', '-p', 'web'), /of web there are no changes/);
+});
+
+/** Makes the image's disk what it became, through its overlay. */
+async function writeDifferences(place: Workplace, before: Buffer, after: Buffer): Promise<void> {
+  await using store = await openStore(place.store);
+  await using live = await openImageForWriting(store, 'web', { purpose: 'a test' });
+  for (let offset = 0; offset < after.length; offset += 4096) {
+    const block = after.subarray(offset, offset + 4096);
+    if (!block.equals(before.subarray(offset, offset + 4096))) await live.device.write(block, offset);
+  }
+  await live.device.flush();
+}
 
 test('a conflict of transactions names the files that the other one changed', { skip }, async (t) => {
   const place = new Workplace(t);
