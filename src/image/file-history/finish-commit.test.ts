@@ -94,7 +94,10 @@ test('a file that others changed is refused, given up or overwritten, as is aske
     const paths = await disks(t);
     await beginCommit(paths, 'decided');
     fs.writeFileSync(paths[1]!, Buffer.alloc(size, 9));
-    await assert.rejects(bytesOf([paths[1]!]), (error) => isVarveError(error, 'CONFLICT') && /tx recover/.test(error.message));
+    await assert.rejects(
+      bytesOf([paths[1]!]),
+      (error) => isVarveError(error, 'CONFLICT') && /tx recover/.test(error.message),
+    );
     assert.equal(await finishCommit(paths[1]!, changed), 'done');
     assert.deepEqual(await bytesOf(paths), [2, expected]);
     assert.deepEqual(leftBeside(paths), [...names]);
@@ -122,7 +125,12 @@ test('a commit that is under way is left alone until it is decided', async (t) =
 });
 
 test('what says nothing of use beside a file is taken for a commit that had hardly begun', async (t) => {
-  for (const text of ['', '{"version":1', 'null\n', '{"version":1,"id":"x","files":["a"],"index":0,"copy":"../x.part-1"}\n']) {
+  for (const text of [
+    '',
+    '{"version":1',
+    'null\n',
+    '{"version":1,"id":"x","files":["a"],"index":0,"copy":"../x.part-1"}\n',
+  ]) {
     const paths = await disks(t);
     fs.writeFileSync(markerPath(paths[0]!), text);
     assert.deepEqual(await bytesOf(paths), [1, 1]);
