@@ -20,7 +20,6 @@
 
 export { formatSize, parseSize } from './base/size.ts';
 export { type ErrorCode, isVarveError, VarveError } from './base/varve-error.ts';
-
 // Disks: the interface, what implements it, and what stands between.
 export {
   type BlockDevice,
@@ -38,6 +37,10 @@ export { openHttpDevice } from './block/http/http-device.ts';
 export { type MemoryDeviceOptions, memoryDevice } from './block/memory-device.ts';
 export { type NbdAddress, parseNbdUri } from './block/nbd/nbd-address.ts';
 export { type NbdDeviceOptions, openNbdDevice } from './block/nbd/nbd-device.ts';
+// Which files differ between disks.
+export type { OpenGuest } from './changes/compared-volumes.ts';
+export { type DiffGuestsOptions, diffGuests, type GuestsDiff } from './changes/diff-guests.ts';
+export type { ComparedFile, Difference, FileChange } from './changes/file-change.ts';
 // What is on disks.
 export type {
   DeviceRange,
@@ -97,6 +100,14 @@ export type {
 export type { ImageTarget } from './format/image-target.ts';
 export { qcow2Format } from './format/qcow2/qcow2.ts';
 export { rawFormat } from './format/raw.ts';
+// What systems keep on disks, without running or mounting them.
+export { aclText } from './guest/acl-text.ts';
+export { type GuestEntry, type GuestFile, GuestTree, type ResolveOptions } from './guest/guest-tree.ts';
+export type { GuestVolume } from './guest/guest-volume.ts';
+export type { MountedVolume } from './guest/mount-volumes.ts';
+export { openDiskGuest } from './guest/open-disk-guest.ts';
+export { type Guest, openGuest } from './guest/open-guest.ts';
+export { type WalkOptions, type WalkStep, walkGuest } from './guest/walk-guest.ts';
 // What is done with images.
 export { type CheckFileOptions, checkFile, checkSnapshot, type DiskCheck } from './image/check-disk.ts';
 export { cloneImage } from './image/clone-image.ts';
@@ -171,6 +182,14 @@ export { commitTransaction, rollBackTransaction } from './image/transaction/end-
 export { listTransactions, type TransactionInfo } from './image/transaction/list-transactions.ts';
 export { openTransactionDisk } from './image/transaction/open-transaction-disk.ts';
 export type { ImageFileOptions } from './image/write-options.ts';
+// What is on disks, told from their files.
+export { cycloneDxDocument } from './inspect/documents/cyclonedx.ts';
+export type { DocumentOrigin } from './inspect/documents/document-origin.ts';
+export { type InspectionJsonOptions, inspectionJson } from './inspect/documents/inspection-json.ts';
+export { spdxDocument } from './inspect/documents/spdx.ts';
+export { virtInspectorXml } from './inspect/documents/virt-inspector-xml.ts';
+export { inspectGuest } from './inspect/inspect-guest.ts';
+export type { Inspection } from './inspect/inspection.ts';
 // The log that everything is told to.
 export { installExitFlush } from './log/exit-flush.ts';
 export { jsonSink } from './log/json-sink.ts';

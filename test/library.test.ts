@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +8,15 @@ import {
   cloneImage,
   collectGarbage,
   compareDisks,
+  diffGuests,
   diffSnapshots,
   exportDisk,
   importDisk,
+  inspectGuest,
   isVarveError,
   memoryDevice,
   openDisk,
+  openDiskGuest,
   openStore,
   overlayFilter,
   pruneImage,
@@ -24,7 +28,9 @@ import {
   sliceFilter,
   snapshotImage,
   verifyStore,
+  walkGuest,
 } from '../src/index.ts';
+import { skipWithout } from './interop/require-tool.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -102,4 +108,36 @@ test('a snapshot is read-only, and an overlay over it takes what is written', as
   assert.deepEqual([...bytes], [7, 1]);
   await disk.device.read(bytes, 0);
   assert.deepEqual([...bytes], [7, 7]);
+});
+
+test('the files of a disk are read, and compared', { skip: skipWithout('mke2fs') }, async (t) => {
+  const directory = fs.mkdtempSync(join(tmpdir(), 'varve-'));
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'disk.raw');
+  const etc = join(directory, 'root', 'etc');
+  fs.mkdirSync(etc, { recursive: true });
+  await using store = await openStore(join(directory, 'store'), { create: true });
+  for (const name of ['first', 'second']) {
+    fs.writeFileSync(join(etc, 'hostname'), `${name}\n`);
+    fs.rmSync(path, { force: true });
+    execFileSync('mke2fs', ['-q', '-t', 'ext4', '-d', join(directory, 'root'), path, '8M']);
+    await importDisk(store, path, { name: 'web', update: name === 'second' });
+  }
+
+  await using stack = new AsyncDisposableStack();
+  const before = stack.use(await openDiskGuest('web@1', { store }));
+  const after = stack.use(await openDiskGuest('web', { store }));
+  const paths: string[] = [];
+  for await (const { entry } of walkGuest(after.tree, await after.tree.resolve('/etc'))) paths.push(entry.path);
+  assert.deepEqual(paths, ['/etc', '/etc/hostname']);
+  assert.equal((await inspectGuest(after)).hostname?.value, 'second');
+  const sides = [
+    { label: 'web@1', guest: before },
+    { label: 'web', guest: after },
+  ] as const;
+  const { changes } = await diffGuests(...sides, stack);
+  assert.deepEqual(
+    changes.map(({ kind, path: file, differences }) => [kind, file, differences]),
+    [['modified', '/etc/hostname', ['content']]],
+  );
 });
