@@ -284,6 +284,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./filesystems.ts')).filesystemsCommand,
   },
   {
+    name: 'align',
+    elsewhere: ['virt-alignment-scan'],
+    group: inside,
+    summary: 'tell whether partitions start where storage writes fast',
+    load: async () => (await import('./align.ts')).alignCommand,
+  },
+  {
     name: 'inspect',
     elsewhere: ['virt-inspector', 'packages', 'sbom', 'os'],
     group: inside,
