@@ -284,6 +284,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./filesystems.ts')).filesystemsCommand,
   },
   {
+    name: 'fsck',
+    elsewhere: ['e2fsck', 'chkdsk'],
+    group: inside,
+    summary: 'let the checkers of its file systems look at a disk',
+    load: async () => (await import('./fsck.ts')).fsckCommand,
+  },
+  {
     name: 'align',
     elsewhere: ['virt-alignment-scan'],
     group: inside,
@@ -359,7 +366,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'verify',
-    elsewhere: ['fsck', 'scrub'],
+    elsewhere: ['scrub'],
     group: keeping,
     summary: 'read and check everything; rebuild a lost catalog',
     load: async () => (await import('./verify.ts')).verifyCommand,

@@ -179,8 +179,11 @@ async function runOn(
 
 /** Looks when the command's mounts are gone: what is mounted is not all on the disk yet. */
 async function checkAll(request: TransactionRequest, disks: readonly ShownDisk[]): Promise<void> {
-  const { checkedVolumes, checkVolume } = await import('./check-file-systems.ts');
-  const volumes = (await Promise.all(disks.map(({ device, label }) => checkedVolumes(device, label)))).flat();
+  const { checkableVolumes, checkVolume } = await import('../check/check-file-systems.ts');
+  const found = await Promise.all(disks.map(({ device, label }) => checkableVolumes(device, { name: label })));
+  const damage = found.flatMap(({ problems }) => problems).find(({ code }) => code === 'CORRUPT');
+  if (damage !== undefined) throw damage;
+  const volumes = found.flatMap((each) => each.volumes);
   await using served = await serveDisks(volumes);
   await using attached = await attachServed(served.uris, { ...request, mount: undefined, isNeeded: true });
   for (const [index, volume] of volumes.entries()) await checkVolume(volume, attached.paths[index]!);
