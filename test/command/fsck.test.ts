@@ -52,7 +52,10 @@ describe('varve fsck', { skip }, () => {
     assert.match(await place.varve('fsck', 'web@1'), /^web@1, \/dev\/sda1 \(ext4\): clean\nweb@1, .*clean$/);
     const { status, stdout } = await place.run(['fsck', 'web']);
     assert.equal(status, 10);
-    assert.match(stdout, /^web@2, \/dev\/sda1 \(ext4\): e2fsck finds it wrong\n[\s\S]* {2}.*ref count is 9, should be 3/);
+    assert.match(
+      stdout,
+      /^web@2, \/dev\/sda1 \(ext4\): e2fsck finds it wrong\n[\s\S]* {2}.*ref count is 9, should be 3/,
+    );
     assert.match(stdout, /\/dev\/sda2 \(vfat\): clean\n$/);
   });
 });
