@@ -1,0 +1,147 @@
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import type { TransferTerms } from '../../protocol/tftp/negotiate-options.ts';
+import {
+  dataHeaderLength,
+  decodeTransferPacket,
+  encodeError,
+  encodeOptionAcknowledgement,
+  errorCodes,
+  putDataHeader,
+} from '../../protocol/tftp/packet-codec.ts';
+import { ReadTransfer } from '../../protocol/tftp/read-transfer.ts';
+import { BlockReader } from './block-reader.ts';
+import type { ServedFile } from './file-source.ts';
+
+/** How a transfer ended: undefined where the client has it all, else why not. */
+export type TransferEnd = string | undefined;
+
+/** Whoever sends from here on is sent to by its address, which needs no look-up. */
+const lookup = (host: string, _options: unknown, done: (error: null, address: string, family: number) => void): void =>
+  done(null, host, host.includes(':') ? 6 : 4);
+
+/** A file on its way to a client, from a socket of its own that takes packets of that client alone. */
+export class Transfer {
+  readonly #socket: dgram.Socket;
+  readonly #terms: TransferTerms;
+  readonly #state: ReadTransfer;
+  readonly #blocks: BlockReader;
+  readonly #end: (end: TransferEnd) => void;
+  #deadline = Number.POSITIVE_INFINITY;
+  #isEnded = false;
+  #isPreparing = false;
+
+  /** @param end is called once */
+  constructor(file: ServedFile, terms: TransferTerms, address: string, end: (end: TransferEnd) => void) {
+    const { blockSize, windowSize, timeoutMs, acknowledged } = terms;
+    const hasOptions = acknowledged.size > 0;
+    this.#terms = terms;
+    this.#state = new ReadTransfer({ size: file.size, blockSize, windowSize, timeoutMs, hasOptions });
+    this.#blocks = new BlockReader(file, blockSize);
+    this.#end = end;
+    this.#socket = dgram.createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: lookup as never });
+  }
+
+  /** @param local the address to send from @throws Error of the system, when there is no port or descriptor left */
+  async start(local: string, address: string, port: number): Promise<void> {
+    this.#socket.on('message', (bytes) => this.#take(bytes));
+    const isListening = once(this.#socket, 'listening');
+    this.#socket.bind(0, local);
+    await isListening;
+    const isConnected = once(this.#socket, 'connect');
+    this.#socket.connect(port, address);
+    await isConnected;
+    // The client's port is closed: it has gone, and where all was sent it had it all.
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#finish(`the client is gone (${error.code})`));
+    this.#send();
+  }
+
+  /** Whether the client has got something of it. */
+  get hasProgress(): boolean {
+    return this.#state.firstBlock > 1;
+  }
+
+  /** Sends again, or gives up, where it is time to; `now` is in milliseconds, as of `performance.now()`. */
+  expire(now: number): void {
+    if (now < this.#deadline) return;
+    if (this.#state.expire()) this.#send();
+    else this.#finish('the client does not answer');
+  }
+
+  /** Ends it without a word: the client is at something else. */
+  abandon(): void {
+    this.#finish('the client asked for another file');
+  }
+
+  /** Ends it, and tells the client why. */
+  abort(reason: string): void {
+    if (this.#isEnded) return;
+    this.#put(encodeError(errorCodes.UNDEFINED, reason));
+    this.#finish(reason);
+  }
+
+  /** Frees what it holds; needed as well where `start` failed. */
+  async close(): Promise<void> {
+    this.#isEnded = true;
+    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#socket.removeAllListeners('error').on('error', () => {});
+    this.#socket.close();
+    await this.#blocks[Symbol.asyncDispose]();
+  }
+
+  /** Hot: bench/netboot.ts. */
+  #take(bytes: Uint8Array): void {
+    if (this.#isEnded) return;
+    const packet = decodeTransferPacket(bytes);
+    if (packet.kind === 'error') this.#finish(`the client gave up: ${packet.message || `error ${packet.code}`}`);
+    if (packet.kind !== 'acknowledgement') return;
+    if (this.#state.acknowledge(packet.block)) this.#send();
+    else if (this.#state.isDone) this.#finish(undefined);
+  }
+
+  #send(): void {
+    this.#deadline = performance.now() + this.#state.timeoutMs;
+    if (this.#state.isOpening) this.#put(encodeOptionAcknowledgement(this.#terms.acknowledged));
+    // What is read meanwhile is sent from where the client then is.
+    else if (!this.#isPreparing) this.#sendBlocks();
+  }
+
+  #sendBlocks(): void {
+    const pending = this.#blocks.prepare(this.#state.firstBlock, this.#state.lastBlock);
+    if (pending === undefined) {
+      this.#sendWindow();
+      return;
+    }
+    this.#isPreparing = true;
+    pending.then(
+      () => {
+        this.#isPreparing = false;
+        if (!this.#isEnded) this.#send();
+      },
+      (error: unknown) => this.abort(error instanceof Error ? error.message : 'the file cannot be read'),
+    );
+  }
+
+  #sendWindow(): void {
+    const { firstBlock, lastBlock } = this.#state;
+    this.#state.noteSent();
+    for (let number = firstBlock; number <= lastBlock; number += 1) {
+      const data = this.#blocks.block(number);
+      const packet = Buffer.allocUnsafe(dataHeaderLength + data.length);
+      putDataHeader(packet, number);
+      packet.set(data, dataHeaderLength);
+      this.#put(packet);
+    }
+  }
+
+  #put(packet: Uint8Array): void {
+    // A packet that the system does not take counts as one that was lost.
+    this.#socket.send(packet, () => {});
+  }
+
+  #finish(end: TransferEnd): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#end(end);
+  }
+}
