@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
 import { Watchdog } from '../watchdog.ts';
 
 /** What a command is told, for each disk that is served to it. */
@@ -22,6 +23,9 @@ export interface CaptiveOptions {
   readonly signal: AbortSignal;
 }
 
+/** Waits for a line before it becomes the command: a server that is killed first must not leave it behind. */
+const gate = 'read -r _ <&3 || exit; exec 3<&- "$@"';
+
 /**
  * Runs a command with the environment variables `nbd`, `uri`, `unixsocket` and `exportname` (and `nbd1`, `uri1`,
  * `nbd2` … for several disks), and gives its exit status, 128 and more for one that a signal ended. The command never
@@ -30,9 +34,16 @@ export interface CaptiveOptions {
 export async function runCaptive(options: CaptiveOptions): Promise<number> {
   const { command, directory, signal } = options;
   await using watchdog = new Watchdog([directory]);
-  const child = spawn('/bin/sh', ['-c', command], { stdio: 'inherit', env: { ...process.env, ...variables(options) } });
+  const child = spawn('/bin/sh', ['-c', gate, 'sh', '/bin/sh', '-c', command], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, ...variables(options) },
+  });
   const exited = exitOf(child);
   if (child.pid !== undefined) watchdog.watch(child.pid);
+  const opener = child.stdio[3] as Writable;
+  // It may be gone already.
+  opener.on('error', () => {});
+  opener.end('\n');
   const stop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   try {
