@@ -28,7 +28,7 @@ const largestWindowSize = 65_535;
 
 /**
  * What a server agrees to of the options that a client asks for. What it does not know, or what makes no sense, it
- * leaves out, which is how a server declines.
+ * leaves out, which is how a server declines. It leaves out the size of an empty file too, at which curl gives up.
  * Source: RFC 2347; RFC 2348 (blksize 8 … 65,464); RFC 2349 (timeout 1 … 255 s, tsize); RFC 7440 (windowsize).
  *
  * @param size of the file in bytes
@@ -56,7 +56,7 @@ export function negotiateOptions(
       if (asked === undefined) continue;
       terms.timeoutMs = asked * 1000;
       acknowledged.set(name, String(asked));
-    } else if (name === 'tsize' && numberIn(value, 0, Number.MAX_SAFE_INTEGER) !== undefined) {
+    } else if (name === 'tsize' && size > 0 && numberIn(value, 0, Number.MAX_SAFE_INTEGER) !== undefined) {
       acknowledged.set(name, String(size));
     }
   }
