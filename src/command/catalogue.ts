@@ -277,6 +277,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./df.ts')).dfCommand,
   },
   {
+    name: 'usage',
+    elsewhere: ['du', 'agedu', 'ncdu', 'dust', 'duf'],
+    group: inside,
+    summary: 'tell where the space went, and what nobody has used for long',
+    load: async () => (await import('./usage.ts')).usageCommand,
+  },
+  {
     name: 'filesystems',
     elsewhere: ['partitions', 'volumes', 'lsblk'],
     group: inside,
