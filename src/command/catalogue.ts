@@ -270,6 +270,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./tar.ts')).tarCommand,
   },
   {
+    name: 'journal',
+    elsewhere: ['journalctl', 'virt-log', 'dmesg'],
+    group: inside,
+    summary: "show what a disk's system noted in its logs",
+    load: async () => (await import('./journal.ts')).journalCommand,
+  },
+  {
     name: 'df',
     elsewhere: ['virt-df'],
     group: inside,

@@ -22,9 +22,10 @@ const directImports: Readonly<Record<string, readonly string[]>> = {
   image: ['store', 'format', 'partition', 'volume', 'filesystem'],
   guest: ['image'],
   inspect: ['guest'],
+  journal: ['guest'],
   changes: ['inspect'],
   server: ['changes'],
-  command: ['server'],
+  command: ['server', 'journal'],
   conformance: ['store', 'format', 'partition', 'filesystem'],
 };
 
