@@ -12,9 +12,10 @@ import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { addIscsiOptions, type IscsiOptions, iscsiAddress, serveIscsi } from './input/iscsi-options.ts';
 import { addServingLimits, type ServingLimits, serverLimits } from './input/serving-limits.ts';
 
-interface Options extends AccessOptions, ServingLimits {
+interface Options extends AccessOptions, ServingLimits, IscsiOptions {
   readonly socket?: string;
   readonly listen?: string;
   readonly stdio?: boolean;
@@ -38,6 +39,10 @@ export const serveCommand: CommandModule<string[], Options> = {
     ['varve serve web --ephemeral', 'export the newest snapshot of web; what a client writes is gone when it leaves'],
     ['varve serve ./disk.qcow2 --socket ./nbd.sock', 'export a disk file, read and written in place, on a Unix socket'],
     ['varve serve --all --read-only', 'export every image and snapshot, each by its name'],
+    [
+      'varve serve web --protocol iscsi --listen 0.0.0.0:3260',
+      'export web as an iSCSI target, as machines that boot over the network take it',
+    ],
     ['nbdinfo [ varve serve ./disk.qcow2 ]', 'export a disk on the socket that nbdinfo, or systemd, hands over'],
     [
       `varve serve web --ephemeral --run 'qemu-system-x86_64 -drive file="$nbd",format=raw'`,
@@ -46,7 +51,7 @@ export const serveCommand: CommandModule<string[], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addServingLimits(addAccessOptions(command))
+    addIscsiOptions(addServingLimits(addAccessOptions(command)))
       .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
       .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
       .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
@@ -69,10 +74,12 @@ export const serveCommand: CommandModule<string[], Options> = {
   async run(context, disks, options) {
     if (disks.length === 0 && !options.all) throw new VarveError('INVALID', 'there is nothing to serve; name a disk');
     const addresses = addressesOf(options);
+    const iscsi = iscsiAddress(options);
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
-    const opened = { ...options, ...(await accessOptions(options)), blockSizes: options.blockSize, store: store.open };
+    const blockSizes = iscsi === undefined ? options.blockSize : undefined;
+    const opened = { ...options, ...(await accessOptions(options)), blockSizes, store: store.open };
     await using stack = new AsyncDisposableStack();
     let listening: Promise<ControlServer> | undefined;
     const control = (): Promise<ControlServer> => {
@@ -80,6 +87,7 @@ export const serveCommand: CommandModule<string[], Options> = {
       return listening;
     };
     await using exports = await openDiskExports(disks, { ...opened, control });
+    if (iscsi !== undefined) return await serveIscsi(context, exports, { ...options, ...iscsi }, signal);
     if (options.run !== undefined) return await serveCaptive(exports, options, options.run, signal);
     if (options.stdio) return await serveStandardStream(exports, options, signal);
     return await serveUntilStopped(context, exports, options, addresses, signal);
@@ -172,6 +180,7 @@ async function tlsOf(options: Options): Promise<Pick<NbdServerOptions, 'tls' | '
  * @throws VarveError `INVALID` for ways that do not go together
  */
 function addressesOf(options: Options): ListenAddress[] {
+  if (options.protocol === 'iscsi') return [];
   const { listen, run, socket, stdio } = options;
   const ways = Object.entries({ socket, listen, stdio, run }).filter(([, given]) => given !== undefined);
   const names = ways.map(([name]) => `--${name}`);
