@@ -15,11 +15,6 @@ export interface BlockRange {
   readonly count: number;
 }
 
-/** How many bytes of a command descriptor block count; 16 for those that have no length by their group. */
-export function commandBlockLength(operationCode: number): number {
-  return [6, 10, 10, 16, 16, 12, 16, 16][operationCode >> 5]!;
-}
-
 /** Hot: the blocks that a command reads or writes. Numbers over 2^53 come out rounded: past the end of any disk. */
 export function blockRangeOf(cdb: DataView): BlockRange {
   switch (cdb.getUint8(0) >> 5) {

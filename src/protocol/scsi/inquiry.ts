@@ -91,11 +91,12 @@ function encodeExtended(): Uint8Array {
   return bytes;
 }
 
-/** Longest lists of UNMAP, and COMPARE AND WRITE in blocks. */
+/** The longest list of UNMAP. */
 export const maximumUnmapDescriptors = 256;
-export const maximumCompareBlocks = 255;
-/** The most that one command unmaps or fills, in bytes. */
-export const maximumUnmapLength = 2 ** 30;
+/** The most that one UNMAP unmaps, or a VERIFY looks at, in bytes. */
+export const maximumUnmapLength = 2 ** 29;
+/** The field of COMPARE AND WRITE has no room for more, in blocks. */
+const maximumCompareBlocks = 255;
 
 function encodeLimits({ blockSize, granularity, isThin, maximumTransfer }: DiskIdentity): Uint8Array {
   const writer = new ByteWriter(0x3c);
@@ -109,7 +110,7 @@ function encodeLimits({ blockSize, granularity, isThin, maximumTransfer }: DiskI
   writer.u32be(isThin ? maximumUnmapDescriptors : 0);
   writer.u32be(isThin ? granularity / blockSize : 0);
   writer.u32be(isThin ? 0x8000_0000 : 0);
-  writer.u64be(maximumUnmapLength / blockSize);
+  writer.u64be(maximumTransfer / blockSize);
   return writer.bytes;
 }
 

@@ -16,7 +16,7 @@ import { type Sense, senses } from './sense.ts';
  */
 
 /** The actions of PERSISTENT RESERVE OUT. */
-export const reserveActions = {
+const reserveActions = {
   REGISTER: 0,
   RESERVE: 1,
   RELEASE: 2,

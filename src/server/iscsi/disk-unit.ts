@@ -26,7 +26,13 @@ export type Plan =
   /** Is answered with what stands on the disk. */
   | { readonly kind: 'read'; readonly offset: number; readonly length: number }
   /** Is done when `run` is, and `run` when all data is there, or as much as the initiator has of it. */
-  | { readonly kind: 'take'; readonly length: number; run(data: Uint8Array): MaybePromise<Outcome> }
+  | {
+      readonly kind: 'take';
+      readonly length: number;
+      /** The initiator must have exactly that much. */
+      readonly isExact?: boolean;
+      run(data: Uint8Array): MaybePromise<Outcome>;
+    }
   | { readonly kind: 'run'; run(): MaybePromise<Outcome | Uint8Array> };
 
 /** A command was done, with nothing to be told. */
@@ -43,7 +49,7 @@ export function refuse(sense: Sense): Plan {
 }
 
 /** The most that one command reads or writes, in bytes. */
-export const maximumTransferLength = 2 ** 23;
+const maximumTransferLength = 2 ** 23;
 
 /** What all sessions of one target share: who reserved the disk, what is set, and what each has to be told. */
 export class UnitState {

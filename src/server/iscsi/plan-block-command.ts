@@ -238,15 +238,16 @@ function planCompareAndWrite(unit: DiskUnit, cdb: DataView): Plan {
   const range = { lba: blockRangeOf(cdb).lba, count: cdb.getUint8(13) };
   const problem = transferProblem(unit, cdb, range);
   if (problem !== undefined) return refuse(problem);
-  if (range.count === 0) return good;
   const offset = range.lba * unit.blockSize;
   const length = range.count * unit.blockSize;
   const isForced = (cdb.getUint8(1) & 0x08) !== 0;
   return {
     kind: 'take',
     length: 2 * length,
+    isExact: true,
     run(data) {
       if (data.length < 2 * length) return short();
+      if (length === 0) return undefined;
       // One after the other: between comparing and writing no other may come.
       return unit.state.exclusively(async () => {
         const compared = await compare(unit, data.subarray(0, length), offset);
@@ -306,11 +307,12 @@ function planFill(unit: DiskUnit, cdb: DataView): Plan {
   if (problem !== undefined) return refuse(problem);
   const offset = range.lba * unit.blockSize;
   const length = range.count * unit.blockSize;
-  if (length > maximumUnmapLength || (unmaps && !unit.isThin)) return refuse(senses.invalidField);
+  if (length > unit.maximumTransfer || (unmaps && !unit.isThin)) return refuse(senses.invalidField);
   if (hasNoData) return { kind: 'run', run: () => fill(unit, undefined, offset, length) };
   return {
     kind: 'take',
     length: unit.blockSize,
+    isExact: true,
     run(block) {
       if (block.length < unit.blockSize) return short();
       return fill(unit, isZero(block) ? undefined : block, offset, length);

@@ -53,7 +53,7 @@ const handlers: Readonly<Record<number, (unit: DiskUnit, cdb: DataView) => Plan>
 };
 
 /** An answer, as much of it as there is room for. */
-export function cut(bytes: Uint8Array, allocationLength: number): Plan {
+function cut(bytes: Uint8Array, allocationLength: number): Plan {
   return { kind: 'answer', bytes: bytes.subarray(0, allocationLength) };
 }
 

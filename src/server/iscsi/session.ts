@@ -162,6 +162,7 @@ export class Session {
   #take(task: Task, data: Uint8Array, isUnsolicited: boolean): MaybePromise<void> {
     const { plan } = task;
     if (plan.kind !== 'take') return this.#start(task);
+    if (plan.isExact && plan.length !== task.expectedLength) return this.#respond(task, check(senses.invalidField), 0);
     const wanted = Math.min(plan.length, task.expectedLength);
     if (data.length >= wanted && !isUnsolicited) return this.#run(task, data.subarray(0, wanted));
     const taking = this.#dataOut.begin({ ...task, plan }, wanted, data, isUnsolicited);
