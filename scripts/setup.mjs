@@ -18,7 +18,7 @@ try {
   installNpmPackages();
   installRuntime();
   installDebianPackages(purpose);
-  if (purpose !== 'check' && purpose !== 'test') build({ force: purpose === 'build' });
+  if (purpose !== 'check' && purpose !== 'test') await build({ force: purpose === 'build' });
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`setup: ${error.message}`);

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceByBundle } from './browser-bundle.mjs';
 import { projectDirectory, runtimePath } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
@@ -12,13 +13,15 @@ const cache = join(projectDirectory, '.cache');
  * and takes its place when it is whole; dist/.built bears the time before the first source was read (./varve, too,
  * goes by that).
  */
-export function build({ force = false } = {}) {
+export async function build({ force = false } = {}) {
   if (!force && isBuilt()) return;
   mkdirSync(cache, { recursive: true });
   const scratch = mkdtempSync(join(cache, 'build-'));
   try {
     writeFileSync(join(scratch, '.built'), '');
     compile(scratch);
+    const { byteCount, fileCount } = await replaceByBundle(scratch);
+    if (force) console.log(`dist/browser: ${Math.round(byteCount / 1000)} kB of JavaScript in ${fileCount} files`);
     rmSync(output, { recursive: true, force: true });
     // What mkdtemp makes is for its user alone; drivers that run as another one have to read it.
     chmodSync(scratch, 0o777 & ~process.umask());
@@ -47,7 +50,8 @@ function isBuilt() {
 function sources() {
   const directory = join(projectDirectory, 'src');
   const entries = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) => join(projectDirectory, name));
+  const names = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/setup/browser-bundle.mjs'];
+  const settings = names.map((name) => join(projectDirectory, name));
   return [
     directory,
     ...entries.filter((name) => !name.endsWith('.test.ts')).map((name) => join(directory, name)),

@@ -26,6 +26,7 @@ const directImports: Readonly<Record<string, readonly string[]>> = {
   changes: ['inspect'],
   server: ['changes'],
   command: ['server', 'journal'],
+  browser: ['guest'],
   conformance: ['store', 'format', 'partition', 'filesystem'],
 };
 

@@ -5,6 +5,7 @@
  * Source: btrfs.readthedocs.io, "Checksumming".
  */
 import { crc32c } from '../../bytes/crc32c.ts';
+import { blake2b, sha256 } from './digests.ts';
 import { xxhash64 } from './xxhash64.ts';
 
 /** One kind of checksum. */
@@ -38,22 +39,4 @@ function ofDigest(name: string, length: number, digest: (bytes: Uint8Array) => U
     return true;
   };
   return { name, length, fits };
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return process.getBuiltinModule('node:crypto').hash('sha256', bytes, 'buffer');
-}
-
-let blake: typeof import('@napi-rs/blake-hash') | undefined;
-
-/** The library is loaded at the first call: hardly any disk has these. */
-function blake2b(bytes: Uint8Array): Uint8Array {
-  blake ??= process.getBuiltinModule('node:module').createRequire(import.meta.url)(
-    '@napi-rs/blake-hash',
-  ) as typeof import('@napi-rs/blake-hash');
-  const { Blake2BHasher, Blake2BParam } = blake;
-  const parameters = new Blake2BParam();
-  parameters.hashLength(32);
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Blake2BHasher.withParams(parameters).update(buffer).digestBuffer();
 }

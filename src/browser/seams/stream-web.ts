@@ -1,0 +1,4 @@
+const { ReadableStream } = globalThis;
+
+/** In the place of node:stream/web. */
+export { ReadableStream };
