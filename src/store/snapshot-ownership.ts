@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { VarveError } from '../base/varve-error.ts';
-import { hexOf, isZeroName } from './chunk.ts';
+import { isVarveError, VarveError } from '../base/varve-error.ts';
+import { hexOf, isZeroName, type NameKey, zeroName } from './chunk.ts';
 import type { Snapshot } from './image-table.ts';
 import type { WorkOptions } from './ingest-device.ts';
 import { checkNode, decodeRoot, fanout, nameIn } from './map-format.ts';
@@ -39,6 +39,8 @@ export interface Ownership {
 const nobody = 0;
 const several = -1;
 const nodesPerTurn = 64;
+const askedTogether = 16;
+const idsQuery = `SELECT id FROM chunks WHERE name IN (${Array(askedTogether).fill('?').join(', ')})`;
 
 /**
  * Tells which snapshots own how much of the store alone. All maps are walked, each node at most three times whatever the
@@ -47,11 +49,50 @@ const nodesPerTurn = 64;
  * @throws VarveError `CORRUPT` when a map cannot be read: then nobody knows what is owned
  */
 export async function measureOwnership(parts: StoreParts, options: WorkOptions = {}): Promise<Ownership> {
-  const { highest, pinned, snapshots } = parts.catalog.read(() => ({
+  for (let attempt = 1; ; attempt += 1) {
+    const state = stateOf(parts);
+    try {
+      return await measureState(parts, state, options);
+    } catch (error) {
+      // What was removed and collected meanwhile cannot be walked to the end: then what is left is measured.
+      const isOver = attempt === mostAttempts || !isVarveError(error, 'CORRUPT', 'NOT_FOUND');
+      if (isOver || !wasRemoved(parts, state)) throw error;
+    }
+  }
+}
+
+const mostAttempts = 5;
+
+/** What a store's bodies are needed for at a moment. */
+interface StoreState {
+  readonly snapshots: readonly Snapshot[];
+  /** The roots of contents that uncommitted changes build on. */
+  readonly pinned: readonly Uint8Array[];
+  /** The catalog's highest number for a name. */
+  readonly highest: number;
+}
+
+function stateOf(parts: StoreParts): StoreState {
+  return parts.catalog.read(() => ({
     snapshots: [...parts.images.every()],
     pinned: parts.overlays.all().flatMap(({ base }) => (base === undefined ? [] : [base.root])),
     highest: Number(parts.catalog.get('SELECT coalesce(max(id), 0) AS id FROM chunks')?.id),
   }));
+}
+
+/** Whether something that was needed is not any more. */
+function wasRemoved(parts: StoreParts, { pinned, snapshots }: StoreState): boolean {
+  const now = stateOf(parts);
+  const ids = new Set(now.snapshots.map(({ id }) => hexOf(id)));
+  const bases = new Set(now.pinned.map(hexOf));
+  return snapshots.some(({ id }) => !ids.has(hexOf(id))) || pinned.some((root) => !bases.has(hexOf(root)));
+}
+
+async function measureState(
+  parts: StoreParts,
+  { highest, pinned, snapshots }: StoreState,
+  options: WorkOptions,
+): Promise<Ownership> {
   const owners = new Owners(parts, snapshots, highest);
   let turn = 0;
   const walkAll = async (root: Uint8Array, owner: number): Promise<void> => {
@@ -96,21 +137,45 @@ class Owners {
     if (isZeroName(name) || !this.#add(name, owner) || level === 0) return;
     const node = this.#body(name);
     checkNode(node, 'map');
-    for (let index = 0; index < fanout; index += 1) {
-      const child = nameIn(node, index);
-      if (level > 1) yield* this.#markUnder(child, level - 1, owner);
-      else if (!isZeroName(child)) this.#add(child, owner);
+    if (level === 1) this.#addChunks(node, owner);
+    else {
+      for (let index = 0; index < fanout; index += 1) yield* this.#markUnder(nameIn(node, index), level - 1, owner);
     }
     yield;
+  }
+
+  /** Adds an owner to the chunks that a leaf names. Hot: asked for together, they take a quarter of the time. */
+  #addChunks(leaf: Uint8Array, owner: number): void {
+    const names = new Map<NameKey, Uint8Array>();
+    for (let index = 0; index < fanout; index += 1) {
+      const name = nameIn(leaf, index);
+      if (!isZeroName(name)) names.set(hexOf(name), name);
+      if (names.size === askedTogether || index === fanout - 1) {
+        this.#addTogether([...names.values()], owner);
+        names.clear();
+      }
+    }
+  }
+
+  #addTogether(names: readonly Uint8Array[], owner: number): void {
+    if (names.length === 0) return;
+    const asked = Array.from({ length: askedTogether }, (_, place) => names[place] ?? zeroName);
+    const rows = this.#parts.catalog.all(idsQuery, ...asked);
+    if (rows.length < names.length) throw missing(names.find((name) => !this.#parts.chunks.has(name)) ?? names[0]!);
+    for (const row of rows) this.#addTo(row.id as number, owner);
+  }
+
+  #add(name: Uint8Array, owner: number): boolean {
+    const id = this.#parts.chunks.idOf(name);
+    if (id === undefined) throw missing(name);
+    return this.#addTo(id, owner);
   }
 
   /**
    * Adds an owner to a body; whether that changed anything. Where it does not, nothing below changes either: what is below
    * a node has all the owners that the node has.
    */
-  #add(name: Uint8Array, owner: number): boolean {
-    const id = this.#parts.chunks.idOf(name);
-    if (id === undefined) throw missing(name);
+  #addTo(id: number, owner: number): boolean {
     // What is newer than the measuring belongs to snapshots that are, too.
     if (id >= this.#owners.length) return false;
     const before = this.#owners[id]!;

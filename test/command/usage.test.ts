@@ -154,7 +154,7 @@ describe('varve usage --snapshots', () => {
     await place.fails(3, 'usage', 'nothing', '--snapshots');
   });
 
-  test('counts as the image’s own what only its snapshots share, and not what changes build on', async (t) => {
+  test('counts as the image’s own what only its snapshots share', async (t) => {
     const place = new Workplace(t);
     await place.addImage('web', { size: 4 << 20, chunks: [0, 1], fill: 1 });
     await place.addImage('web', { size: 4 << 20, chunks: [0, 1, 2], fill: 1 });
