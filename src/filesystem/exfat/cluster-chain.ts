@@ -1,9 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
+import { FollowedChain } from '../followed-chain.ts';
 import { type AllocationTable, chainEnds } from './allocation-table.ts';
 import type { ExfatLayout } from './boot-region.ts';
-
-/** Every so many clusters of a chain one is remembered, so that memory stays small and no way is long. */
-const stride = 256;
 
 /** A run of bytes on the device. */
 export interface Place {
@@ -21,12 +19,6 @@ export interface Allocation {
   readonly isContiguous: boolean;
 }
 
-/** Which of a chain's clusters it is, from 0, and its number. */
-interface ChainPlace {
-  readonly position: number;
-  readonly cluster: number;
-}
-
 /** What a chain of clusters needs besides its allocation. */
 export interface ChainContext {
   readonly table: AllocationTable;
@@ -40,23 +32,15 @@ export class ClusterChain {
   readonly #context: ChainContext;
   readonly #isContiguous: boolean;
   readonly #first: number;
-  /** The clusters at 0, `stride`, 2 × `stride` … of the chain, as far as it was followed. */
-  readonly #marks: number[];
-  /** The cluster that was found last, and which of the chain it is. */
-  #last: ChainPlace;
-  /** How far the chain was ever followed, and a cluster before: one that is met again is in a circle. */
-  #farthest: number;
-  #milestone: ChainPlace;
+  readonly #chain: FollowedChain;
 
   /** @throws VarveError `CORRUPT` where its first cluster is none, or it has no room for its length */
   constructor(context: ChainContext, { firstCluster, length = 0, isContiguous }: Allocation) {
     this.#context = context;
     this.#isContiguous = isContiguous;
     this.#first = firstCluster;
-    this.#marks = [firstCluster];
-    this.#last = { position: 0, cluster: firstCluster };
-    this.#farthest = 0;
-    this.#milestone = this.#last;
+    const next = (cluster: number) => this.#next(cluster);
+    this.#chain = new FollowedChain({ first: firstCluster, next, corrupt: (why) => this.#corrupt(why) });
     const { clusterCount, clusterSize } = context.layout;
     const count = Math.ceil(length / clusterSize);
     if (count > clusterCount) this.#corrupt(`has ${length} bytes, more than there are`);
@@ -89,34 +73,14 @@ export class ClusterChain {
   async #at(index: number): Promise<number | undefined> {
     if (this.#first === 0) return undefined;
     if (this.#isContiguous) return this.#first + index;
-    let { position, cluster } = this.#startFor(index);
-    while (position < index) {
-      const next = await this.#context.table.next(cluster);
-      if (next === chainEnds) return undefined;
-      this.#checkCluster(next);
-      cluster = next;
-      position += 1;
-      if (position > this.#farthest) this.#goFarther(position, cluster);
-    }
-    this.#last = { position, cluster };
-    return cluster;
+    return await this.#chain.at(index);
   }
 
-  /** Source: Brent, An improved Monte Carlo factorization algorithm, on cycles: milestones are ever farther apart. */
-  #goFarther(position: number, cluster: number): void {
-    if (cluster === this.#milestone.cluster) this.#corrupt('goes round in a circle');
-    if (position > this.#milestone.position * 2) this.#milestone = { position, cluster };
-    this.#farthest = position;
-    if (position === this.#marks.length * stride) this.#marks.push(cluster);
-  }
-
-  /** The nearest cluster before number `index` that is known. */
-  #startFor(index: number): ChainPlace {
-    const mark = Math.min(Math.floor(index / stride), this.#marks.length - 1);
-    const { position } = this.#last;
-    return position <= index && position >= mark * stride
-      ? this.#last
-      : { position: mark * stride, cluster: this.#marks[mark]! };
+  async #next(cluster: number): Promise<number | undefined> {
+    const next = await this.#context.table.next(cluster);
+    if (next === chainEnds) return undefined;
+    this.#checkCluster(next);
+    return next;
   }
 
   #checkCluster(cluster: number): void {
