@@ -20,6 +20,7 @@ const names = [
   'write',
   'sparsify',
   'transaction',
+  'inside',
 ];
 
 const results = join(workDirectory, 'results');
