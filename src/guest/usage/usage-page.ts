@@ -19,6 +19,8 @@ export interface UsagePageOptions {
 /** One bar: what it is of, and the items that it adds up. */
 interface Bar {
   readonly label: string;
+  /** Whether the label is no name of a file, but says what is meant. */
+  readonly isRemark?: boolean;
   readonly link: string | undefined;
   readonly bytes: number;
   readonly files: number | undefined;
@@ -30,7 +32,7 @@ const mostBars = 2000;
 
 /** The style of the pages, which holds nothing from a disk. */
 export const usageStyle = `
-:root { color-scheme: light dark; --line: #8884; --dim: #777; }
+:root { color-scheme: light dark; --line: #8884; --dim: light-dark(#666, #a0a0a0); }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1.5rem; }
 h1, h2 { font-size: 1.25rem; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; }
@@ -118,13 +120,20 @@ function barsIn(
   const ranges = [[firstItem, index.keepsNames ? firstItem + 1 : ownEnd] as const];
   const files = index.keepsNames ? 0 : ownEnd - firstItem - 1;
   const label = files > 0 ? 'files in this directory' : 'this directory itself';
-  bars.push({ label, link: undefined, bytes: sum(index, ranges[0]!), files: files > 0 ? files : undefined, ranges });
+  bars.push({
+    label,
+    isRemark: true,
+    link: undefined,
+    bytes: sum(index, ranges[0]!),
+    files: files > 0 ? files : undefined,
+    ranges,
+  });
   return bars.sort((a, b) => b.bytes - a.bytes);
 }
 
 function barRow(
   index: UsageIndex,
-  { bytes, files, label, link, ranges }: Bar,
+  { bytes, files, isRemark, label, link, ranges }: Bar,
   wholeBytes: number,
   options: UsagePageOptions,
   className?: string,
@@ -133,7 +142,7 @@ function barRow(
   const text = escapeHtml(label);
   const name =
     link === undefined
-      ? `<span${className ? '' : ' class="dim"'}>${text}</span>`
+      ? `<span${isRemark ? ' class="dim"' : ''}>${text}</span>`
       : `<a href="${escapeHtml(link)}">${text}</a>`;
   return [
     `<tr${className ? ` class="${className}"` : ''}><td class="n">${formatSize(bytes)}</td><td class="n">${part}</td>`,
