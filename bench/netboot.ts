@@ -31,7 +31,16 @@ const servers: Readonly<Record<string, Server>> = {
     // It has no option for its port alone: with one address each, all three can listen at once.
     ...['--tftp-max=200', `--listen-address=${addressOf(port)}`, '--bind-interfaces', '--user=root'],
   ],
-  'in.tftpd': (directory, port) => ['in.tftpd', '-L', '--secure', '-u', 'root', '-a', `${addressOf(port)}:69`, directory],
+  'in.tftpd': (directory, port) => [
+    'in.tftpd',
+    '-L',
+    '--secure',
+    '-u',
+    'root',
+    '-a',
+    `${addressOf(port)}:69`,
+    directory,
+  ],
 };
 
 const programs = ['curl', 'dnsmasq', 'in.tftpd'];
