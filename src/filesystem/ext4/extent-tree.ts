@@ -11,7 +11,7 @@
  * Source: Linux, Documentation/filesystems/ext4/ifork.rst, "Extent Tree".
  */
 import type { MaybePromise } from '../../block/block-device.ts';
-import type { BlockRun } from './block-run.ts';
+import type { BlockRun } from '../block-run.ts';
 import { asStored, chained } from './checksum.ts';
 import type { Inode } from './inode.ts';
 import type { Ext4Volume } from './volume.ts';

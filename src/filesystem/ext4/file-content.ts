@@ -1,6 +1,6 @@
+import { type BlockContent, blockExtents, readBlocks } from '../block-content.ts';
+import type { BlockRun } from '../block-run.ts';
 import type { FileExtent } from '../file-system.ts';
-import { readInside } from '../read-inside.ts';
-import type { BlockRun } from './block-run.ts';
 import { inlineRest } from './extended-attributes.ts';
 import { findExtent } from './extent-tree.ts';
 import { findMapped } from './indirect-blocks.ts';
@@ -27,21 +27,13 @@ export async function findRun(volume: Ext4Volume, inode: Inode, index: number, c
 /** The runs of an inode's content, up to its size. */
 export async function* extentsOf(volume: Ext4Volume, inode: Inode): AsyncGenerator<FileExtent> {
   const { size } = inode.stat;
-  const { blockSize } = volume.superblock;
   const inline = inlineContent(volume, inode)?.subarray(0, size);
   if (inline !== undefined) {
     if (inline.length > 0) yield { offset: 0, length: inline.length, kind: 'data' };
     if (inline.length < size) yield { offset: inline.length, length: size - inline.length, kind: 'hole' };
     return;
   }
-  const blockCount = Math.ceil(size / blockSize);
-  for (let index = 0; index < blockCount; ) {
-    const { kind, block, count } = await findRun(volume, inode, index, blockCount - index);
-    const offset = index * blockSize;
-    const length = Math.min(size - offset, count * blockSize);
-    yield { offset, length, kind, ...(kind !== 'hole' && { place: block * blockSize }) };
-    index += count;
-  }
+  yield* blockExtents(contentOf(volume, inode));
 }
 
 /** Reads from `offset` of an inode's content until `target` is full or the content ends; returns how many bytes. */
@@ -59,16 +51,15 @@ export async function readContent(
     target.set(inline.subarray(offset, offset + length));
     return length;
   }
-  const { blockSize } = volume.superblock;
-  const lastIndex = Math.ceil((offset + length) / blockSize);
-  for (let done = 0; done < length; ) {
-    const index = Math.floor((offset + done) / blockSize);
-    const { kind, block, count } = await findRun(volume, inode, index, lastIndex - index);
-    const inside = (offset + done) % blockSize;
-    const part = target.subarray(done, Math.min(length, done + count * blockSize - inside));
-    if (kind === 'data') await readInside(volume.device, part, block * blockSize + inside, `inode ${inode.number}`);
-    else part.fill(0);
-    done += part.length;
-  }
-  return length;
+  return await readBlocks(contentOf(volume, inode), target, offset);
+}
+
+function contentOf(volume: Ext4Volume, inode: Inode): BlockContent {
+  return {
+    device: volume.device,
+    blockSize: volume.superblock.blockSize,
+    size: inode.stat.size,
+    inode: inode.number,
+    findRun: (index, count) => findRun(volume, inode, index, count),
+  };
 }

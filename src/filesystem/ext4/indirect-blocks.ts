@@ -4,7 +4,7 @@
  *
  * Source: Linux, Documentation/filesystems/ext4/ifork.rst, "Direct/Indirect Block Addressing".
  */
-import type { BlockRun } from './block-run.ts';
+import type { BlockRun } from '../block-run.ts';
 import type { Inode } from './inode.ts';
 import type { Ext4Volume } from './volume.ts';
 

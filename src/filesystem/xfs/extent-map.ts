@@ -9,8 +9,9 @@
  *
  * Source: XFS Algorithms & Data Structures, "B+tree Extent List".
  */
+
+import type { BlockRun } from '../block-run.ts';
 import { u64 } from './big-endian.ts';
-import type { BlockRun } from './block-run.ts';
 import { lastBlock, placeOf, recordAt, recordIndex, recordLength, recordsProblem } from './extent-record.ts';
 import type { Fork } from './inode.ts';
 import { metadataHeaders } from './metadata-header.ts';

@@ -1,6 +1,6 @@
 import { isVarveError } from '../../../base/varve-error.ts';
 import type { IntervalSet } from '../../../bytes/interval-set.ts';
-import type { BlockRun } from '../block-run.ts';
+import type { BlockRun } from '../../block-run.ts';
 import { freeInGroup } from '../free-space.ts';
 import type { Inode } from '../inode.ts';
 import type { Ext4Volume } from '../volume.ts';

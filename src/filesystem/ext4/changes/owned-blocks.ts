@@ -1,4 +1,4 @@
-import type { BlockRun } from '../block-run.ts';
+import type { BlockRun } from '../../block-run.ts';
 import { blocksOfExtents } from '../extent-tree.ts';
 import { blocksOfNumbers } from '../indirect-blocks.ts';
 import { type Inode, inodeFlags } from '../inode.ts';
