@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { systemError, VarveError } from '../../base/varve-error.ts';
+import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { checkedDevice } from '../../block/checked-device.ts';
 import { openTemporaryDevice } from '../../block/nameless-file.ts';
@@ -18,6 +17,7 @@ import { ControlServer } from '../control/control-server.ts';
 import { HeldImage } from '../control/held-image.ts';
 import { HeldTransactionDisk } from '../control/held-transaction-disk.ts';
 import type { AttachAccess, AttachedDisk, AttachedDiskRequest } from './attached-disk-request.ts';
+import { keySecret } from './key-secret.ts';
 
 /**
  * Opens a disk to be attached, whatever it is: a file in place, an image through its overlay, a snapshot to be read; with `ephemeral`, any of
@@ -28,7 +28,7 @@ import type { AttachAccess, AttachedDisk, AttachedDiskRequest } from './attached
 export async function openAnyDisk(request: AttachedDiskRequest): Promise<AttachedDisk> {
   const argument = diskArgument(request.disk);
   const filters = request.filters && parseFilters(request.filters, { report: (text) => console.error(text) });
-  const options = { ...request.options, register: request.register, ...secretOf(request), filters };
+  const options = { ...request.options, register: request.register, ...keySecret(request), filters };
   const mayChange = request.options.internalSnapshot === undefined && !keepsWrites(filters);
   const isInPlace = request.access === 'writable' && mayChange;
   if (isInPlace && argument.kind === 'file') {
@@ -101,16 +101,4 @@ function attached(
 ): AttachedDisk {
   const device = checkedDevice(disk.image, { label });
   return { device, access, [Symbol.asyncDispose]: async () => disk[Symbol.asyncDispose]() };
-}
-
-function secretOf({ keyFile }: AttachedDiskRequest): Pick<OpenDiskOptions, 'askSecret'> {
-  if (keyFile === undefined) return {};
-  const askSecret = async (): Promise<Uint8Array> => {
-    try {
-      return await readFile(keyFile);
-    } catch (error) {
-      throw systemError(`read the key in ${keyFile}`, error);
-    }
-  };
-  return { askSecret };
 }
