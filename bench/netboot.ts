@@ -8,6 +8,7 @@ import { pattern } from '../src/conformance/device-content.ts';
 import { type Contestant, contest } from './runner/contest.ts';
 import { run } from './runner/program.ts';
 import { runBenchmark } from './runner/run-benchmark.ts';
+import { serveTftpCommand } from './runner/serve-tftp.ts';
 
 const loads = [
   { name: 'small', length: 74_000, count: 400 },
@@ -19,12 +20,7 @@ const blockSize = 1468;
 type Server = (directory: string, port: number) => string[];
 
 const servers: Readonly<Record<string, Server>> = {
-  varve: (directory, port) => [
-    process.execPath,
-    join(import.meta.dirname, 'runner/tftp-worker.ts'),
-    directory,
-    String(port),
-  ],
+  varve: (directory, port) => serveTftpCommand(directory, addressOf(port)),
   dnsmasq: (directory, port) => [
     'dnsmasq',
     ...['--no-daemon', '--conf-file=/dev/null', '--port=0', '--enable-tftp', `--tftp-root=${directory}`],

@@ -16,9 +16,9 @@ import { messageTypes, optionCodes } from '../../src/protocol/dhcp/option-codes.
 import { type DhcpPacket, encodePacket } from '../../src/protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../src/protocol/dhcp/subnet.ts';
 import { requireTool } from './require-tool.ts';
+import { serveDhcpCommand } from './serve-dhcp.ts';
 
 const run = promisify(execFile);
-const worker = join(import.meta.dirname, 'dhcp-worker.ts');
 
 /** Two namespaces with a cable between: `<name>s` has the server at 10.77.0.1 on `srv`, `<name>c` the client on `cli`. */
 class Cable {
@@ -46,7 +46,7 @@ class Cable {
 
   /** Serves until the test is over. */
   async serve(t: TestContext, directory: string, mode: 'server' | 'proxy'): Promise<void> {
-    const command = ['netns', 'exec', this.server, process.execPath, worker, join(directory, 'leases'), mode];
+    const command = ['netns', 'exec', this.server, ...serveDhcpCommand(join(directory, 'leases'), mode)];
     const child = spawn('ip', command, { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(async () => {
       child.kill('SIGKILL');

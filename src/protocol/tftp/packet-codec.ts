@@ -12,7 +12,7 @@ import { ByteWriter } from '../../bytes/byte-writer.ts';
 //   OACK       u16 6, and for each option its name and its value
 
 /** What a packet's first number says it is. */
-export const opcodes = { RRQ: 1, WRQ: 2, DATA: 3, ACK: 4, ERROR: 5, OACK: 6 } as const;
+const opcodes = { RRQ: 1, WRQ: 2, DATA: 3, ACK: 4, ERROR: 5, OACK: 6 } as const;
 
 /** Source: RFC 1350, appendix I; RFC 2347 (8). */
 export const errorCodes = {
