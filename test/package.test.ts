@@ -54,7 +54,9 @@ suite('the package', () => {
   }
 
   test('holds what runs, its types and the documents, and no source or test', () => {
-    for (const needed of ['dist/main.js', 'dist/index.js', 'dist/index.d.ts', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+    const library = ['dist/main.js', 'dist/index.js', 'dist/index.d.ts'];
+    const browser = ['dist/browser/index.js', 'dist/browser/index.d.ts', 'dist/browser/LICENSES.txt'];
+    for (const needed of [...library, ...browser, 'README.md', 'LICENSE', 'CHANGELOG.md']) {
       assert.ok(files.includes(needed), `${needed} is missing`);
     }
     assert.deepEqual(
@@ -86,6 +88,16 @@ suite('the package', () => {
     assert.match(run(consumer, 'tsc', ...strict, '--typeRoots', types, 'misuse.ts').stdout, /noSuchExport/);
   });
 
+  test('has what browsers need, with types that want nothing of Node', (context) => {
+    if (!isInstalled(context)) return;
+    writeFileSync(join(consumer, 'page.ts'), page);
+    const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'esnext', '--lib', 'esnext,dom'];
+    succeed(consumer, 'tsc', ...strict, '--types', '', 'page.ts');
+    const script = `${page}\nif ((await look(new Blob([new Uint8Array(512)]))) !== 512) process.exit(1);\n`;
+    writeFileSync(join(consumer, 'page-here.ts'), script);
+    succeed(consumer, 'node', 'page-here.ts');
+  });
+
   test('is as publint wants it', () => {
     succeed(projectDirectory, 'publint', 'run', tarball, '--strict');
   });
@@ -107,6 +119,16 @@ await using store = await openStore('library-store', { create: true });
 await importDisk(store, 'disk.raw', { name: 'web' });
 await using disk = await openDisk('web', { store });
 await exportDisk(disk, 'again.raw');
+`;
+
+/** What somebody writes for a page. */
+const page = `
+import { openDisk } from 'varve/browser';
+
+export async function look(file: Blob): Promise<number> {
+  await using disk = await openDisk(file);
+  return disk.device.size;
+}
 `;
 
 /** Writes a disk of 4 MiB, half of it a hole. */

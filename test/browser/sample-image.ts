@@ -12,15 +12,16 @@ export const osRelease = 'PRETTY_NAME="Sample 1"\n';
 /** How many files are in `/etc`: numbered ones, `os-release`, `release`, which leads there, and `fstab`. */
 export const etcCount = 300 + 3;
 
-/** Makes a disk of `size` bytes with a small system on ext4 and 24 MiB of noise, in each of some images. */
+/** Makes a disk of `size` bytes with a small system on ext4 and `noiseLength` bytes that nothing packs, in each of some images. */
 export async function sampleImages(
   size: number,
   formats: Readonly<Record<string, readonly string[]>>,
+  noiseLength: number,
 ): Promise<Readonly<Record<string, Buffer<ArrayBuffer>>>> {
   const directory = await mkdtemp(join(tmpdir(), 'varve-'));
   try {
     const disk = join(directory, 'disk.raw');
-    await writeTree(join(directory, 'tree'));
+    await writeTree(join(directory, 'tree'), noiseLength);
     await writeFile(disk, '');
     await truncate(disk, size);
     await run('mke2fs', ['-q', '-t', 'ext4', '-d', join(directory, 'tree'), disk]);
@@ -36,12 +37,12 @@ export async function sampleImages(
   }
 }
 
-async function writeTree(root: string): Promise<void> {
+async function writeTree(root: string, noiseLength: number): Promise<void> {
   await mkdir(join(root, 'etc'), { recursive: true });
   await mkdir(join(root, 'var'));
   for (let number = 0; number < 300; number += 1) await writeFile(join(root, `etc/part-${number}`), `${number}\n`);
   await writeFile(join(root, 'etc/os-release'), osRelease);
   await writeFile(join(root, 'etc/fstab'), '/dev/sda / ext4 defaults 0 1\n');
   await symlink('os-release', join(root, 'etc/release'));
-  await writeFile(join(root, 'var/noise'), randomBytes(24 * 2 ** 20));
+  await writeFile(join(root, 'var/noise'), randomBytes(noiseLength));
 }

@@ -42,7 +42,7 @@ suite('in a browser', { skip: skipWithout(browserProgram, 'mke2fs', 'qemu-img') 
   before(async () => {
     bundle = await mkdtemp(join(tmpdir(), 'varve-'));
     await bundleForBrowsers(bundle);
-    contents = await sampleImages(2 * gibibyte, images);
+    contents = await sampleImages(2 * gibibyte, images, 24 * 2 ** 20);
     browser = await startBrowser();
   });
 
