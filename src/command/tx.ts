@@ -26,6 +26,7 @@ interface Options extends DetailsOptions, RecoverOptions {
   readonly check?: boolean;
   readonly retry?: number;
   readonly serial?: boolean;
+  readonly merge?: boolean;
   readonly name?: string;
 }
 
@@ -33,7 +34,11 @@ const help = `
 The command finds the disk at $VARVE_DISK (a path) and $VARVE_NBD (an address), further ones at
 $VARVE_DISK2, $VARVE_NBD2 and so on; {} and {2} in its arguments stand for the paths. What it
 writes is seen by nobody else. When it ends with 0, all disks are changed in one step; with any
-other status, or when it is killed, none is, and its status is the status of varve tx.`;
+other status, or when it is killed, none is, and its status is the status of varve tx.
+
+With --merge, what it changed in the files of images (ext2 to ext4, XFS, Btrfs without
+subvolumes) is repeated on what others committed meanwhile, unless they changed the same files.
+Disk files have no such conflicts: one that somebody else changed is refused.`;
 
 /** `varve tx DISK… -- COMMAND`, `varve tx list` */
 export const txCommand: CommandModule<string[], Options> = {
@@ -45,6 +50,7 @@ export const txCommand: CommandModule<string[], Options> = {
     ['varve tx web db -- ./migrate.sh', 'two images, both or neither; the script finds them in $VARVE_DISK1 and 2'],
     ['varve tx ./disk.qcow2 --check -- e2fsck -fy {}', 'a disk file, and only if its file system is in order then'],
     ['varve tx web --retry 3 -- ./update.sh', 'again on the new state, when somebody else was quicker'],
+    ['varve tx web --merge --mount /mnt -- ./update.sh', 'together with what others changed in other files (root)'],
     ['varve tx a.qcow2 b.raw -- ./migrate.sh', 'two disk files, both or neither'],
     ['varve tx recover ./a.qcow2', 'ends what was cut off; whoever opens one of its files does so, too'],
     ['varve tx list', 'those that varve begin began, and that are still open'],
@@ -59,6 +65,7 @@ export const txCommand: CommandModule<string[], Options> = {
         .option('--partition <number>', 'with --mount: the partition that the file system is in', parseCount)
         .option('--check', 'commit only what the file systems’ own checkers call clean')
         .option('--retry <count>', 'when others were quicker, run it again so many times', parseCount)
+        .option('--merge', 'when others were quicker, keep both, if they changed other files')
         .option('--name <name>', 'what varve ok NAME calls it, which ends it and commits; the command’s own name')
         .option('--force', 'with recover: also over what others changed in a file since')
         .option('--give-up', 'with recover: leave what is not changed yet as it is')
@@ -71,6 +78,7 @@ export const txCommand: CommandModule<string[], Options> = {
     }
     if (disks.length === 0) throw new VarveError('INVALID', 'name the disks, and after -- the command');
     if (options.command.length === 0) throw new VarveError('INVALID', 'write the command after --');
+    if (options.merge) (await import('../server/transaction/merge/commit-merging.ts')).requireMergeRights();
     const signal = await context.startWork();
     await using store = new LazyStore(context);
     const request = await requestFor(context, disks, options, store, signal);
@@ -97,6 +105,8 @@ async function requestFor(
     mount: mount === undefined ? undefined : { directory: realPath(mount), partition },
     okDirectory: join(runPath(), 'ok'),
     okName: options.name,
+    merge: options.merge,
+    onMerge: (reason) => context.remark(`${reason}; merging`),
     runDirectory: await currentRunPath(context),
     storePath: resolve(context.storePath),
     register: resolve(registerPath(context.storePath)),

@@ -7,10 +7,11 @@ import { errnoError, isLinux } from './libc.ts';
  * What Node cannot give to a file. Paths are bytes, and followed to their end: `/proc/self/fd/N` is the file that is open as
  * N, also a symlink that was opened by O_PATH.
  *
- * Source: setxattr(2), utimensat(2), mknod(2), makedev(3).
+ * Source: setxattr(2), removexattr(2), utimensat(2), mknod(2), makedev(3).
  */
 interface Calls {
   setxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array, length: number, flags: number): number;
+  removexattr(path: Uint8Array, name: Uint8Array): number;
   utimensat(directory: number, path: Uint8Array, times: BigInt64Array, flags: number): number;
   mknod(path: Uint8Array, mode: number, device: bigint): number;
   errno(): number;
@@ -37,6 +38,7 @@ function load(): Calls {
   const times = 'int utimensat(int directory, const void *path, const void *times, int flags)';
   return {
     setxattr: library.func(set) as Calls['setxattr'],
+    removexattr: library.func('int removexattr(const void *path, const void *name)') as Calls['removexattr'],
     utimensat: library.func(times) as Calls['utimensat'],
     mknod: library.func('int mknod(const void *path, uint32_t mode, uint64_t device)') as Calls['mknod'],
     errno: () => koffi.errno(),
@@ -51,6 +53,15 @@ export function setExtendedAttribute(path: Uint8Array, name: string, value: Uint
   const cause = errnoError(`set ${name}`, 'setxattr', number);
   if (number !== constants.errno.ENOTSUP) throw cause;
   throw new VarveError('UNSUPPORTED', `cannot set ${name}: the file system keeps no such attributes`, { cause });
+}
+
+/** Takes an extended attribute away, if the file has it. @throws VarveError by errno */
+export function removeExtendedAttribute(path: Uint8Array, name: string): void {
+  const { errno, removexattr } = calls();
+  if (removexattr(terminated(path), terminated(Buffer.from(name))) === 0) return;
+  const number = errno();
+  if (number === constants.errno.ENODATA || number === constants.errno.ENOTSUP) return;
+  throw errnoError(`remove ${name}`, 'removexattr', number);
 }
 
 /** A moment in nanoseconds since 1970. */

@@ -67,8 +67,8 @@ async function makeRegularFile({ directory, file, leftOut, name, summary }: NewF
 
 const buffer = new Uint8Array(1 << 20);
 
-/** Writes what a file holds, and leaves its holes. */
-async function fillFile(fd: number, file: GuestFile, summary: ExtractSummary): Promise<void> {
+/** Writes what a file holds into one that is open and empty, and leaves its holes. @throws VarveError `CORRUPT`, by errno */
+export async function fillFile(fd: number, file: GuestFile, summary: ExtractSummary): Promise<void> {
   const { size } = file.stat;
   if (size === 0) return;
   const { runs } = await dataRunsOf(file);

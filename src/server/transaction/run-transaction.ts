@@ -28,6 +28,10 @@ export interface TransactionRequest extends Omit<AttachServedOptions, 'isNeeded'
   readonly details: SnapshotDetails;
   /** Lets the file systems' checkers look before it is committed. */
   readonly check: boolean;
+  /** Whether what it changes in files of images is repeated on what others made of them meanwhile, where that can be. */
+  readonly merge?: boolean | undefined;
+  /** Called when it is, with why. */
+  readonly onMerge?: ((reason: string) => void) | undefined;
   /** Where running commands are noted that can be told that it is enough, and under which name. */
   readonly okDirectory: string;
   readonly okName?: string | undefined;
@@ -56,7 +60,10 @@ export async function runTransaction(request: TransactionRequest): Promise<Trans
     throw new VarveError('INVALID', 'a transaction is for images and disk files, not for disks at addresses');
   }
   if (!kinds.includes('file')) return await onImages(request);
-  if (!kinds.includes('snapshot')) return await onFiles(request);
+  if (!kinds.includes('snapshot')) {
+    if (!request.merge) return await onFiles(request);
+    throw new VarveError('INVALID', '--merge is for images; a disk file that somebody else changed is refused');
+  }
   const [image, file] = [request.disks[kinds.indexOf('snapshot')], request.disks[kinds.indexOf('file')]];
   const advice = 'import the file, export the image, or use two transactions';
   throw new VarveError(
@@ -74,11 +81,18 @@ async function onImages(request: TransactionRequest): Promise<TransactionOutcome
   try {
     const status = await runOnImages(request, store, name);
     if (status !== 0) return { status, snapshots: [] };
-    const { details, signal } = request;
-    return { status, snapshots: await commitTransaction(store, name, { ...details, signal, filesBetween }) };
+    return { status, snapshots: await commitImages(request, store, name) };
   } finally {
     dropRest(store, name);
   }
+}
+
+async function commitImages(request: TransactionRequest, store: Store, name: string): Promise<readonly Snapshot[]> {
+  const { details, signal } = request;
+  if (!request.merge) return await commitTransaction(store, name, { ...details, signal, filesBetween });
+  const { commitMerging } = await import('./merge/commit-merging.ts');
+  const check = request.check ? (disks: readonly ShownDisk[]) => checkAll(request, disks) : undefined;
+  return await commitMerging(store, name, { ...request, ...details, filesBetween, check });
 }
 
 function begun({ command, disks }: TransactionRequest, store: Store): RunLease {

@@ -14,6 +14,12 @@ import { ingestLayers } from './store-pending.ts';
 /** All layers of one owner over one image, the lowest first; not empty. */
 export type Stack = readonly Layer[];
 
+/** How stacks are committed. */
+export interface CommitStacksOptions extends WorkOptions {
+  /** Stacks that are forgotten in the same step: what they hold is in the others. */
+  readonly replaced?: readonly Stack[] | undefined;
+}
+
 /** The image of a stack has another newest snapshot than the one that the stack lies on. */
 export class MovedError extends VarveError {
   /** What the stack lies on, and what is newest now. */
@@ -40,18 +46,19 @@ export async function commitStacks(
   parts: StoreParts,
   stacks: readonly Stack[],
   note: SnapshotNote,
-  options: WorkOptions = {},
+  options: CommitStacksOptions = {},
 ): Promise<Snapshot[]> {
   const purpose = `commit ${stacks.map(([layer]) => imageOf(parts, layer!.image).name).join(', ')}`;
   await using session = new IngestSession(parts, purpose);
   const contents: Content[] = [];
   for (const stack of stacks) contents.push(await ingestLayers(parts, session, stack, options));
+  const ended = [...stacks, ...(options.replaced ?? [])];
   const snapshots = parts.catalog.write(() => {
     const made = commitAll(parts, stacks, contents, note);
-    for (const stack of stacks) dropLayers(parts, stack);
+    for (const stack of ended) dropLayers(parts, stack);
     return made;
   });
-  for (const stack of stacks) removeLayerFiles(parts, stack);
+  for (const stack of ended) removeLayerFiles(parts, stack);
   return snapshots;
 }
 
