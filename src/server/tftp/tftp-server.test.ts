@@ -194,3 +194,11 @@ test('one client gets no more transfers at once than the limit, and noise harms 
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(server.transferCount, 2);
 });
+
+test('requests over the limit are answered when there is room, without being repeated', async (t) => {
+  const path = directory(t);
+  writeFileSync(join(path, 'file'), content(5000));
+  const { port } = await serve(t, path, { maximumTransfersPerClient: 2 });
+  const fetched = await Promise.all(Array.from({ length: 12 }, () => fetchFile(port, { fileName: 'file' })));
+  for (const { data } of fetched) assert.ok(data.equals(content(5000)));
+});

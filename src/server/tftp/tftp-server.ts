@@ -28,7 +28,7 @@ export interface TftpServerOptions extends TermLimits {
   readonly host?: string | undefined;
   /** 69 where nothing is given; 0 is any that is free. */
   readonly port?: number | undefined;
-  /** At once; further requests are not heard, and clients repeat them. 512 where nothing is given. */
+  /** At once; some hundred further requests wait, for seconds at most. 512 where nothing is given. */
   readonly maximumTransfers?: number | undefined;
   /** Of one address, at once; 64 where nothing is given. */
   readonly maximumTransfersPerClient?: number | undefined;
@@ -62,6 +62,18 @@ interface Client {
   readonly port: number;
 }
 
+interface WaitingRequest {
+  readonly bytes: Uint8Array;
+  readonly client: Client;
+  /** As of `performance.now()`. */
+  readonly sinceMs: number;
+}
+
+/** Requests; who comes later has to ask again. */
+const maximumWaiting = 256;
+/** After which a client has asked again, or has gone. */
+const longestWaitMs = 5000;
+
 class Server implements TftpServer {
   readonly #options: TftpServerOptions;
   readonly #host: string;
@@ -69,6 +81,8 @@ class Server implements TftpServer {
   /** By address and port of the client; undefined until its file is open. */
   readonly #transfers = new Map<string, Transfer | undefined>();
   readonly #countByAddress = new Map<string, number>();
+  /** Requests over the limits, by address and port of the client. */
+  readonly #waiting = new Map<string, WaitingRequest>();
   #sweeper: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -104,6 +118,7 @@ class Server implements TftpServer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#waiting.clear();
     clearInterval(this.#sweeper);
     for (const transfer of [...this.#transfers.values()]) transfer?.abort('the server shuts down');
     this.#socket.close();
@@ -131,7 +146,11 @@ class Server implements TftpServer {
     const before = this.#transfers.get(key);
     if (before?.hasProgress) before.abandon();
     // Else it has repeated its request, which is being answered.
-    if (this.#transfers.has(key) || !this.#admit(client, key)) return;
+    if (this.#transfers.has(key)) return;
+    if (!this.#admit(client, key)) {
+      this.#keepWaiting(key, { bytes, client, sinceMs: start });
+      return;
+    }
     try {
       const file = await this.#open(request);
       await this.#serve(file, request, client, report);
@@ -175,12 +194,16 @@ class Server implements TftpServer {
     return file;
   }
 
-  #admit({ address }: Client, key: string): boolean {
+  #hasRoom({ address }: Client): boolean {
     const { maximumTransfers = 512, maximumTransfersPerClient = 64 } = this.#options;
     const count = this.#countByAddress.get(address) ?? 0;
-    if (this.#transfers.size >= maximumTransfers || count >= maximumTransfersPerClient) return false;
+    return this.#transfers.size < maximumTransfers && count < maximumTransfersPerClient;
+  }
+
+  #admit(client: Client, key: string): boolean {
+    if (!this.#hasRoom(client)) return false;
     this.#transfers.set(key, undefined);
-    this.#countByAddress.set(address, count + 1);
+    this.#countByAddress.set(client.address, (this.#countByAddress.get(client.address) ?? 0) + 1);
     return true;
   }
 
@@ -189,6 +212,22 @@ class Server implements TftpServer {
     const count = this.#countByAddress.get(address) ?? 0;
     if (count > 1) this.#countByAddress.set(address, count - 1);
     else this.#countByAddress.delete(address);
+    this.#answerWaiting();
+  }
+
+  /** To drop it would cost the client seconds, until it asks again. */
+  #keepWaiting(key: string, request: WaitingRequest): void {
+    if (this.#waiting.size < maximumWaiting || this.#waiting.has(key)) this.#waiting.set(key, request);
+  }
+
+  #answerWaiting(): void {
+    const now = performance.now();
+    for (const [key, { bytes, client, sinceMs }] of this.#waiting) {
+      const isStale = now - sinceMs > longestWaitMs;
+      if (!isStale && (this.#isClosed || !this.#hasRoom(client))) continue;
+      this.#waiting.delete(key);
+      if (!isStale) void this.#answer(bytes, client);
+    }
   }
 
   #refuse({ address, port }: Client, code: number, message: string): void {
