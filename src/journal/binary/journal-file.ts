@@ -12,7 +12,6 @@
  *
  * Source: Journal File Format, systemd.io/JOURNAL_FILE_FORMAT.
  */
-import { LruMap } from '../../base/lru.ts';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import type { MaybePromise } from '../../block/block-device.ts';
 import { ByteReader } from '../../bytes/byte-reader.ts';
@@ -40,7 +39,10 @@ export class JournalFile {
   readonly #file: PagedFile;
   readonly #header: JournalHeader;
   readonly #onDamage: OnDamage;
-  readonly #fields = new LruMap<number, LogField>(cacheLength);
+  /** Fields that were read, by their places, and those of a while ago: an LruMap would take most of the time. */
+  #fields = new Map<number, LogField>();
+  #olderFields = new Map<number, LogField>();
+  #fieldsLength = 0;
   /** Where its entries are, in bytes, in the order in which they were written. */
   #entries: readonly number[] = [];
   #wasDamaged = false;
@@ -140,7 +142,9 @@ export class JournalFile {
       const offset = this.#header.isCompact ? reader.u32le() : reader.u64le('offset of a field');
       if (!this.#header.isCompact) reader.skip(8);
       try {
-        const field = this.#fields.get(offset) ?? (await this.#readField(offset));
+        const field =
+          this.#fields.get(offset) ??
+          this.#keep(offset, this.#olderFields.get(offset) ?? (await this.#readField(offset)));
         fields.push(field);
         sum += field.value.length;
       } catch (error) {
@@ -162,8 +166,15 @@ export class JournalFile {
     const end = payload.indexOf(0x3d);
     const name = Buffer.from(payload.buffer, payload.byteOffset, Math.max(0, Math.min(end, 65))).toString('latin1');
     if (!fieldName.test(name)) throw new VarveError('CORRUPT', `the field at byte ${offset} has no name`);
-    const field = new LogField(name, payload.subarray(end + 1));
-    this.#fields.set(offset, field, payload.length + 256);
+    return new LogField(name, payload.subarray(end + 1));
+  }
+
+  #keep(offset: number, field: LogField): LogField {
+    this.#fieldsLength += field.value.length + 256;
+    if (this.#fieldsLength > cacheLength) {
+      [this.#olderFields, this.#fields, this.#fieldsLength] = [this.#fields, new Map(), 0];
+    }
+    this.#fields.set(offset, field);
     return field;
   }
 
