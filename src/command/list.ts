@@ -84,9 +84,10 @@ async function listAttached(context: CommandContext): Promise<void> {
   const { attachedDisks } = await import('../server/attach/attached-disk.ts');
   const disks = attachedDisks(await currentRunPath(context));
   const cellsOf = ({ attachment, loops, mounts }: AttachedDiskState): string[] => {
-    const { access, disk, path, size } = attachment;
+    const { access, disk, nbd, path, size } = attachment;
     const targets = mounts.map(({ target }) => target).join(' ');
-    return [loops[0]?.path ?? path, disk, formatSize(size), access, targets];
+    const device = nbd === undefined ? loops[0]?.path : undefined;
+    return [device ?? path, disk, formatSize(size), access, targets];
   };
   context.show(
     () => disks.map(attachmentJson),

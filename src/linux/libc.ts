@@ -25,6 +25,7 @@ interface Libc {
   umount2(target: string, flags: number): number;
   /** For whoever has to answer the kernel meanwhile. */
   umount2Later(target: string, flags: number): Promise<number>;
+  socket(domain: number, type: number, protocol: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
   recvmsg(fd: number, message: MessageHeader, flags: number): number;
@@ -101,6 +102,7 @@ function load(): Libc {
     ) as Libc['mount'],
     umount2: umount2 as Libc['umount2'],
     umount2Later: inThreadPool(umount2, failure),
+    socket: library.func('int socket(int domain, int type, int protocol)') as Libc['socket'],
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *fds)') as Libc['socketpair'],
     recvmsg: library.func('recvmsg', 'int64_t', ['int', messageHeader, 'int']) as Libc['recvmsg'],
     prctl: library.func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)') as Libc['prctl'],

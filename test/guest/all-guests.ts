@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { debianDisk } from '../../bench/runner/debian-disk.ts';
+import { tryAttachNbd } from './attach-nbd.ts';
 import { tryBootDebian, tryBootFromFile, tryBootFromOverlay, tryBootFromStore } from './boot-served.ts';
 import { tryBusyKernelClient } from './busy-kernel-client.ts';
 import { guestKernel } from './guest-kernel.ts';
@@ -72,3 +73,6 @@ test('Debian boots from an image in a store, and finds each file of its packages
   await tryBootDebian({ directory, disk: path, kernel });
 });
 guestTest('what Linux’s own exFAT writes is read', (directory) => tryKernelExfat({ directory, kernel }));
+guestTest('disks become block devices by Linux’s own NBD client, in a guest that runs Varve', (directory) =>
+  tryAttachNbd({ directory, kernel }),
+);

@@ -13,6 +13,8 @@ export interface InitramfsOptions {
   readonly modules?: readonly string[];
   /** Commands of this machine; their libraries come with them. busybox is always there. */
   readonly programs?: readonly string[];
+  /** Paths here of programs that it has elsewhere, and whose libraries it lacks. */
+  readonly otherPrograms?: readonly string[];
   /** Further files, by their paths without a slash in front. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
   /** What is done once the modules are loaded. */
@@ -30,20 +32,21 @@ export type ScriptOrRoot =
  * host is 10.0.2.2), and runs the script, and says `guest: ended with STATUS` before it powers off.
  */
 export async function makeInitramfs(options: InitramfsOptions): Promise<Uint8Array> {
-  const { files = {}, kernel, modules = [], programs = [], task } = options;
+  const { files = {}, kernel, modules = [], otherPrograms = [], programs = [], task } = options;
   const all = new Map<string, ArchiveEntry>();
   const add = (path: string, mode: number, content: Uint8Array): void => {
     for (const directory of parents(path)) all.set(directory, { path: directory, mode: 0o40755 });
     all.set(path, { path, mode, content });
   };
-  for (const path of [mustFind('busybox'), ...programs.map(mustFind)]) {
-    add(`bin/${basename(path)}`, 0o100755, await readFile(path));
+  const paths = [mustFind('busybox'), ...programs.map(mustFind)];
+  for (const path of paths) add(`bin/${basename(path)}`, 0o100755, await readFile(path));
+  for (const path of [...paths, ...otherPrograms]) {
     for (const library of await librariesOf(path)) add(library.slice(1), 0o100755, await readFile(library));
   }
-  const paths = await kernel.modules(...modules);
-  for (const path of paths) add(`modules/${basename(path)}`, 0o100644, await readFile(path));
+  const moduleFiles = await kernel.modules(...modules);
+  for (const path of moduleFiles) add(`modules/${basename(path)}`, 0o100644, await readFile(path));
   for (const [path, content] of Object.entries(files)) add(path, 0o100644, content);
-  const moduleNames = paths.map((path) => basename(path));
+  const moduleNames = moduleFiles.map((path) => basename(path));
   add(
     'init',
     0o100755,

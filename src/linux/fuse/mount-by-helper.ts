@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { VarveError } from '../../base/varve-error.ts';
 import { errnoError, libc } from '../libc.ts';
+import { socketPair } from '../socket-pair.ts';
 import { fuseSource } from './fuse-source.ts';
 import type { FuseMountOptions } from './mount-fuse.ts';
 
@@ -12,8 +13,6 @@ import type { FuseMountOptions } from './mount-fuse.ts';
  *
  *   byte 0 size_t cmsg_len   8 int cmsg_level   12 int cmsg_type   16 int fd
  */
-const AF_UNIX = 1;
-const SOCK_STREAM_CLOEXEC = 0o2000001;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
@@ -26,7 +25,7 @@ const advice = 'install fuse3, whose fusermount3 lets you, or do it as root';
 /** Has `fusermount3` mount a file system for a user who may not. The descriptor of /dev/fuse, as `mountFuse` gives it. */
 export async function mountByHelper(options: FuseMountOptions): Promise<number> {
   const { readOnly, target } = options;
-  const [ours, theirs] = socketPair(target);
+  const [ours, theirs] = socketPair(`mount on ${target}`);
   try {
     const names = [`fsname=${fuseSource}`, `subtype=${fuseSource}`, readOnly ? 'ro' : 'rw', ...accessOptions(options)];
     await runHelper(['-o', names.join(','), '--', target], `mount on ${target}`, theirs);
@@ -71,15 +70,6 @@ async function runHelper(args: readonly string[], doing: string, socket?: number
       .replace(/^fusermount3: /, '')
       .split('\n')[0] || `fusermount3 ended with ${status}`;
   throw new VarveError(/busy/i.test(reason) ? 'BUSY' : 'PERMISSION', `cannot ${doing}: ${reason}`);
-}
-
-function socketPair(target: string): [number, number] {
-  const { errno, socketpair } = libc();
-  const fds = new Int32Array(2);
-  if (socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, fds) === -1) {
-    throw errnoError(`mount on ${target}`, 'socketpair', errno());
-  }
-  return [fds[0]!, fds[1]!];
 }
 
 function receiveDescriptor(socket: number, target: string): number {

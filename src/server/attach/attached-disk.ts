@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { VarveError } from '../../base/varve-error.ts';
 import { type AttachedLoop, loopsOf } from '../../linux/loop-device.ts';
 import { type MountEntry, mountTable } from '../../linux/mount-table.ts';
+import { findNbd } from '../../linux/nbd-device.ts';
 import { type Attachment, attachmentDirectories } from './attachment.ts';
 
 /** An attached disk, and what the kernel has made of it. */
@@ -9,7 +10,7 @@ export interface AttachedDiskState {
   readonly directory: string;
   readonly attachment: Attachment;
   readonly loops: readonly AttachedLoop[];
-  /** What is mounted from its loop devices and their partitions, or by our own readers. */
+  /** What is mounted from its block devices and their partitions, or by our own readers. */
   readonly mounts: readonly MountEntry[];
 }
 
@@ -22,8 +23,11 @@ export function attachedDisks(runDirectory: string): AttachedDiskState[] {
 
 /** What the kernel knows of an attachment, now. */
 export function stateOf(directory: string, attachment: Attachment): AttachedDiskState {
-  const loops = attachment.files === undefined ? loopsOf(attachment.path) : [];
-  const numbers = new Set([...loops.flatMap((loop) => loop.numbers), attachment.device]);
+  const nbd = attachment.nbd && findNbd(attachment.nbd.name);
+  // The device may be somebody else's by now.
+  const isShown = attachment.files === undefined && (attachment.nbd === undefined || nbd !== undefined);
+  const loops = isShown ? loopsOf(attachment.path) : [];
+  const numbers = new Set([...loops.flatMap((loop) => loop.numbers), ...(nbd?.numbers ?? []), attachment.device]);
   const mounts = mountTable().filter(({ device }) => numbers.has(device));
   return { directory, attachment, loops, mounts };
 }

@@ -11,8 +11,10 @@ export interface Attachment {
   readonly disk: string;
   /** How it was opened. */
   readonly request: AttachedDiskRequest;
-  /** The file that shows it, or the directory on which its files are mounted. */
+  /** The file that shows it, or its NBD device, or the directory on which its files are mounted. */
   readonly path: string;
+  /** How it is shown as an NBD device; left out for one that is shown otherwise. */
+  readonly nbd?: NbdAttachment | undefined;
   /** Which of its files are mounted, by our own readers; left out for one that is shown as a file. */
   readonly files?: MountedFiles | undefined;
   /** The number of the mount of `files`, `0:53`. */
@@ -32,6 +34,14 @@ export interface Attachment {
   readonly closing?: boolean;
   /** What went wrong when its holder closed it. */
   readonly failure?: string;
+}
+
+/** A disk that is shown as a block device by the kernel's NBD client. */
+export interface NbdAttachment {
+  /** By which its connection is known among all of this machine. */
+  readonly name: string;
+  /** In bytes. */
+  readonly sectorSize: number;
 }
 
 /** Which files of a disk are mounted by our own readers, and for whom. */

@@ -3,9 +3,10 @@ import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { detachLoop } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
+import { disconnectNbdWhenUnused, findNbd, forgetPartitions } from '../../linux/nbd-device.ts';
 import { isRunning } from '../../linux/process-identity.ts';
 import type { AttachedDiskState } from './attached-disk.ts';
-import { type Attachment, readAttachment, removeAttachment } from './attachment.ts';
+import { type Attachment, type NbdAttachment, readAttachment, removeAttachment } from './attachment.ts';
 import { lossOf } from './sweep-dead.ts';
 
 /** Programs that look at every new device, and loop devices that are only just let go of, need a moment. */
@@ -51,8 +52,11 @@ export async function closeAttachment(
   attachment: Attachment,
   { force = false }: DetachOptions = {},
 ): Promise<boolean> {
-  await unmountPatiently(attachment, force);
-  return await holderEnds(directory, attachment);
+  if (attachment.nbd === undefined) await unmountPatiently(attachment, force);
+  else await disconnectPatiently(directory, { ...attachment, nbd: attachment.nbd }, force);
+  const isDone = await holderEnds(directory, attachment);
+  if (isDone && attachment.nbd !== undefined) await forgetPartitions(attachment.path);
+  return isDone;
 }
 
 /** Waits until the holder of what was unmounted has closed the disk. As `closeAttachment` does, but for `BUSY`. */
@@ -84,6 +88,24 @@ async function unmountPatiently({ disk, path }: Attachment, force: boolean): Pro
       }
     }
   }
+}
+
+/** The kernel disconnects the device when its last user has closed it. */
+async function disconnectPatiently(
+  directory: string,
+  { disk, holder, nbd, path }: Attachment & { readonly nbd: NbdAttachment },
+  force: boolean,
+): Promise<void> {
+  const { name } = nbd;
+  await disconnectNbdWhenUnused(name, { sync: !force });
+  if (force) return;
+  const isOver = (): boolean =>
+    !isRunning(holder) || readAttachment(directory)?.closing === true || findNbd(name) === undefined;
+  for (let attempt = 1; attempt < busyAttempts && !isOver(); attempt += 1) await setTimeout(busyPauseMs);
+  if (isOver()) return;
+  await disconnectNbdWhenUnused(name, { isWanted: false });
+  if (isOver()) return;
+  throw new VarveError('BUSY', `cannot detach ${disk}: ${path} is in use; close what uses it, or give --force`);
 }
 
 async function unmountByForce(target: string): Promise<void> {

@@ -9,6 +9,7 @@ import { mountVolumes } from '../../guest/mount-volumes.ts';
 import { openGuest } from '../../guest/open-guest.ts';
 import { isCalled } from '../../guest/volume-names.ts';
 import { findGuestVolumes, type VolumeTreeOptions } from '../../guest/volume-tree.ts';
+import { setReadAhead } from '../../linux/fuse/read-ahead.ts';
 import { isMachineRoot } from '../../linux/user-namespace.ts';
 import { readPartitionTable } from '../../partition/read-partition-table.ts';
 import { type FileTree, guestFileTree } from '../fuse/file-place.ts';
@@ -19,9 +20,12 @@ import type { Held } from './held.ts';
 import { keySecret } from './key-secret.ts';
 import { openAttachedDisk } from './open-attached-disk.ts';
 import { requirePartition } from './require-partition.ts';
+import { showByFuse } from './show-by-fuse.ts';
 
 /** What everything that is mounted so looks like from above: its uppermost directory may be anything else. */
 const directoryMode = 0o040755;
+/** In bytes: as much as one request may read. */
+const longestReadAhead = 2 ** 20;
 
 /**
  * Opens a disk to have its files mounted, read by our own file systems. Everybody may see them by their modes where the
@@ -40,9 +44,14 @@ export async function holdFiles(request: AttachedDiskRequest, files: MountedFile
   }
   const isShared = isMachineRoot() || files.allowOther;
   const held = stack.move();
+  const how = { rootMode: directoryMode, readOnly: true, allowOther: isShared, checksAccess: isShared };
   return {
-    ...{ operations: guestFiles(tree, { checksAccess: isShared }), access, size: device.size },
-    how: { rootMode: directoryMode, readOnly: true, allowOther: isShared, checksAccess: isShared },
+    ...{ access, size: device.size },
+    async show({ path: target }) {
+      const shown = await showByFuse(guestFiles(tree, { checksAccess: isShared }), { ...how, target });
+      if (shown.device !== undefined) setReadAhead(shown.device, longestReadAhead);
+      return shown;
+    },
     flush: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

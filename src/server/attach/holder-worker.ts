@@ -1,22 +1,13 @@
 /*
- * The process that has an attached disk open and answers for the file that shows it, or for its files. Whoever attaches starts it, tells it
- * over Node's channel what to hold, and hears that it is ready, or why not. It ends when the file is unmounted.
+ * The process that has an attached disk open and answers for the file or block device that shows it, or for its files. Whoever attaches starts it, tells it
+ * over Node's channel what to hold, and hears that it is ready, or why not. It ends when the kernel has let go of that.
  */
-import { closeSync } from 'node:fs';
 import { isVarveError } from '../../base/varve-error.ts';
-import { serveFuse } from '../../linux/fuse/fuse-session.ts';
-import { mountFuse } from '../../linux/fuse/mount-fuse.ts';
-import { setReadAhead } from '../../linux/fuse/read-ahead.ts';
-import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
-import { mountTable } from '../../linux/mount-table.ts';
 import { ownIdentity } from '../../linux/process-identity.ts';
 import { type Attachment, removeAttachment, saveAttachment } from './attachment.ts';
 import { FailureLog } from './failure-log.ts';
-import type { Held } from './held.ts';
+import type { Held, Shown } from './held.ts';
 import type { HolderAnswer, HolderRequest } from './holder-messages.ts';
-
-/** In bytes: as much as one request may read. */
-const longestReadAhead = 2 ** 20;
 
 process.once('message', (request: HolderRequest) => void hold(request));
 
@@ -27,21 +18,18 @@ async function hold(request: HolderRequest): Promise<void> {
   const draft = { ...request.attachment, holder: ownIdentity(), size: 0 };
   try {
     saveAttachment(directory, draft);
-    const { files, path: target } = draft;
+    const { files } = draft;
     await using held = await open(draft);
-    const { access, how, operations, size } = held;
-    const fd = await mountFuse({ ...how, target });
-    const device = files && mountTable().findLast((mount) => mount.target === target)?.device;
-    if (device !== undefined) setReadAhead(device, longestReadAhead);
-    const attachment = { ...draft, access, size, device };
+    const { access, size } = held;
+    const shown = await held.show(draft);
+    const { nbd, path } = shown;
+    const attachment = { ...draft, access, size, path, nbd, device: files && shown.device };
     saveAttachment(directory, attachment);
-    unmountOnSignals(attachment);
+    releaseOnSignals(shown);
     answer({ kind: 'ready', attachment });
     const failures = new FailureLog(note);
     const onError = (error: unknown): void => (files === undefined ? report(error) : failures.note(messageOf(error)));
-    // Where /dev/fuse fails, what was written is flushed all the same.
-    await serveFuse({ fd, operations, onError }).catch(report);
-    closeSync(fd);
+    await shown.serve(onError);
     saveAttachment(directory, { ...attachment, closing: true });
     await finish(directory, attachment, async () => {
       await held.flush();
@@ -71,8 +59,8 @@ async function finish(directory: string, attachment: Attachment, close: () => Pr
 }
 
 /** A disk that is in use stays: there is nobody else who could answer for it. */
-function unmountOnSignals({ path }: Attachment): void {
-  const onSignal = (): Promise<void> => unmountFuse(path).catch(report);
+function releaseOnSignals(shown: Shown): void {
+  const onSignal = (): Promise<void> => shown.release().catch(report);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void onSignal());
 }
 

@@ -9,6 +9,7 @@ import { readPartitionTable } from '../../partition/read-partition-table.ts';
 import { attachDisk, type NewAttachment } from './attach-disk.ts';
 import { attachedDisks } from './attached-disk.ts';
 import type { AttachedDiskRequest } from './attached-disk-request.ts';
+import type { Attachment } from './attachment.ts';
 import { closeAttachment } from './detach-disk.ts';
 import { openPatientFile } from './patient-file.ts';
 import { requirePartition } from './require-partition.ts';
@@ -66,7 +67,7 @@ function isSameRequest(one: AttachedDiskRequest, other: AttachedDiskRequest): bo
 
 async function mountAttached({ attachment, directory }: NewAttachment, request: MountDiskRequest): Promise<void> {
   const readOnly = attachment.access === 'read-only';
-  const place = await placeOf(attachment.path, request);
+  const place = await placeOf(attachment, request);
   await using loop = await attachLoop(attachment.path, { ...place, readOnly, autoClear: true });
   const how = { source: loop.path, type: request.type, options: request.options, readOnly };
   if (request.inner === undefined) return await runMount({ ...how, target: request.directory });
@@ -87,11 +88,11 @@ async function mountAttached({ attachment, directory }: NewAttachment, request: 
 
 /** Where in the disk the file system is, in bytes. */
 async function placeOf(
-  path: string,
+  { path, size }: Attachment,
   { disk, offset, partition }: MountDiskRequest,
 ): Promise<{ readonly offset?: number | undefined; readonly length?: number | undefined }> {
   if (partition === undefined) return { offset };
-  await using device = await openPatientFile(path);
+  await using device = await openPatientFile(path, size);
   const table = await readPartitionTable(device, { name: disk.disk });
   const { offset: start, length } = requirePartition(table?.partitions, partition, disk.disk);
   return { offset: start, length };

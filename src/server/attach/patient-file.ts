@@ -3,17 +3,16 @@ import { systemError, VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 
 /**
- * Opens a file to be read as a device that never blocks this thread: it may be this very process that answers for the
+ * Opens a file or block device of `size` bytes to be read as a device that never blocks this thread: it may be this very process that answers for the
  * file. Everything counts as data.
  *
  * @throws VarveError by errno
  */
-export async function openPatientFile(path: string): Promise<BlockDevice> {
+export async function openPatientFile(path: string, size: number): Promise<BlockDevice> {
   const doing = `read ${path}`;
   const handle = await open(path, 'r').catch((error) => {
     throw systemError(doing, error);
   });
-  const { size } = await handle.stat();
   const refuse = (): never => {
     throw new VarveError('READ_ONLY', `cannot write ${path}: it is open to be read`);
   };

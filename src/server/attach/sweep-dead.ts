@@ -5,9 +5,16 @@ import { unmountFuse } from '../../linux/fuse/unmount-fuse.ts';
 import { detachLoop, loopsOf } from '../../linux/loop-device.ts';
 import { unmountFileSystem } from '../../linux/mount.ts';
 import { mountTable } from '../../linux/mount-table.ts';
+import { disconnectNbd, findNbd, forgetPartitions } from '../../linux/nbd-device.ts';
 import { isRunning, type ProcessIdentity } from '../../linux/process-identity.ts';
 import { log } from '../../log/log.ts';
-import { type Attachment, attachmentDirectories, diskPathIn, removeAttachment } from './attachment.ts';
+import {
+  type Attachment,
+  attachmentDirectories,
+  diskPathIn,
+  type NbdAttachment,
+  removeAttachment,
+} from './attachment.ts';
 
 /** A directory without a record is one that somebody is only just making, or died while making. */
 const longestMakingMs = 60_000;
@@ -30,7 +37,8 @@ export async function sweepDead(runDirectory: string): Promise<string[]> {
     if (isOrphan) log(1, '%s was taken away, as what it was attached for is no more', attachment.disk);
     else if (attachment?.failure !== undefined) remarks.push(lossOf(attachment));
     else if (attachment !== undefined) remarks.push(`what held ${attachment.disk} died; what it left was taken away`);
-    if (attachment?.files === undefined) await takeAway(attachment?.path ?? diskPathIn(directory));
+    if (attachment?.nbd !== undefined) await takeNbdAway(attachment.nbd);
+    else if (attachment?.files === undefined) await takeAway(attachment?.path ?? diskPathIn(directory));
     else await takeFilesAway(attachment);
     removeAttachment(directory);
   }
@@ -54,9 +62,18 @@ export function lossOf({ disk, failure }: Attachment): string {
   return `${disk} could not be closed in good order, and may lack what was written last: ${failure}`;
 }
 
-async function takeAway(path: string): Promise<void> {
+/** Its guard has disconnected it already, most of the time; the kernel knows it by its name as long as it is used. */
+async function takeNbdAway({ name }: NbdAttachment): Promise<void> {
+  const found = findNbd(name);
+  if (found === undefined) return;
+  await disconnectNbd(found.path);
+  await takeAway(found.path, found.numbers);
+  await forgetPartitions(found.path);
+}
+
+async function takeAway(path: string, ownNumbers: readonly string[] = []): Promise<void> {
   const loops = loopsOf(path);
-  const numbers = new Set(loops.flatMap((loop) => loop.numbers));
+  const numbers = new Set([...ownNumbers, ...loops.flatMap((loop) => loop.numbers)]);
   const mounts = mountTable().reverse();
   for (const { device, target } of mounts) {
     if (numbers.has(device)) await unmountFileSystem(target, { detach: true });
