@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemError } from '../base/varve-error.ts';
+import { deviceNumber } from './device-number.ts';
 
 /** What a block device can do, as the kernel tells it; sizes and lengths in bytes. */
 export interface BlockLimits {
@@ -31,15 +32,13 @@ export interface SysfsDevice {
 /**
  * Finds a block device by its number, as stat(2) tells it in `rdev`.
  *
- * Source: proc(5) and sysfs(5), `/sys/dev/block`; makedev(3), how glibc splits the number.
+ * Source: proc(5) and sysfs(5), `/sys/dev/block`.
  */
 export function sysfsDevice(rdev: number): SysfsDevice {
-  const bits = BigInt(rdev);
-  const major = ((bits >> 8n) & 0xfffn) | ((bits >> 32n) & ~0xfffn);
-  const minor = (bits & 0xffn) | ((bits >> 12n) & ~0xffn);
-  const directory = `/sys/dev/block/${major}:${minor}`;
+  const own = deviceNumber(rdev);
+  const directory = `/sys/dev/block/${own}`;
   const parts = namesIn(directory).filter((name) => existsSync(join(directory, name, 'partition')));
-  const numbers = [`${major}:${minor}`, ...parts.map((part) => textOf(join(directory, part, 'dev')))];
+  const numbers = [own, ...parts.map((part) => textOf(join(directory, part, 'dev')))];
   const holders = [directory, ...parts.map((part) => join(directory, part))].flatMap((each) =>
     namesIn(join(each, 'holders')),
   );

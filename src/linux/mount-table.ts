@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { systemError } from '../base/varve-error.ts';
+import { deviceNumber } from './device-number.ts';
 
 /** Something that is mounted, as this process sees it. */
 export interface MountEntry {
   /** The mount point. */
   readonly target: string;
-  /** The number of its block device, `7:0`; of none, `0:…`. */
+  /** The number of its block device, `7:0`; of none, `0:…`. Of a Btrfs on several, one of them. */
   readonly device: string;
   /** Which directory of the file system is seen there: `/` but for bind mounts. */
   readonly root: string;
@@ -16,7 +17,7 @@ export interface MountEntry {
 /** All that is mounted, in the order in which it was. @throws VarveError by errno */
 export function mountTable(): MountEntry[] {
   try {
-    return parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'));
+    return parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8')).map(withBlockDevice);
   } catch (error) {
     throw systemError('look what is mounted', error);
   }
@@ -38,6 +39,13 @@ export function parseMountTable(text: string): MountEntry[] {
     const [type = '', source = ''] = fields.slice(separator + 1);
     return [{ target: unescaped(target), device, root: unescaped(root), type, source: unescaped(source) }];
   });
+}
+
+/** Btrfs shows a number of its own in place of its device's. */
+function withBlockDevice(mount: MountEntry): MountEntry {
+  if (!mount.device.startsWith('0:') || !mount.source.startsWith('/dev/')) return mount;
+  const stats = statSync(mount.source, { throwIfNoEntry: false });
+  return stats?.isBlockDevice() ? { ...mount, device: deviceNumber(stats.rdev) } : mount;
 }
 
 function unescaped(text: string): string {

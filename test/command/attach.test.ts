@@ -232,6 +232,17 @@ describe('varve mount', { skip: attachSkip }, () => {
     assert.deepEqual(await place.attached(), []);
   });
 
+  test('mounts a Btrfs, which shows another device number than its own', async (t) => {
+    const place = new AttachPlace(t);
+    const disk = await place.disk('a.raw', 128 * 2 ** 20);
+    await place.program('mkfs.btrfs', '-q', disk);
+    await place.varve('mount', disk, place.path('mnt'));
+    fs.writeFileSync(join(place.path('mnt'), 'here'), 'on Btrfs');
+    await place.varve('unmount', place.path('mnt'));
+    assert.equal(await place.varve('cat', `${disk}:/here`), 'on Btrfs');
+    assert.deepEqual(JSON.parse(await place.varve('list', '--attached', '--json')).attached ?? [], []);
+  });
+
   test('a symbolic link inside the disk leads nowhere else', async (t) => {
     const place = new AttachPlace(t);
     const disk = await place.disk('a.raw', 16 * 2 ** 20);
