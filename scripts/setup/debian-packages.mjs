@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { findCommand, systemEnvironment } from './project.mjs';
 
 /**
@@ -23,7 +23,7 @@ export function installDebianPackages(purpose, packages = listedPackages()) {
 }
 
 /**
- * The lines of `text`: package, a command it brings, purposes, and what it is used for.
+ * The lines of `text`: package, a command or (an absolute path) a file that it brings, purposes, and what it is used for.
  * @param {string} text
  * @returns {DebianPackage[]}
  */
@@ -41,7 +41,7 @@ function listedPackages() {
 
 /** @param {DebianPackage} wanted */
 function isMissing({ command }) {
-  return findCommand(command) === undefined;
+  return command.startsWith('/') ? !existsSync(command) : findCommand(command) === undefined;
 }
 
 /** @param {string[]} names */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { temporaryFolder } from '../../test/store/temporary-store.ts';
 import { WriteBehind } from './write-behind.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { assert as check, property, uint8Array } from 'fast-check';
+import fc from 'fast-check';
 import { loginStatus } from './constants.ts';
 import { type LoginPolicy, type LoginResponse, TargetLogin } from './login.ts';
 import { decodeBinary, decodeText, encodeText } from './text.ts';
@@ -152,8 +152,8 @@ describe('a login', () => {
   });
 
   test('ends, whatever is said', () => {
-    check(
-      property(uint8Array({ maxLength: 300 }), (bytes) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const login = new TargetLogin(guarded);
         for (let from = 0; from < bytes.length; from += 30) {
           login.step({ flags: bytes[from]!, lowestVersion: 0, text: bytes.subarray(from + 1, from + 30) });
