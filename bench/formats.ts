@@ -65,6 +65,12 @@ function theirs({ compression, format, source }: Conversion, target: string): nu
   return run([...command, ...qemuOptions[compression], source, target]).milliseconds;
 }
 
+/** What the run before has written costs the next one otherwise. */
+function startClean(target: string): void {
+  fs.rmSync(target, { force: true });
+  run(['sync']);
+}
+
 /** Measures one conversion, and leaves what we made of it at the returned path. */
 async function compare(bench: Bench, conversion: Conversion): Promise<string> {
   const { name } = conversion;
@@ -73,7 +79,7 @@ async function compare(bench: Bench, conversion: Conversion): Promise<string> {
   let memory = 0;
   const mine: Contestant = {
     name,
-    prepare: () => fs.rmSync(target, { force: true }),
+    prepare: () => startClean(target),
     run() {
       const result = ours(conversion, target);
       memory = Math.max(memory, result.memory);
@@ -82,7 +88,7 @@ async function compare(bench: Bench, conversion: Conversion): Promise<string> {
   };
   const other: Contestant = {
     name: `${name}, qemu-img`,
-    prepare: () => fs.rmSync(theirTarget, { force: true }),
+    prepare: () => startClean(theirTarget),
     run: () => theirs(conversion, theirTarget),
   };
   const all = bench.has('qemu-img') ? [mine, other] : [mine];
