@@ -118,6 +118,8 @@ varve detach --force $device
 dd if=$device of=/dev/null count=1 2> /dev/null
 kill $user
 wait $user || :
+# The kernel closes it, and forgets its partitions, when nobody waits any more.
+for i in $(seq 50); do unused && break || sleep 0.1; done
 varve list --attached --json
 unused
 

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlockDevice } from '../../block/block-device.ts';
-import { connectNbd, disconnectNbdWhenUnused } from '../../linux/nbd-device.ts';
+import { connectNbd, disconnectNbdWhenUnused, forgetPartitions } from '../../linux/nbd-device.ts';
 import { enlargeSendBuffer } from '../../linux/send-buffer.ts';
 import { socketPair } from '../../linux/socket-pair.ts';
 import { MemoryBudget } from '../nbd/memory-budget.ts';
@@ -58,6 +58,8 @@ export async function showByNbd(device: BlockDevice, nbd: NbdAttachment): Promis
         tell = onError;
         await serving;
         guard.stdin?.end('\n');
+        // Where the device went with its last user nobody else has the kernel look at it again.
+        await forgetPartitions(path);
       },
       release: () => disconnectNbdWhenUnused(name, { sync: true }),
     };
