@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { systemError, VarveError } from '../../../base/varve-error.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
+import { undisposed } from '../../../block/undisposed.ts';
 import type { OpenFileDiskOptions } from '../../../image/file-disk.ts';
 import type { NbdExport } from '../nbd-export.ts';
 import { type DriverProcess, SecretWanted, startDriver } from './driver-process.ts';
@@ -56,24 +57,9 @@ export async function openIsolatedDisk(
         }
         await device.flush();
       };
-      return clientDevice(device, flush);
+      return { ...undisposed(device), flush };
     },
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
-  };
-}
-
-function clientDevice(device: BlockDevice, flush: () => Promise<void>): BlockDevice {
-  return {
-    size: device.size,
-    blockSize: device.blockSize,
-    supports: device.supports,
-    read: (target, offset) => device.read(target, offset),
-    write: (source, offset) => device.write(source, offset),
-    zero: (offset, length) => device.zero(offset, length),
-    trim: (offset, length) => device.trim(offset, length),
-    flush,
-    extents: (offset, length) => device.extents(offset, length),
-    async [Symbol.asyncDispose]() {},
   };
 }
 
