@@ -1,0 +1,63 @@
+import type { Entry, Machine, MachineSettings, Room } from './room.ts';
+
+/** Who boots. */
+export interface MachineIdentity {
+  /** `52:54:00:12:34:56`, in any case, with `:` or `-`. */
+  readonly mac: string;
+  readonly uuid?: string | undefined;
+}
+
+/** A MAC address as URIs have it: `52-54-00-12-34-56`. */
+export function dashedMac(mac: string): string {
+  return mac.toLowerCase().replaceAll(':', '-');
+}
+
+/**
+ * What the room has for a machine: what names its MAC address comes before what names its UUID, and both before
+ * patterns; among several the first. A machine that nothing fits gets every entry, and its own disk as the default.
+ */
+export function settingsOf(room: Room, { mac, uuid }: MachineIdentity): MachineSettings {
+  const address = mac.toLowerCase().replaceAll('-', ':');
+  const machineId = uuid?.toLowerCase();
+  const { machines } = room;
+  const own =
+    machines.find((each) => each.mac === address) ??
+    machines.find((each) => each.uuid !== undefined && each.uuid === machineId);
+  const machine = own ?? machines.find((each) => each.mac?.includes('*') && fits(each.mac, address));
+  const entries = entriesFor(room, machine);
+  const isAlone = entries.length === 1 && !room.menu.always;
+  return {
+    mac: address,
+    uuid: machineId,
+    name: machine?.name ?? dashedMac(address),
+    address: own?.address,
+    entries,
+    defaultEntry: defaultOf(room, machine, entries),
+    hasMenu: machine?.menu ?? !isAlone,
+    menuTimeoutMs: room.menu.timeoutMs,
+    variables: machine?.variables ?? {},
+    isKnown: own !== undefined,
+  };
+}
+
+/** Whether a pattern with `*` fits all of an address. */
+function fits(pattern: string, mac: string): boolean {
+  return new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(mac);
+}
+
+function entriesFor(room: Room, machine: Machine | undefined): Entry[] {
+  const names = machine?.entries.length ? machine.entries : [...room.entries.keys()];
+  return names.map((name) => {
+    const entry = room.entries.get(name)!;
+    const words = [entry.arguments, machine?.arguments ?? ''].filter((text) => text !== '').join(' ');
+    return { ...entry, overlay: machine?.overlay ?? entry.overlay, arguments: words };
+  });
+}
+
+function defaultOf(room: Room, machine: Machine | undefined, entries: readonly Entry[]): Entry | undefined {
+  const { defaultEntry } = room.menu;
+  if (defaultEntry === 'local') return undefined;
+  const chosen = entries.find(({ name }) => name === defaultEntry);
+  if (chosen !== undefined || entries.length === 1) return chosen ?? entries[0];
+  return machine === undefined ? undefined : entries[0];
+}
