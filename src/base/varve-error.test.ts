@@ -31,6 +31,11 @@ test('systemError calls an errno it has no words for IO, and names it', () => {
   assert.match(error.message, /cannot read disk: EREMOTEIO/);
 });
 
+test('systemError knows the failures that Node gives no code', () => {
+  const nameless = Object.assign(new Error(', Unknown error: Input/output error'), { code: '', syscall: 'rm' });
+  assert.ok(isVarveError(systemError('delete overlays', nameless), 'IO'));
+});
+
 test('systemError leaves alone what is no system error', () => {
   const varveError = new VarveError('CORRUPT', 'bad magic');
   const nodeError = Object.assign(new TypeError('x'), { code: 'ERR_INVALID_ARG_TYPE' });

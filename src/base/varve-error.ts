@@ -74,7 +74,9 @@ const reasonsByErrno: Readonly<Record<string, string>> = {
  */
 export function systemError(doing: string, cause: unknown): unknown {
   if (!(cause instanceof Error) || cause instanceof VarveError) return cause;
-  const errno = (cause as NodeJS.ErrnoException).code;
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  // `fs.rmSync` leaves the code empty for what it has no name for, EIO among that.
+  const errno = code === '' && syscall !== undefined ? 'EIO' : code;
   if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) return cause;
   return new VarveError(codesByErrno[errno] ?? 'IO', `cannot ${doing}: ${reasonsByErrno[errno] ?? errno}`, { cause });
 }

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { bundleForBrowsers } from '../../scripts/setup/browser-bundle.mjs';
 import { etcCount, osRelease, sampleImages } from '../browser/sample-image.ts';
 import { luks1Sample } from '../luks/luks1-sample.ts';
+import { createEncrypted } from './qemu-images.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -104,11 +105,11 @@ suite('the bundle for browsers', { skip: skipWithout('mke2fs', 'qemu-img') }, ()
     await assert.rejects(varve.openDisk(blob, { openFile: async () => blob }), { code: 'UNSUPPORTED' });
   });
 
-  test('what is encrypted is refused by name', async () => {
+  test('what is encrypted is refused by name', async (t) => {
     const image = join(directory, 'secret.qcow2');
     const secret = ['--object', 'secret,id=key,data=passphrase'];
     const luks = 'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10';
-    await run('qemu-img', ['create', '-q', ...secret, '-f', 'qcow2', '-o', luks, image, '1M']);
+    if (!(await createEncrypted(t, image, ...secret, '-o', luks, image, '1M'))) return;
     const refusal = { code: 'UNSUPPORTED', message: /no encryption is read in a browser/ };
     await assert.rejects(varve.openDisk(new Blob([await readFile(image)])), refusal);
     const key = new Uint8Array(64).fill(1);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { openFileDevice } from '../../src/block/file-device.ts';
@@ -8,14 +8,13 @@ import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/devi
 import { openImage } from '../../src/format/formats.ts';
 import type { FormatDevice } from '../../src/format/image-format.ts';
 import { checkQcow2 } from '../../src/format/qcow2/check/check-qcow2.ts';
-import { type ImageDirectory, imageDirectory, qemuImg } from './qemu-images.ts';
+import { createEncrypted, type ImageDirectory, imageDirectory, qemuImg } from './qemu-images.ts';
 import { skipWithout } from './require-tool.ts';
 
 const skip = skipWithout('qemu-img', 'qemu-io');
 const run = promisify(execFile);
 const passphrase = 'open sesame';
 const secret = ['--object', `secret,id=key,data=${passphrase}`];
-const attempts = 8;
 
 /** The image as QEMU's programs take it, and as a whole set of options. */
 function opened(path: string, format: string): string {
@@ -25,17 +24,8 @@ function opened(path: string, format: string): string {
 /** An encrypted image; undefined, and the test skipped, where QEMU cannot measure how busy the machine is. */
 async function created(t: TestContext, directory: ImageDirectory, options: string): Promise<string | undefined> {
   const path = directory.path('image');
-  for (let attempt = 0; attempt < attempts; attempt += 1) {
-    try {
-      await qemuImg('create', '-q', '-f', 'qcow2', ...secret, '-o', `${options},encrypt.key-secret=key`, path, '4M');
-      return path;
-    } catch (error) {
-      if (!String(error).includes('CPU usage')) throw error;
-      await rm(path, { force: true });
-    }
-  }
-  t.skip('qemu-img cannot tell how long to work on a key on a machine that is this busy');
-  return undefined;
+  const isMade = await createEncrypted(t, path, ...secret, '-o', `${options},encrypt.key-secret=key`, path, '4M');
+  return isMade ? path : undefined;
 }
 
 async function qemuIo(path: string, format: string, ...commands: string[]): Promise<void> {

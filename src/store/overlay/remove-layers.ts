@@ -1,3 +1,5 @@
+import { isVarveError } from '../../base/varve-error.ts';
+import { log } from '../../log/log.ts';
 import type { StoreParts } from '../store-parts.ts';
 import { removeOverlayFiles } from './overlay-files.ts';
 import type { Layer } from './overlay-table.ts';
@@ -8,7 +10,17 @@ export function dropLayers(parts: StoreParts, layers: readonly Layer[]): readonl
   return layers;
 }
 
-/** Deletes the files of layers that were forgotten; what a crash leaves, garbage collection deletes. */
+/**
+ * Deletes the files of layers that were forgotten. What it was about is done by then: files that a crash leaves, or that cannot
+ * be deleted, garbage collection deletes.
+ */
 export function removeLayerFiles(parts: StoreParts, layers: readonly Layer[]): void {
-  for (const { id } of layers) removeOverlayFiles(parts.path, id);
+  for (const { id } of layers) {
+    try {
+      removeOverlayFiles(parts.path, id);
+    } catch (error) {
+      if (!isVarveError(error)) throw error;
+      log(1, 'left to garbage collection: %s', error.message);
+    }
+  }
 }
