@@ -89,12 +89,4 @@ export interface EndStep extends StepCommon {
 }
 
 /** One thing that happened to a machine that boots; plain data, as it goes from process to process and to the journal. */
-export type TraceStep =
-  | DhcpQuestion
-  | DhcpReply
-  | DhcpSilence
-  | FileStep
-  | EntryStep
-  | LoginStep
-  | WriteStep
-  | EndStep;
+export type TraceStep = DhcpQuestion | DhcpReply | DhcpSilence | FileStep | EntryStep | LoginStep | WriteStep | EndStep;
