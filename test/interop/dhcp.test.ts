@@ -102,6 +102,25 @@ test('dhclient gets an address', async (t) => {
   await cable.inClient('dhclient', '-r', '-sf', '/bin/true', ...files, 'cli');
 });
 
+test('servers are found before one more is started', async (t) => {
+  const place = prepare(t);
+  if (place === undefined) return;
+  const { cable, directory } = place;
+  const look = async (): Promise<string> =>
+    (await cable.inClient(process.execPath, join(import.meta.dirname, 'find-dhcp.ts'), 'cli')).stdout;
+  await cable.serve(t, directory, 'server');
+  assert.equal(await look(), '10.77.0.1\n');
+});
+
+test('a proxy is no server of addresses', async (t) => {
+  const place = prepare(t);
+  if (place === undefined) return;
+  const { cable, directory } = place;
+  await cable.serve(t, directory, 'proxy');
+  const command = [process.execPath, join(import.meta.dirname, 'find-dhcp.ts'), 'cli'];
+  assert.equal((await cable.inClient(...command)).stdout, '\n');
+});
+
 const captured = [
   { name: 'the offer of a server', mode: 'server', vendorClass: 'PXEClient:Arch:00007:UNDI:003016', userClass: '' },
   { name: 'the offer of a proxy', mode: 'proxy', vendorClass: 'PXEClient:Arch:00000:UNDI:002001', userClass: 'iPXE' },

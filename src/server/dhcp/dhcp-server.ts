@@ -1,6 +1,6 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { systemError, VarveError } from '../../base/varve-error.ts';
+import { systemError } from '../../base/varve-error.ts';
 import { bindToDevice } from '../../linux/bind-to-device.ts';
 import { AddressPool } from '../../protocol/dhcp/address-pool.ts';
 import { answerRequest, type DhcpAnswer, type DhcpContext } from '../../protocol/dhcp/answer.ts';
@@ -10,6 +10,7 @@ import { numberOf } from '../../protocol/dhcp/option-codec.ts';
 import { optionCodes } from '../../protocol/dhcp/option-codes.ts';
 import { type DhcpPacket, decodePacket, encodePacket } from '../../protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../protocol/dhcp/subnet.ts';
+import { descriptorOf } from './descriptor-of.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 
 /** A packet that was answered, or why it was not. */
@@ -127,14 +128,4 @@ class Server implements AsyncDisposable {
     const ourPort = port === usualPorts.server ? ports.server : ports.client;
     socket.send(bytes, isToSender ? sender.port : ourPort, target, () => {});
   }
-}
-
-/** Node does not document where a socket has it; all else is its public interface. */
-function descriptorOf(socket: dgram.Socket): number {
-  const states = socket as unknown as Record<symbol, { handle?: { fd?: number } } | undefined>;
-  for (const symbol of Object.getOwnPropertySymbols(socket)) {
-    const fd = states[symbol]?.handle?.fd;
-    if (fd !== undefined && fd >= 0) return fd;
-  }
-  throw new VarveError('UNSUPPORTED', 'cannot use one network interface alone: this Node hides the socket');
 }
