@@ -27,6 +27,10 @@ interface Libc {
   umount2Later(target: string, flags: number): Promise<number>;
   socket(domain: number, type: number, protocol: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  /** `address` is a `struct sockaddr` of some family. */
+  sendto(fd: number, source: Uint8Array, length: number, flags: number, address: Uint8Array, size: number): number;
+  /** 0 is a failure. */
+  if_nametoindex(name: string): number;
   /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
   recvmsg(fd: number, message: MessageHeader, flags: number): number;
   prctl(option: number, a: bigint, b: bigint, c: bigint, d: bigint): number;
@@ -104,6 +108,10 @@ function load(): Libc {
     umount2Later: inThreadPool(umount2, failure),
     socket: library.func('int socket(int domain, int type, int protocol)') as Libc['socket'],
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *fds)') as Libc['socketpair'],
+    sendto: library.func(
+      'int64_t sendto(int fd, void *source, uint64_t length, int flags, void *address, uint32_t size)',
+    ) as Libc['sendto'],
+    if_nametoindex: library.func('uint32_t if_nametoindex(const char *name)') as Libc['if_nametoindex'],
     recvmsg: library.func('recvmsg', 'int64_t', ['int', messageHeader, 'int']) as Libc['recvmsg'],
     prctl: library.func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)') as Libc['prctl'],
     setsockopt: library.func(

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Guest, startGuest, userNetwork } from './guest.ts';
+import { startGuest, userNetwork } from './guest.ts';
 import type { GuestKernel } from './guest-kernel.ts';
 import { makeInitramfs } from './initramfs.ts';
+import type { Guest } from './running-guest.ts';
 import type { ServedDisk } from './served-disk.ts';
 import { type Serving, serving } from './serving.ts';
 

@@ -78,6 +78,29 @@ test('a client is offered an address, gets it, renews it, and has it again later
   assert.equal(tell(ask(messageTypes.DISCOVER, 2), where)?.address, '10.0.0.11');
 });
 
+test('a machine has one address, whatever its firmware, its loader and its system call themselves', () => {
+  for (const [machine, expected] of [
+    [1, '10.0.0.10'],
+    [0x99, '10.0.0.99'],
+  ] as const) {
+    const where = context();
+    for (const identifier of ['', '00aabbccdd', '01525400000001', 'ff00112233']) {
+      const options: Options = new Map([[optionCodes.CLIENT_IDENTIFIER, Buffer.from(identifier, 'hex')]]);
+      const address = tell(ask(messageTypes.DISCOVER, machine, options), where)?.address;
+      assert.equal(address, expected);
+      const chosen = new Map([...choosing(expected), ...options]);
+      assert.equal(tell(ask(messageTypes.REQUEST, machine, chosen), where)?.change, 'bound');
+    }
+  }
+  const unnamed = clientOf(
+    ask(messageTypes.DISCOVER, 0, new Map([[optionCodes.CLIENT_IDENTIFIER, Buffer.of(0xff, 1)]]), {
+      hardwareType: 32,
+      hardwareAddress: new Uint8Array(),
+    }),
+  );
+  assert.equal(unnamed.identity, 'id:ff01');
+});
+
 test('a client is refused what is not its own, and others are left alone', () => {
   const where = context();
   tell(ask(messageTypes.DISCOVER, 1), where);

@@ -9,8 +9,9 @@ export interface DhcpClient {
   /** `52:54:00:12:34:56`, in small letters. */
   readonly hardwareAddress: string;
   /**
-   * By which its lease is known: what option 61 holds, as `id:` and hexadecimal digits, or `hw:1:` and its hardware
-   * address, 1 being that address's type.
+   * By which its lease is known: `hw:1:` and its hardware address, 1 being that address's type; where it has none, what
+   * option 61 holds, as `id:` and hexadecimal digits. A machine's firmware, its loader, its initramfs and its system each
+   * put something else into option 61, and are to have one address.
    */
   readonly identity: string;
   /** Option 93; undefined where it sent none. */
@@ -36,7 +37,7 @@ export function clientOf({ hardwareType, hardwareAddress, options }: DhcpPacket)
   return {
     hardwareAddress: address,
     identity:
-      identifier !== undefined && identifier.length >= 2 && identifier.length <= 255
+      identifier !== undefined && identifier.length <= 255 && !hardwareAddress.some((byte) => byte !== 0)
         ? `id:${Buffer.from(identifier).toString('hex')}`
         : `hw:${hardwareType}:${address}`,
     architectureNumber,

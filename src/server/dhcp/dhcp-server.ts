@@ -5,12 +5,14 @@ import { bindToDevice } from '../../linux/bind-to-device.ts';
 import { AddressPool } from '../../protocol/dhcp/address-pool.ts';
 import { answerRequest, type DhcpAnswer, type DhcpContext } from '../../protocol/dhcp/answer.ts';
 import { answerAsProxy, proxyPort } from '../../protocol/dhcp/answer-as-proxy.ts';
+import { clientOf } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, type Ipv4 } from '../../protocol/dhcp/ipv4.ts';
 import { numberOf } from '../../protocol/dhcp/option-codec.ts';
 import { optionCodes } from '../../protocol/dhcp/option-codes.ts';
 import { type DhcpPacket, decodePacket, encodePacket } from '../../protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../protocol/dhcp/subnet.ts';
 import { descriptorOf } from './descriptor-of.ts';
+import { type EmptyAdvertiser, openEmptyAdvertiser } from './empty-advertiser.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 
 /** A packet that was answered, or why it was not. */
@@ -59,11 +61,13 @@ class Server implements AsyncDisposable {
   readonly #options: DhcpServerOptions;
   readonly #pools: readonly AddressPool[];
   readonly #sockets: dgram.Socket[] = [];
+  readonly #advertiser: EmptyAdvertiser | undefined;
   #waitingCount = 0;
 
   constructor(options: DhcpServerOptions) {
     this.#options = options;
     const { subnets = [], journal } = options.leases ?? {};
+    if (options.interfaceName !== undefined) this.#advertiser = openEmptyAdvertiser(options.interfaceName);
     this.#pools = subnets.map((subnet) => new AddressPool(subnet));
     for (const lease of journal?.leases() ?? []) {
       this.#pools.find((pool) => pool.contains(lease.address))?.restore(lease);
@@ -89,6 +93,7 @@ class Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets.splice(0)) socket.close();
+    this.#advertiser?.[Symbol.dispose]();
   }
 
   async #take(socket: dgram.Socket, port: number, bytes: Uint8Array, sender: dgram.RemoteInfo): Promise<void> {
@@ -127,5 +132,7 @@ class Server implements AsyncDisposable {
     const target = typeof address === 'number' ? formatIpv4(address) : isToSender ? sender.address : '255.255.255.255';
     const ourPort = port === usualPorts.server ? ports.server : ports.client;
     socket.send(bytes, isToSender ? sender.port : ourPort, target, () => {});
+    // A relay's clients are not on this network.
+    if (request.relayAddress === 0 && clientOf(request).isIpxe) this.#advertiser?.advertiseTo(request.hardwareAddress);
   }
 }
