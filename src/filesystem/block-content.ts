@@ -1,11 +1,10 @@
-import type { BlockDevice } from '../block/block-device.ts';
 import type { BlockRun } from './block-run.ts';
 import type { FileExtent } from './file-system.ts';
-import { readInside } from './read-inside.ts';
+import type { FileSystemVolume } from './file-system-volume.ts';
 
 /** The content of a file that is in blocks of one size. */
 export interface BlockContent {
-  readonly device: BlockDevice;
+  readonly volume: FileSystemVolume;
   /** In bytes. */
   readonly blockSize: number;
   /** In bytes. */
@@ -30,7 +29,7 @@ export async function* blockExtents({ blockSize, size, findRun }: BlockContent):
 
 /** Reads from `offset` of a file's content until `target` is full or the content ends; returns how many bytes. */
 export async function readBlocks(content: BlockContent, target: Uint8Array, offset: number): Promise<number> {
-  const { blockSize, device, inode, size } = content;
+  const { blockSize, inode, size, volume } = content;
   const length = Math.max(0, Math.min(target.length, size - offset));
   const lastIndex = Math.ceil((offset + length) / blockSize);
   for (let done = 0; done < length; ) {
@@ -38,7 +37,7 @@ export async function readBlocks(content: BlockContent, target: Uint8Array, offs
     const { kind, block, count } = await content.findRun(index, lastIndex - index);
     const inside = (offset + done) % blockSize;
     const part = target.subarray(done, Math.min(length, done + count * blockSize - inside));
-    if (kind === 'data') await readInside(device, part, block * blockSize + inside, `inode ${inode}`);
+    if (kind === 'data') await volume.read(part, block * blockSize + inside, `inode ${inode}`);
     else part.fill(0);
     done += part.length;
   }

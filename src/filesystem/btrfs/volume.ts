@@ -1,7 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
-import { readInside } from '../read-inside.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { ChunkMap } from './chunk-map.ts';
 import type { Superblock, TreePointer } from './superblock.ts';
 import { decodeTreeBlock, pointerProblem, type TreeBlock } from './tree-block.ts';
@@ -10,17 +9,14 @@ import { decodeTreeBlock, pointerProblem, type TreeBlock } from './tree-block.ts
 const cachedLength = 16 << 20;
 
 /** The device of a Btrfs, and the blocks of its trees. */
-export class BtrfsVolume {
-  readonly device: BlockDevice;
+export class BtrfsVolume extends FileSystemVolume {
   readonly superblock: Superblock;
   readonly chunks: ChunkMap;
-  readonly #name: string;
   readonly #blocks = new LruMap<number, TreeBlock>(cachedLength);
 
   constructor(device: BlockDevice, superblock: Superblock, name: string) {
-    this.device = device;
+    super(device, name);
     this.superblock = superblock;
-    this.#name = name;
     const { deviceId, deviceSize } = superblock;
     this.chunks = new ChunkMap({ name, deviceId, deviceSize });
   }
@@ -32,24 +28,6 @@ export class BtrfsVolume {
     const problem = pointerProblem(known, pointer);
     if (problem === undefined) return known;
     throw this.corrupt(`${nameOf(pointer, tree)} ${problem}`);
-  }
-
-  /** Fills `target` from `place` of the device. @throws VarveError `CORRUPT` where that is past its end */
-  read(target: Uint8Array, place: number, what: string): MaybePromise<void> {
-    return readInside(this.device, target, place, `${this.#name}: ${what}`);
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 
   async #load(pointer: TreePointer, tree: string): Promise<TreeBlock> {

@@ -1,8 +1,7 @@
 import { LruMap } from '../../base/lru.ts';
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
-import { readInside } from '../read-inside.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { CompressedContent } from './compressed-content.ts';
 import { decodeInode, type Inode, inodeUnit, longestInode } from './inode.ts';
 import type { Superblock } from './superblock.ts';
@@ -12,18 +11,15 @@ const cachedLength = 8 << 20;
 const cachedInodes = 2048;
 
 /** The blocks and inodes of an EROFS, below its files. */
-export class ErofsVolume {
-  readonly device: BlockDevice;
+export class ErofsVolume extends FileSystemVolume {
   readonly superblock: Superblock;
   readonly compressed: CompressedContent;
-  readonly #name: string;
   readonly #pages: DevicePages;
   readonly #inodes = new LruMap<number, Inode>(cachedInodes);
 
   constructor(device: BlockDevice, superblock: Superblock, name: string) {
-    this.device = device;
+    super(device, name);
     this.superblock = superblock;
-    this.#name = name;
     this.compressed = new CompressedContent(this);
     const { blockSize } = superblock;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / blockSize) });
@@ -56,23 +52,5 @@ export class ErofsVolume {
     if (typeof inode === 'string') throw this.corrupt(`inode ${node} ${inode}`);
     this.#inodes.set(node, inode);
     return inode;
-  }
-
-  /** @throws VarveError `CORRUPT` */
-  async read(target: Uint8Array, place: number, what: string): Promise<void> {
-    await readInside(this.device, target, place, `${this.#name}: ${what}`);
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 }

@@ -16,5 +16,5 @@ export async function* freeRuns(
   const chain = volume.chain(allocation, what);
   const length = Math.ceil(clusterCount / 8);
   if (allocation.length! < length) throw volume.corrupt(`${what} has ${allocation.length} bytes, and needs ${length}`);
-  yield* clearBitRuns(clusterCount, (target, offset) => volume.read(chain, target, offset, what));
+  yield* clearBitRuns(clusterCount, (target, offset) => volume.readChain(chain, target, offset, what));
 }

@@ -1,4 +1,3 @@
-import { readInside } from '../read-inside.ts';
 import type { Allocation } from './cluster-chain.ts';
 import { decodeEntrySet, type EntrySet, entryLength, entryTypes, setLength } from './entry-set.ts';
 import type { ExfatVolume } from './exfat-volume.ts';
@@ -74,7 +73,7 @@ async function* clustersOf(
     const run = await chain.run(offset, clusterSize);
     if (run === undefined) return;
     const bytes = new Uint8Array(clusterSize);
-    await readInside(volume.device, bytes, run.offset, what);
+    await volume.read(bytes, run.offset, what);
     yield { bytes, place: run.offset };
   }
 }

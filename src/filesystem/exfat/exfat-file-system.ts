@@ -8,7 +8,6 @@ import type {
   FileSystemIdentity,
   FileSystemUsage,
 } from '../file-system.ts';
-import { readInside } from '../read-inside.ts';
 import { nameFromUtf16, utf16FromName } from '../utf16-name.ts';
 import { freeRuns } from './allocation-bitmap.ts';
 import type { Allocation } from './cluster-chain.ts';
@@ -93,7 +92,7 @@ export class ExfatFileSystem implements FileSystem {
     const length = Math.max(0, Math.min(target.length, set.size - offset));
     const written = Math.max(0, Math.min(length, set.validLength - offset));
     const chain = this.#volume.chain(allocationOf(set), this.#at(node));
-    await this.#volume.read(chain, target.subarray(0, written), offset, this.#at(node));
+    await this.#volume.readChain(chain, target.subarray(0, written), offset, this.#at(node));
     target.fill(0, written, length);
     return length;
   }
@@ -166,13 +165,13 @@ export class ExfatFileSystem implements FileSystem {
       throw this.#volume.invalid(`no file has the number ${node}`);
     }
     const first = new Uint8Array(entryLength);
-    await readInside(this.#volume.device, first, place, this.#at(node));
+    await this.#volume.read(first, place, this.#at(node));
     const bytes = new Uint8Array(setLength(first, 0));
     const places = this.#scattered.get(node);
-    if (places === undefined) await readInside(this.#volume.device, bytes, place, this.#at(node));
+    if (places === undefined) await this.#volume.read(bytes, place, this.#at(node));
     for (const [index, entry] of places?.entries() ?? []) {
       const target = bytes.subarray(index * entryLength, (index + 1) * entryLength);
-      await readInside(this.#volume.device, target, entry, this.#at(node));
+      await this.#volume.read(target, entry, this.#at(node));
     }
     return setOf(this.#volume, { bytes, place, places });
   }
@@ -183,7 +182,7 @@ export class ExfatFileSystem implements FileSystem {
     const length = upcaseTable.length!;
     if (length > longestUpcaseTable) throw this.#volume.corrupt(`${what} has ${length} bytes`);
     const bytes = new Uint8Array(length);
-    await this.#volume.read(this.#volume.chain(upcaseTable, what), bytes, 0, what);
+    await this.#volume.readChain(this.#volume.chain(upcaseTable, what), bytes, 0, what);
     const table = decodeUpcaseTable(bytes, upcaseTable.checksum);
     if (table === undefined) throw this.#volume.corrupt(`${what} does not fit its checksum`);
     return table;

@@ -56,7 +56,7 @@ export async function readContent(
 
 function contentOf(volume: Ext4Volume, inode: Inode): BlockContent {
   return {
-    device: volume.device,
+    volume,
     blockSize: volume.superblock.blockSize,
     size: inode.stat.size,
     inode: inode.number,

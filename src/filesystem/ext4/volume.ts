@@ -1,7 +1,7 @@
 import { LruMap } from '../../base/lru.ts';
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { type GroupDescriptor, GroupDescriptors } from './group-descriptors.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { roCompat, type Superblock } from './superblock.ts';
@@ -11,21 +11,18 @@ const cachedLength = 8 << 20;
 const cachedInodes = 2048;
 
 /** The blocks and inodes of an ext4 file system, below its files. */
-export class Ext4Volume {
+export class Ext4Volume extends FileSystemVolume {
   readonly superblock: Superblock;
-  readonly device: BlockDevice;
   readonly groups: GroupDescriptors;
   readonly hasChecksums: boolean;
-  readonly #name: string;
   readonly #pages: DevicePages;
   readonly #inodes = new LruMap<number, Inode>(cachedInodes);
   /** Blocks that were found to be in order; they are looked at again when they are read again. */
   readonly #verified = new WeakSet<DataView>();
 
   constructor(device: BlockDevice, superblock: Superblock, name: string) {
-    this.device = device;
+    super(device, name);
     this.superblock = superblock;
-    this.#name = name;
     this.hasChecksums = (superblock.roCompat & roCompat.metadataChecksums) !== 0;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / superblock.blockSize) });
     this.groups = new GroupDescriptors(superblock, this.#pages, name);
@@ -83,18 +80,5 @@ export class Ext4Volume {
     if (typeof inode === 'string') throw this.corrupt(`inode ${number} ${inode}`);
     this.#inodes.set(number, inode);
     return inode;
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 }

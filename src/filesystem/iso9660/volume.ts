@@ -1,7 +1,6 @@
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
-import { readInside } from '../read-inside.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { type DirectoryRecord, decodeRecord } from './directory-record.ts';
 
 /** How many bytes of directories are kept. */
@@ -11,17 +10,14 @@ const cachedLength = 8 << 20;
 export type NameKind = 'rock ridge' | 'joliet' | 'plain';
 
 /** The blocks of an ISO 9660 volume, below its files. */
-export class Iso9660Volume {
-  readonly device: BlockDevice;
+export class Iso9660Volume extends FileSystemVolume {
   /** In bytes. */
   readonly blockSize: number;
-  readonly #name: string;
   readonly #pages: DevicePages;
 
   constructor(device: BlockDevice, blockSize: number, name: string) {
-    this.device = device;
+    super(device, name);
     this.blockSize = blockSize;
-    this.#name = name;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / blockSize) });
   }
 
@@ -48,23 +44,5 @@ export class Iso9660Volume {
   /** Where the block after the one with byte `place` begins. */
   nextBlock(place: number): number {
     return (Math.floor(place / this.blockSize) + 1) * this.blockSize;
-  }
-
-  /** @throws VarveError `CORRUPT` */
-  async read(target: Uint8Array, place: number, what: string): Promise<void> {
-    await readInside(this.device, target, place, `${this.#name}: ${what}`);
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 }

@@ -1,7 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
-import { readInside } from '../read-inside.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import type { NtfsLayout } from './boot-sector.ts';
 import { type FileRecord, FileTable } from './file-table.ts';
 import { NtfsFile } from './ntfs-file.ts';
@@ -11,19 +10,16 @@ import { readUpcaseTable, type UpcaseTable } from './upcase-table.ts';
 const cachedFiles = 512;
 
 /** The records and clusters of NTFS, below its directories. */
-export class NtfsVolume {
-  readonly device: BlockDevice;
+export class NtfsVolume extends FileSystemVolume {
   readonly layout: NtfsLayout;
-  readonly #name: string;
   readonly #table: FileTable;
   readonly #files = new LruMap<number, Promise<NtfsFile>>(cachedFiles);
 
   #upcase: Promise<UpcaseTable> | undefined;
 
   private constructor(device: BlockDevice, layout: NtfsLayout, name: string, table: FileTable) {
-    this.device = device;
+    super(device, name);
     this.layout = layout;
-    this.#name = name;
     this.#table = table;
   }
 
@@ -51,23 +47,5 @@ export class NtfsVolume {
   upcaseTable(): Promise<UpcaseTable> {
     this.#upcase ??= readUpcaseTable(this);
     return this.#upcase;
-  }
-
-  /** Fills `target` from byte `place` of the device. `what` names it in errors. */
-  async read(target: Uint8Array, place: number, what: string): Promise<void> {
-    await readInside(this.device, target, place, `${this.#name}: ${what}`);
-  }
-
-  corrupt(why: string, options?: ErrorOptions): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`, options);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 }

@@ -6,9 +6,9 @@
  * Source: Linux, Documentation/filesystems/squashfs.rst, sections 3 and 3.6.
  */
 import { LruMap } from '../../base/lru.ts';
-import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { isVarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
-import { readInside } from '../read-inside.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { type Unpack, unpackerFor } from './compression.ts';
 import type { Superblock } from './superblock.ts';
 
@@ -42,18 +42,15 @@ export function storedBlock(place: number, word: number): StoredBlock {
 }
 
 /** The blocks of a squashfs, below its tables and files. */
-export class SquashfsVolume {
-  readonly device: BlockDevice;
+export class SquashfsVolume extends FileSystemVolume {
   readonly superblock: Superblock;
-  readonly #name: string;
   readonly #unpack: Unpack;
   readonly #metadata = new LruMap<number, MaybePromise<MetadataBlock>>(cachedMetadata);
   readonly #data = new LruMap<number, Promise<Uint8Array>>(cachedData);
 
   constructor(device: BlockDevice, superblock: Superblock, name: string) {
-    this.device = device;
+    super(device, name);
     this.superblock = superblock;
-    this.#name = name;
     this.#unpack = unpackerFor(superblock.compression, name);
   }
 
@@ -81,18 +78,9 @@ export class SquashfsVolume {
   }
 
   /** @throws VarveError `CORRUPT` */
-  async read(target: Uint8Array, place: number, what: string): Promise<void> {
+  override read(target: Uint8Array, place: number, what: string): MaybePromise<void> {
     if (place + target.length > this.superblock.size) throw this.corrupt(`${what} lies past the end, at byte ${place}`);
-    await readInside(this.device, target, place, `${this.#name}: ${what}`);
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
+    return super.read(target, place, what);
   }
 
   async #loadMetadata(place: number, what: string): Promise<MetadataBlock> {
@@ -120,9 +108,8 @@ export class SquashfsVolume {
     try {
       return await this.#unpack(packed, limit);
     } catch (cause) {
-      const code = isVarveError(cause, 'UNSUPPORTED') ? 'UNSUPPORTED' : 'CORRUPT';
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new VarveError(code, `cannot read ${this.#name}: ${what} cannot be unpacked: ${why}`, { cause });
+      const why = `${what} cannot be unpacked: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw isVarveError(cause, 'UNSUPPORTED') ? this.unsupported(why, { cause }) : this.corrupt(why, { cause });
     }
   }
 }

@@ -27,7 +27,7 @@ export async function readContent(
 
 function contentOf(volume: XfsVolume, inode: Inode): BlockContent {
   return {
-    device: volume.device,
+    volume,
     blockSize: volume.superblock.blockSize,
     size: inode.stat.size,
     inode: inode.number,

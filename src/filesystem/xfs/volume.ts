@@ -1,7 +1,7 @@
 import { LruMap } from '../../base/lru.ts';
-import { VarveError } from '../../base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
+import { FileSystemVolume } from '../file-system-volume.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { headerProblem, type MetadataHeader } from './metadata-header.ts';
 import type { Superblock } from './superblock.ts';
@@ -23,21 +23,18 @@ export interface ExpectedBlock {
 }
 
 /** The blocks and inodes of an XFS file system, below its files. Blocks are counted from the start of the disk. */
-export class XfsVolume {
+export class XfsVolume extends FileSystemVolume {
   readonly superblock: Superblock;
-  readonly device: BlockDevice;
   /** The blocks of directories that are longer than one of the disk, by fork and place. */
   readonly assembled = new LruMap<string, { readonly view: DataView; readonly block: number }>(cachedAssembled);
-  readonly #name: string;
   readonly #pages: DevicePages;
   readonly #inodes = new LruMap<number, Inode>(cachedInodes);
   /** As what bytes were found to be in order; they are looked at again when they are read again. */
   readonly #verified = new WeakMap<DataView, string>();
 
   constructor(device: BlockDevice, superblock: Superblock, name: string) {
-    this.device = device;
+    super(device, name);
     this.superblock = superblock;
-    this.#name = name;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / superblock.blockSize) });
   }
 
@@ -108,19 +105,6 @@ export class XfsVolume {
     if (typeof inode === 'string') throw this.corrupt(`${what} ${inode}`);
     this.#inodes.set(number, inode);
     return inode;
-  }
-
-  corrupt(why: string): VarveError {
-    return new VarveError('CORRUPT', `cannot read ${this.#name}: ${why}`);
-  }
-
-  unsupported(why: string): VarveError {
-    return new VarveError('UNSUPPORTED', `cannot read ${this.#name}: ${why}`);
-  }
-
-  /** For what a caller asked of the wrong file. */
-  invalid(why: string): VarveError {
-    return new VarveError('INVALID', `${this.#name}: ${why}`);
   }
 
   #headerProblem(view: DataView, { header, block, owner }: ExpectedBlock): string | undefined {

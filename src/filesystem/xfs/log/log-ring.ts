@@ -1,4 +1,3 @@
-import { readInside } from '../../read-inside.ts';
 import type { XfsVolume } from '../volume.ts';
 
 /** The log is counted in these, in bytes. */
@@ -43,7 +42,7 @@ export class LogRing {
   }
 
   async #fill(target: Uint8Array, sector: number): Promise<void> {
-    await readInside(this.volume.device, target, this.#offset + sector * sectorSize, 'the log');
+    await this.volume.read(target, this.#offset + sector * sectorSize, 'the log');
   }
 }
 

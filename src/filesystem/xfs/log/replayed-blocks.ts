@@ -1,5 +1,4 @@
 import { crc32c } from '../../../bytes/crc32c.ts';
-import { readInside } from '../../read-inside.ts';
 import type { XfsVolume } from '../volume.ts';
 
 /** No log of a real disk changes more metadata than this, in bytes. */
@@ -64,7 +63,7 @@ export class ReplayedBlocks {
       );
     }
     const block = new Uint8Array(blockSize);
-    await readInside(this.#volume.device, block, number * blockSize, 'what the log changes');
+    await this.#volume.read(block, number * blockSize, 'what the log changes');
     this.blocks.set(number, block);
     return block;
   }
