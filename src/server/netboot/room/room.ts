@@ -13,13 +13,16 @@ export type DhcpMode = 'auto' | 'server' | 'proxy' | 'off';
 /** What an unattended install reads. */
 export type TemplateKind = 'preseed' | 'kickstart' | 'autoinstall' | 'cloud-init' | 'ignition';
 
+/** Addresses from the first to the last. */
+export type AddressRange = readonly [first: Ipv4, last: Ipv4];
+
 /** A network in which machines get addresses. */
 export interface NetworkSettings {
   /** The network's own address, with `prefix` bits of it. */
   readonly network: Ipv4;
   readonly prefix: number;
   /** First and last address that is given out; all of it where there are none. */
-  readonly ranges: readonly (readonly [first: Ipv4, last: Ipv4])[];
+  readonly ranges: readonly AddressRange[];
   readonly routers: readonly Ipv4[];
   readonly nameServers: readonly Ipv4[];
   readonly domain: string | undefined;
@@ -99,6 +102,8 @@ export interface Room {
   readonly dhcp: DhcpMode;
   /** Empty where they are those of the interfaces. */
   readonly networks: readonly NetworkSettings[];
+  /** Of the interfaces' own networks, where `networks` is empty: first and last address that is given out. */
+  readonly ranges: readonly AddressRange[];
   /** Absolute paths, where another loader is served than the one that is found. */
   readonly loaders: Readonly<Partial<Record<Platform, string>>>;
   readonly menu: MenuSettings;
@@ -106,6 +111,8 @@ export interface Room {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly machines: readonly Machine[];
   readonly chap: ChapSettings | undefined;
+  /** Absolute paths of files that templates may have the content of, by the names that templates call them by. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 /** What the room has for one machine. */
