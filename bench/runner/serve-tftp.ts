@@ -1,5 +1,5 @@
-import { directorySource } from '../../src/server/tftp/directory-source.ts';
-import { hotFiles } from '../../src/server/tftp/hot-files.ts';
+import { directorySource } from '../../src/server/files/directory-source.ts';
+import { hotFiles } from '../../src/server/files/hot-files.ts';
 import { listenTftp } from '../../src/server/tftp/tftp-server.ts';
 
 /** The command that serves the files of a directory over TFTP at an address, on port 69. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { pattern } from '../../src/conformance/device-content.ts';
-import { directorySource } from '../../src/server/tftp/directory-source.ts';
+import { directorySource } from '../../src/server/files/directory-source.ts';
 import { listenTftp } from '../../src/server/tftp/tftp-server.ts';
 import { requireTool } from './require-tool.ts';
 

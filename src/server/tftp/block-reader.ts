@@ -1,5 +1,5 @@
-import type { ServedFile } from './file-source.ts';
-import { isMemoryFile } from './hot-files.ts';
+import type { ServedFile } from '../files/file-source.ts';
+import { isMemoryFile } from '../files/memory-file.ts';
 
 /** Bytes that are read at once; also the most of a window. */
 const readAhead = 2 ** 18;

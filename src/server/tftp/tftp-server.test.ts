@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { encodeAcknowledgement, encodeRequest, type TftpRequest } from '../../protocol/tftp/packet-codec.ts';
-import { directorySource } from './directory-source.ts';
-import { hotFiles } from './hot-files.ts';
+import { directorySource } from '../files/directory-source.ts';
+import { hotFiles } from '../files/hot-files.ts';
 import { listenTftp, type TftpEvent, type TftpServer, type TftpServerOptions } from './tftp-server.ts';
 
 function directory(t: TestContext): string {

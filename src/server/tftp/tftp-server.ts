@@ -5,8 +5,8 @@ import { isVarveError, systemError } from '../../base/varve-error.ts';
 import { negotiateOptions, type TermLimits } from '../../protocol/tftp/negotiate-options.ts';
 import { encodeNetascii } from '../../protocol/tftp/netascii.ts';
 import { decodeRequest, encodeError, errorCodes, type TftpRequest } from '../../protocol/tftp/packet-codec.ts';
-import type { FileSource, ServedFile } from './file-source.ts';
-import { memoryFile } from './hot-files.ts';
+import type { FileSource, ServedFile } from '../files/file-source.ts';
+import { memoryFile } from '../files/memory-file.ts';
 import { Transfer, type TransferEnd } from './transfer.ts';
 
 /** A request that was answered, when it was done with. */
@@ -191,6 +191,7 @@ class Server implements TftpServer {
     if (mode !== 'octet' && mode !== 'netascii') throw new Refusal(errorCodes.ILLEGAL_OPERATION, `no mode ${mode}`);
     const file = await this.#options.source.open(fileName);
     if (file === undefined) throw new Refusal(errorCodes.FILE_NOT_FOUND, `there is no file ${fileName}`);
+    if (file === 'gone') throw new Refusal(errorCodes.FILE_NOT_FOUND, `${fileName} is not there any more`);
     return file;
   }
 

@@ -10,8 +10,8 @@ import {
   putDataHeader,
 } from '../../protocol/tftp/packet-codec.ts';
 import { ReadTransfer } from '../../protocol/tftp/read-transfer.ts';
+import type { ServedFile } from '../files/file-source.ts';
 import { BlockReader } from './block-reader.ts';
-import type { ServedFile } from './file-source.ts';
 
 /** How a transfer ended: undefined where the client has it all, else why not. */
 export type TransferEnd = string | undefined;

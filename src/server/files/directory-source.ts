@@ -62,11 +62,13 @@ function requireInside(root: string, path: string, name: string): void {
 class DirectoryFile implements ServedFile {
   readonly size: number;
   readonly version: string;
+  readonly modifiedMs: number;
   #fd: number | undefined;
 
   constructor(fd: number, { size, dev, ino, mtimeMs, ctimeMs }: fs.Stats) {
     this.#fd = fd;
     this.size = size;
+    this.modifiedMs = mtimeMs;
     this.version = `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
   }
 
