@@ -12,8 +12,8 @@ import { findGuestVolumes, type VolumeTreeOptions } from '../../guest/volume-tre
 import { setReadAhead } from '../../linux/fuse/read-ahead.ts';
 import { isMachineRoot } from '../../linux/user-namespace.ts';
 import { readPartitionTable } from '../../partition/read-partition-table.ts';
-import { type FileTree, guestFileTree } from '../fuse/file-place.ts';
 import { guestFiles } from '../fuse/guest-files.ts';
+import { type FileTree, guestFileTree } from '../guest-tree/file-place.ts';
 import type { AttachedDiskRequest } from './attached-disk-request.ts';
 import type { MountedFiles } from './attachment.ts';
 import type { Held } from './held.ts';

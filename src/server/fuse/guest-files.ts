@@ -1,12 +1,13 @@
 import { LruMap } from '../../base/lru.ts';
-import type { FileKind, FileStat, FileSystemUsage, Timestamp } from '../../filesystem/file-system.ts';
+import type { FileStat, FileSystemUsage, Timestamp } from '../../filesystem/file-system.ts';
 import type { FuseEntry, FuseName } from '../../linux/fuse/directory-codec.ts';
 import type { FuseListing, FuseOperations, FuseTree, MaybePromise } from '../../linux/fuse/fuse-operations.ts';
 import type { FuseAttributes, FuseStatistics } from '../../linux/fuse/reply-codec.ts';
+import { DirectoryListing } from '../guest-tree/directory-listing.ts';
+import type { FilePlace, FileTree } from '../guest-tree/file-place.ts';
+import { KeptAnswers } from '../guest-tree/kept-answers.ts';
+import { kindBits } from '../guest-tree/kind-bits.ts';
 import { DataRuns } from './data-runs.ts';
-import { DirectoryListing } from './directory-listing.ts';
-import type { FilePlace, FileTree } from './file-place.ts';
-import { KeptAnswers } from './kept-answers.ts';
 import { NodeNumbers } from './node-numbers.ts';
 
 /** How many bytes of listings are kept, of other answers, and of how many directories it is known where they are. */
@@ -17,17 +18,6 @@ const keptParents = 1 << 17;
 /** As programs know them; what is no power of two of this kind says nothing of how a disk is best read. */
 const blockSize = 4096;
 const sectorSize = 512;
-
-/** Source: inode(7). */
-const kindBits: Readonly<Record<FileKind, number>> = {
-  fifo: 0o010000,
-  character: 0o020000,
-  directory: 0o040000,
-  block: 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-  socket: 0o140000,
-};
 
 const directoryMode = kindBits.directory;
 const typeMask = 0o170000;

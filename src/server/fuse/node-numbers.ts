@@ -1,6 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { FileSystem } from '../../filesystem/file-system.ts';
-import type { FilePlace, FileTree } from './file-place.ts';
+import type { FilePlace, FileTree } from '../guest-tree/file-place.ts';
 
 const rootNumber = 1;
 /** Node 0 is none, and 1 is the root. */

@@ -1,5 +1,5 @@
 import { LruMap } from '../../base/lru.ts';
-import type { MaybePromise } from '../../linux/fuse/fuse-operations.ts';
+import type { MaybePromise } from '../../block/block-device.ts';
 
 /** Answers about files that are worth keeping; one that several ask for at the same time is found out once. */
 export class KeptAnswers<T> {
