@@ -1,8 +1,8 @@
 import { VarveError } from '../../base/varve-error.ts';
-import type { BlockDevice } from '../../block/block-device.ts';
 import { type LiveImage, type OpenForWritingOptions, openImageForWriting } from '../../image/live-image.ts';
 import type { Store } from '../../store/store.ts';
 import type { ControlHandler, ControlMessage, ControlServer } from './control-server.ts';
+import { HeldDisk } from './held-disk.ts';
 
 /** The path under which an image is talked about. */
 export function imagePath(uuid: string): string {
@@ -13,17 +13,12 @@ export function imagePath(uuid: string): string {
  * An image that this process holds open for clients, and that others reach through the control socket: they ask for its
  * status and for snapshots, and, while no client is there, let it drop its changes or go back.
  */
-export class HeldImage implements AsyncDisposable {
-  readonly device: BlockDevice;
-  readonly #live: LiveImage;
+export class HeldImage extends HeldDisk {
   readonly #store: Store;
-  readonly #handlers = new DisposableStack();
-  #clientCount = 0;
 
   private constructor(store: Store, live: LiveImage) {
+    super(live);
     this.#store = store;
-    this.#live = live;
-    this.device = live.device;
     live.prepare();
   }
 
@@ -38,38 +33,21 @@ export class HeldImage implements AsyncDisposable {
     const held = new HeldImage(store, await openImageForWriting(store, name, { ...options, socket: control.path }));
     const path = imagePath(uuid);
     const handle = (method: 'GET' | 'POST', end: string, handler: ControlHandler): void =>
-      void held.#handlers.use(control.handle(method, path + end, handler));
+      void held.handlers.use(control.handle(method, path + end, handler));
     handle('GET', '', () => held.#status());
-    handle('GET', '/changes', () => ({ ranges: held.#live.changes() }));
+    handle('GET', '/changes', () => ({ ranges: held.live.changes() }));
     handle('POST', '/snapshots', (message) => held.#snapshot(message));
     handle('POST', '/discard', () => held.#discard());
     handle('POST', '/restore', (message) => held.#restore(message));
     return held;
   }
 
-  /** Counts a client until it is disposed of. */
-  connect(): Disposable {
-    this.#clientCount += 1;
-    let isThere = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (isThere) this.#clientCount -= 1;
-        isThere = false;
-      },
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#handlers.dispose();
-    await this.#live[Symbol.asyncDispose]();
-  }
-
   #status(): ControlMessage {
-    return { ...this.#live.status(), clientCount: this.#clientCount, pid: process.pid };
+    return { ...this.live.status(), clientCount: this.clientCount, pid: process.pid };
   }
 
   async #snapshot(details: ControlMessage): Promise<ControlMessage> {
-    const { stored: _stored, ...taken } = await this.#live.snapshot({
+    const { stored: _stored, ...taken } = await this.live.snapshot({
       message: textOf(details.message),
       author: textOf(details.author),
       tag: textOf(details.tag),
@@ -80,8 +58,8 @@ export class HeldImage implements AsyncDisposable {
 
   async #discard(): Promise<ControlMessage> {
     this.#refuseClients('drop what they wrote');
-    const { changedBytes } = this.#live.status();
-    await this.#live.discard();
+    const { changedBytes } = this.live.status();
+    await this.live.discard();
     return { changedBytes };
   }
 
@@ -89,18 +67,18 @@ export class HeldImage implements AsyncDisposable {
     this.#refuseClients('swap the disk beneath them');
     const { message: text, author, time } = message;
     const snapshot = this.#store.images.resolve(String(message.reference));
-    const { number } = await this.#live.restore(snapshot, {
+    const { number } = await this.live.restore(snapshot, {
       ...{ message: textOf(text), author: textOf(author), time: numberOf(time) },
     });
     return { number };
   }
 
   #refuseClients(what: string): void {
-    if (this.#clientCount === 0) return;
-    const clients = this.#clientCount === 1 ? 'a client uses it' : `${this.#clientCount} clients use it`;
+    if (this.clientCount === 0) return;
+    const clients = this.clientCount === 1 ? 'a client uses it' : `${this.clientCount} clients use it`;
     throw new VarveError(
       'BUSY',
-      `cannot ${what}: ${clients} (process ${process.pid} serves ${this.#live.name}); stop the guest first`,
+      `cannot ${what}: ${clients} (process ${process.pid} serves ${this.live.name}); stop the guest first`,
     );
   }
 }

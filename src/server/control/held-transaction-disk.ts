@@ -1,9 +1,8 @@
 import { VarveError } from '../../base/varve-error.ts';
-import type { BlockDevice } from '../../block/block-device.ts';
-import type { LiveImage } from '../../image/live-image.ts';
 import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
 import type { Store } from '../../store/store.ts';
 import type { ControlServer } from './control-server.ts';
+import { HeldDisk } from './held-disk.ts';
 import { answerForDisk } from './transaction-disk.ts';
 
 /** What a transaction makes of an image, as `web@tx-3f9a01c2` names it. */
@@ -13,17 +12,7 @@ export interface TransactionDiskName {
 }
 
 /** A transaction's disk that this process holds open for clients; through the control socket, others set savepoints. */
-export class HeldTransactionDisk implements AsyncDisposable {
-  readonly device: BlockDevice;
-  readonly #live: LiveImage;
-  readonly #handlers = new DisposableStack();
-  #clientCount = 0;
-
-  private constructor(live: LiveImage) {
-    this.#live = live;
-    this.device = live.device;
-  }
-
+export class HeldTransactionDisk extends HeldDisk {
   /** Opens it; nobody can set savepoints where no `control` is given. @throws VarveError as `openTransactionDisk` does */
   static async open(
     store: Store,
@@ -41,34 +30,17 @@ export class HeldTransactionDisk implements AsyncDisposable {
       cutTo: (count: number, layerId: string) => live.cutTo(count, layerId),
       requireUnused: async () => held.#requireUnused(verb),
     };
-    if (control !== undefined) held.#handlers.use(answerForDisk(control, { transaction, uuid, disk }));
+    if (control !== undefined) held.handlers.use(answerForDisk(control, { transaction, uuid, disk }));
     return held;
   }
 
-  /** Counts a client until it is disposed of. */
-  connect(): Disposable {
-    this.#clientCount += 1;
-    let isThere = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (isThere) this.#clientCount -= 1;
-        isThere = false;
-      },
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#handlers.dispose();
-    await this.#live[Symbol.asyncDispose]();
-  }
-
   #requireUnused(verb: 'serve' | 'attach'): void {
-    if (this.#clientCount === 0) return;
-    const what = `cannot take ${this.#live.name} back`;
+    if (this.clientCount === 0) return;
+    const what = `cannot take ${this.live.name} back`;
     const why =
       verb === 'attach'
         ? `it is attached (process ${process.pid}), and the kernel would not notice; detach it first`
-        : `${this.#clientCount} of its clients (process ${process.pid} serves it) would not notice; stop them first`;
+        : `${this.clientCount} of its clients (process ${process.pid} serves it) would not notice; stop them first`;
     throw new VarveError('BUSY', `${what}: ${why}`);
   }
 }

@@ -20,6 +20,7 @@ import type { BlockSizes } from '../../protocol/nbd/option-codec.ts';
 import { referenceOf, type Snapshot } from '../../store/image-table.ts';
 import type { Store } from '../../store/store.ts';
 import type { ControlServer } from '../control/control-server.ts';
+import type { HeldDisk } from '../control/held-disk.ts';
 import { HeldImage } from '../control/held-image.ts';
 import { HeldTransactionDisk, type TransactionDiskName } from '../control/held-transaction-disk.ts';
 import { changesSource } from './changes-source.ts';
@@ -178,14 +179,7 @@ class OpenExports implements DiskExports {
   async #heldEntry(store: Store, name: string, control: ControlServer): Promise<ExportEntry> {
     const held = await HeldImage.open(store, name, control, { purpose: `serve ${name}` });
     this.#shared.push(held);
-    const { device } = held;
-    return {
-      offer: offerOf({ device }),
-      connect() {
-        const client = held.connect();
-        return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
-      },
-    };
+    return heldEntry(held, held.device);
   }
 
   /** All connections share it, but for those that each write to an overlay of their own. */
@@ -194,14 +188,7 @@ class OpenExports implements DiskExports {
     const held = await HeldTransactionDisk.open(store, inTransaction, await control?.(), 'serve');
     this.#shared.push(held);
     const device = readOnly ? readOnlyFilter(held.device) : held.device;
-    if (ephemeral) return sharedOver({ device }, true);
-    return {
-      offer: offerOf({ device }),
-      connect() {
-        const client = held.connect();
-        return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
-      },
-    };
+    return ephemeral ? sharedOver({ device }, true) : heldEntry(held, device);
   }
 
   /** A connection opens the snapshot for itself: a store may have thousands. */
@@ -258,6 +245,17 @@ async function openToChange(
     if (!isVarveError(error, 'READ_ONLY')) throw error;
     return await openAddressDisk(address, options);
   }
+}
+
+/** A disk that counts its clients, which all share `device`. */
+function heldEntry(held: HeldDisk, device: BlockDevice): ExportEntry {
+  return {
+    offer: offerOf({ device }),
+    connect() {
+      const client = held.connect();
+      return { device, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
+    },
+  };
 }
 
 /** An entry whose disk stays open: shared as it is, or beneath an overlay for each connection. */
