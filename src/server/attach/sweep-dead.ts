@@ -37,7 +37,7 @@ export async function sweepDead(runDirectory: string): Promise<string[]> {
     if (isOrphan) log(1, '%s was taken away, as what it was attached for is no more', attachment.disk);
     else if (attachment?.failure !== undefined) remarks.push(lossOf(attachment));
     else if (attachment !== undefined) remarks.push(`what held ${attachment.disk} died; what it left was taken away`);
-    if (attachment?.nbd !== undefined) await takeNbdAway(attachment.nbd);
+    if (attachment?.nbd !== undefined) await takeNbdAway(attachment.nbd, attachment.path);
     else if (attachment?.files === undefined) await takeAway(attachment?.path ?? diskPathIn(directory));
     else await takeFilesAway(attachment);
     removeAttachment(directory);
@@ -62,13 +62,17 @@ export function lossOf({ disk, failure }: Attachment): string {
   return `${disk} could not be closed in good order, and may lack what was written last: ${failure}`;
 }
 
-/** Its guard has disconnected it already, most of the time; the kernel knows it by its name as long as it is used. */
-async function takeNbdAway({ name }: NbdAttachment): Promise<void> {
+/**
+ * Its guard has disconnected it already, most of the time; the kernel knows it by its name as long as it is used, and its
+ * partitions until it is looked at again.
+ */
+async function takeNbdAway({ name }: NbdAttachment, path: string): Promise<void> {
   const found = findNbd(name);
-  if (found === undefined) return;
-  await disconnectNbd(found.path);
-  await takeAway(found.path, found.numbers);
-  await forgetPartitions(found.path);
+  if (found !== undefined) {
+    await disconnectNbd(found.path);
+    await takeAway(found.path, found.numbers);
+  }
+  await forgetPartitions(found?.path ?? path);
 }
 
 async function takeAway(path: string, ownNumbers: readonly string[] = []): Promise<void> {
