@@ -1,10 +1,11 @@
 import { VarveError } from '../base/varve-error.ts';
 import { parseReference } from '../store/image-name.ts';
+import { machinesOn } from '../store/overlay/refuse-overlays.ts';
 import type { Store } from '../store/store.ts';
 import { judgeSnapshots, type RetentionPolicy, type Verdict } from './retention.ts';
 
 /**
- * Removes the snapshots of an image that a policy does not keep; with `dryRun` only says which.
+ * Removes the snapshots of an image that a policy does not keep, and no machine has an overlay on; with `dryRun` only says which.
  * @throws INVALID when the policy keeps nothing, NOT_FOUND, READ_ONLY
  */
 export function pruneImage(
@@ -19,7 +20,11 @@ export function pruneImage(
   if (parseReference(image).selector.kind !== 'newest') {
     throw new VarveError('INVALID', `cannot prune ${image}: it names a snapshot; name an image`);
   }
-  const verdicts = judgeSnapshots(store.images.snapshots(image), policy);
+  const machines = machinesOn(store, store.images.get(image).id);
+  const verdicts = judgeSnapshots(store.images.snapshots(image), policy).map(({ snapshot, reasons }) => {
+    const pinning = (machines.get(snapshot.number) ?? []).map((mac) => `machine ${mac}`);
+    return { snapshot, reasons: [...reasons, ...pinning] };
+  });
   if (options.dryRun) return verdicts;
   store.requireWritable();
   const removed = verdicts.filter(({ reasons }) => reasons.length === 0);

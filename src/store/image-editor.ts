@@ -8,7 +8,7 @@ import { encodeImageRecord, type ImageRecord, imageRecordKey } from './image-rec
 import { type Image, referenceOf, type Snapshot } from './image-table.ts';
 import type { Content } from './ingest-device.ts';
 import { manifestKey } from './manifest.ts';
-import { refuseOverlays, refuseWriters } from './overlay/refuse-overlays.ts';
+import { refuseMachines, refuseOverlays, refuseWriters } from './overlay/refuse-overlays.ts';
 import { dropLayers, removeLayerFiles } from './overlay/remove-layers.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -149,7 +149,10 @@ export class ImageEditor {
     });
   }
 
-  /** Removes snapshots of one image, all or none; their space comes back with garbage collection. @throws NOT_FOUND, INVALID */
+  /**
+   * Removes snapshots of one image, all or none; their space comes back with garbage collection.
+   * @throws NOT_FOUND, INVALID, CONFLICT for one that a machine has an overlay on
+   */
   removeSnapshots(name: string, snapshotNumbers: readonly number[]): void {
     const numbers = [...new Set(snapshotNumbers)];
     const removed = this.#parts.catalog.write(() => {
@@ -160,6 +163,7 @@ export class ImageEditor {
           `cannot remove the last snapshot of ${name}; varve remove ${name} removes the image`,
         );
       }
+      refuseMachines(this.#parts, image, 'remove', numbers);
       const snapshots = numbers.map((number) => this.#parts.images.resolve(`${image.name}@${number}`));
       for (const number of numbers) {
         this.#parts.catalog.run('DELETE FROM snapshots WHERE image = ? AND number = ?', image.id, number);
@@ -173,12 +177,13 @@ export class ImageEditor {
 
   /**
    * Removes an image and its snapshots; with `force` also changes to it that no snapshot has.
-   * @throws NOT_FOUND, BUSY while somebody writes to it, CONFLICT for such changes
+   * @throws NOT_FOUND, BUSY while somebody writes to it, CONFLICT for such changes, and for overlays of machines anyhow
    */
   removeImage(name: string, { force = false }: { readonly force?: boolean | undefined } = {}): void {
     const { image, snapshots, layers } = this.#parts.catalog.write(() => {
       const image = this.#parts.images.get(name);
       refuseWriters(this.#parts, image);
+      refuseMachines(this.#parts, image, 'remove');
       if (!force) refuseOverlays(this.#parts, image, 'or --force removes them, too');
       const layers = dropLayers(this.#parts, this.#parts.overlays.over(image.id));
       const snapshots = this.#parts.images.snapshots(name);

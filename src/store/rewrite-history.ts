@@ -5,7 +5,7 @@ import { nameOf } from './hash.ts';
 import { completedRewrites, setRewrites } from './history-rewrites.ts';
 import { type Image, referenceOf, type Snapshot } from './image-table.ts';
 import { encodeManifest, type Manifest, manifestKey } from './manifest.ts';
-import { busyError } from './overlay/refuse-overlays.ts';
+import { busyError, refuseMachines } from './overlay/refuse-overlays.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** What a snapshot holds from now on. */
@@ -103,6 +103,7 @@ export function refuseHistoryInUse(parts: StoreParts, image: Image, { writing, s
     const ways = `varve snapshot ${image.name} keeps them, varve discard ${image.name} drops them`;
     throw new VarveError('CONFLICT', `${image.name} has uncommitted changes: ${ways}`);
   }
+  refuseMachines(parts, image, 'rewrite the history of');
   if (layer !== undefined) {
     const ways = `end it with varve commit ${layer.owner} or varve rollback ${layer.owner}`;
     throw new VarveError('CONFLICT', `${image.name} is in the transaction ${layer.owner}: ${ways}`);

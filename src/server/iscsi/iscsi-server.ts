@@ -7,6 +7,7 @@ import { MemoryBudget } from '../nbd/memory-budget.ts';
 import type { NbdExport, NbdExports } from '../nbd/nbd-export.ts';
 import { SocketWire } from '../nbd/socket-wire.ts';
 import { StreamWire } from '../nbd/stream-wire.ts';
+import { onceAborted } from '../once-aborted.ts';
 import type { ConnectionOptions, InitiatorPort, Opened, SessionCarrier } from './connection-options.ts';
 import { diskUnit } from './disk-unit.ts';
 import { IscsiConnection } from './iscsi-connection.ts';
@@ -165,6 +166,7 @@ class Server implements IscsiServer {
       await found.target.standing.get(nexus)?.end();
       const nbdExport = await found.entry.connect();
       stack.defer(async () => nbdExport[Symbol.asyncDispose]?.());
+      stack.use(onceAborted(nbdExport.ended, () => connection.destroy()));
       return { session: this.#enter(found.target, nbdExport, nexus, connection, stack), handle };
     } catch (error) {
       log(1, 'the disk of %s cannot be opened: %s', login.target, (error as Error).message);

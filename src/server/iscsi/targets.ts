@@ -66,6 +66,9 @@ export class Targets {
 
   #find(name: string): string | undefined {
     const wanted = name.toLowerCase();
+    // A room of machines asks for each of its targets: going through all of them each time would add up.
+    const suffix = wanted.slice(nameAuthority.length + 1);
+    if (this.#exports.has?.(suffix) && targetName(suffix) === wanted) return suffix;
     for (const listed of this.#exports.list()) if (targetName(listed.name) === wanted) return listed.name;
     return undefined;
   }

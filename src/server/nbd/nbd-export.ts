@@ -20,6 +20,8 @@ export interface NbdExport {
   readonly isPrivate?: boolean;
   /** What requests have to keep to; any alignment, and 32 MiB, where nothing is given. */
   readonly blockSizes?: BlockSizes | undefined;
+  /** Aborted when whoever uses it is to be disconnected at once, as the disk is no more. */
+  readonly ended?: AbortSignal | undefined;
 }
 
 /** An export that a connection may come to. */
@@ -33,6 +35,8 @@ export interface ExportEntry {
 export interface NbdExports {
   /** The exports that a client may see, by name. */
   list(): Iterable<ListedExport>;
+  /** Whether there is one of a name, where that is quicker to tell than by a list. */
+  has?(name: string): boolean;
   /** The export of a name; `undefined` where there is none. */
   find(name: string): MaybePromise<ExportEntry | undefined>;
 }

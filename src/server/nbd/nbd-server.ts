@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { systemError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import type { NegotiationPolicy } from '../../protocol/nbd/negotiation.ts';
+import { onceAborted } from '../once-aborted.ts';
 import { removeStaleSocket } from '../remove-stale-socket.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { type ConnectionLimits, NbdConnection } from './nbd-connection.ts';
@@ -199,6 +200,7 @@ class Server implements NbdServer {
     const connection = new NbdConnection(wire, nbdExport, result, this.#limits);
     this.#clients.set(socket, connection);
     if (this.#isShuttingDown) connection.shutDown();
+    using _end = onceAborted(nbdExport.ended, () => connection.destroy());
     await connection.serve();
   }
 }

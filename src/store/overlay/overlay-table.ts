@@ -67,6 +67,11 @@ export class OverlayTable {
     return this.#select('ORDER BY image, owner, position');
   }
 
+  /** The layers of one owner, whichever image they are over. */
+  ownedBy(owner: string): Layer[] {
+    return this.#select('WHERE owner = ? ORDER BY image, position', owner);
+  }
+
   find(id: string): Layer | undefined {
     return this.#select('WHERE id = ?', id)[0];
   }

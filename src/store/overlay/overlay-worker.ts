@@ -1,9 +1,10 @@
 import os from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { type ErrorCode, isVarveError } from '../../base/varve-error.ts';
+import { isVarveError } from '../../base/varve-error.ts';
 import type { SnapshotNote } from '../append-snapshot.ts';
 import type { Snapshot } from '../image-table.ts';
 import { openStore, type Store } from '../store.ts';
+import { type NumberedRequest, replyTo } from './asked-worker.ts';
 import { markPending, pushLayer, recordLayer, type StackOwner } from './edit-overlays.ts';
 import type { Layer, PendingNote } from './overlay-table.ts';
 import { storePending } from './store-pending.ts';
@@ -21,23 +22,6 @@ export interface OverlayAnswers {
   readonly store: Snapshot | undefined;
 }
 
-/** How a request failed; without a code where that is a mistake of ours. */
-export interface ThreadFailure {
-  readonly code: ErrorCode | undefined;
-  readonly message: string;
-}
-
-/** The answer to a request, by its number. */
-export type OverlayReply =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly failure: ThreadFailure };
-
-/** A request on its way. */
-export interface NumberedRequest {
-  readonly id: number;
-  readonly request: OverlayRequest;
-}
-
 interface OverlayWork extends StackOwner {
   readonly storePath: string;
   /** Whether it is to store snapshots, behind all else, or somebody waits for what it does. */
@@ -53,7 +37,7 @@ const marker = 'varve overlays';
  */
 const storingNiceness = 10;
 
-/** Starts a thread that answers each `NumberedRequest` with an `OverlayReply`, several at a time. */
+/** Starts a thread that answers each `NumberedRequest` with a `ThreadReply`, several at a time. */
 export function startOverlayWorker(work: OverlayWork): Worker {
   return new Worker(new URL(import.meta.url), { workerData: { marker, ...work } });
 }
@@ -62,15 +46,6 @@ async function perform(store: Store, stack: StackOwner, request: OverlayRequest)
   if (request.kind === 'push') return pushLayer(store, stack);
   if (request.kind === 'mark') return markPending(store, request.layerId, request.note);
   return await storePending(store, stack, { packing: 'here' });
-}
-
-async function answer(store: Store, stack: StackOwner, { id, request }: NumberedRequest): Promise<OverlayReply> {
-  try {
-    return { id, value: await perform(store, stack, request) };
-  } catch (error) {
-    const code = isVarveError(error) ? error.code : undefined;
-    return { id, failure: { code, message: error instanceof Error ? error.message : String(error) } };
-  }
 }
 
 /**
@@ -90,9 +65,9 @@ async function work(port: NonNullable<typeof parentPort>, { isBackground, ...giv
   // Of this thread, on Linux; elsewhere it would be of the process.
   if (isBackground && process.platform === 'linux') os.setPriority(storingNiceness);
   const store = await openStore(storePath);
-  port.on('message', async (message: NumberedRequest | 'end') => {
+  port.on('message', async (message: NumberedRequest<OverlayRequest> | 'end') => {
     if (message !== 'end') {
-      port.postMessage(await answer(store, { image, owner }, message));
+      port.postMessage(await replyTo(message.id, () => perform(store, { image, owner }, message.request)));
       if (message.request.kind === 'mark') noteLayer(store, message.request.layerId);
       return;
     }

@@ -1,7 +1,9 @@
 import { VarveError } from '../../base/varve-error.ts';
 import type { Image } from '../image-table.ts';
 import type { Lease } from '../lease.ts';
+import { machineName } from '../machine/machine-records.ts';
 import type { StoreParts } from '../store-parts.ts';
+import { machineOf } from './machine-owner.ts';
 
 /**
  * An image whose newest snapshot is to be another one must have no changes that lie on the present one.
@@ -23,6 +25,45 @@ export function refuseOverlays(parts: StoreParts, image: Image, advice = ''): vo
 export function refuseWriters({ leases }: StoreParts, image: Image): void {
   const writer = leases.living('write').find((lease) => lease.image === image.id);
   if (writer !== undefined) throw busyError(image.name, writer);
+}
+
+/** The machines that have an overlay on a snapshot of an image: their MACs by the snapshots' numbers. */
+export function machinesOn({ overlays }: StoreParts, imageId: number): Map<number, string[]> {
+  const machines = new Map<number, string[]>();
+  for (const { base, owner } of overlays.over(imageId)) {
+    const mac = machineOf(owner)?.mac;
+    if (mac === undefined || base === undefined) continue;
+    machines.set(base.number, [...new Set([...(machines.get(base.number) ?? []), mac])]);
+  }
+  return machines;
+}
+
+/** So many machines are named in a message. */
+const mostNamed = 3;
+
+/**
+ * What machines run on is not removed; `numbers` are the snapshots that are meant, and all where nothing is given.
+ * @throws CONFLICT naming the machines
+ */
+export function refuseMachines(parts: StoreParts, image: Image, verb: string, numbers?: readonly number[]): void {
+  const machines = machinesOn(parts, image.id);
+  const found = [...machines].filter(([number]) => numbers?.includes(number) ?? true);
+  const macs = [...new Set(found.flatMap(([, each]) => each))];
+  const [first] = macs;
+  if (first === undefined) return;
+  const named = macs
+    .slice(0, mostNamed)
+    .map((mac) => nameOf(parts, mac))
+    .join(', ');
+  const list = macs.length > mostNamed ? `${named} and ${macs.length - mostNamed} more` : named;
+  const what = numbers === undefined ? image.name : found.map(([number]) => `${image.name}@${number}`).join(', ');
+  const why = `${list} ${macs.length === 1 ? 'has an overlay' : 'have overlays'} on it`;
+  throw new VarveError('CONFLICT', `cannot ${verb} ${what}: ${why}; varve netboot reset ${first} drops it`);
+}
+
+function nameOf(parts: StoreParts, mac: string): string {
+  const name = machineName(parts, mac);
+  return name === undefined ? `machine ${mac}` : `machine ${name} (${mac})`;
 }
 
 /** @throws BUSY while a snapshot is being stored */

@@ -1,5 +1,5 @@
-import type { OverlayPolicy } from '../../../image/machine/overlay-policy.ts';
 import type { Snapshot } from '../../../store/image-table.ts';
+import type { OverlayPolicy } from '../../../store/overlay/machine-owner.ts';
 
 /** A boot that begins: somebody fetched the script of an entry. */
 export interface BeginOptions {

@@ -1,0 +1,48 @@
+import { macOf } from '../../../image/machine/mac-address.ts';
+import type { ListedExport } from '../../../protocol/nbd/negotiation.ts';
+import { overlayBlockSize } from '../../../store/overlay/map-header.ts';
+import { type ExportEntry, type NbdExports, offerOf } from '../../nbd/nbd-export.ts';
+import type { Machine } from './machine.ts';
+
+const supports = { write: true, trim: true, zero: true, extents: true } as const;
+
+/** The disks of machines as exports, each called by the machine's MAC with dashes. */
+export class MachineExports implements NbdExports {
+  readonly #machines: ReadonlyMap<string, Machine>;
+
+  constructor(machines: ReadonlyMap<string, Machine>) {
+    this.#machines = machines;
+  }
+
+  *list(): Iterable<ListedExport> {
+    for (const [name, { disk, label }] of this.#machines) if (disk !== undefined) yield { name, description: label };
+  }
+
+  has(name: string): boolean {
+    return this.#machineOf(name)?.disk !== undefined;
+  }
+
+  /** Opened when somebody connects; the size is known before. */
+  find(name: string): ExportEntry | undefined {
+    const machine = this.#machineOf(name);
+    const boot = machine?.record.boot;
+    if (machine?.disk === undefined || boot === undefined) return undefined;
+    const { disk, label } = machine;
+    return {
+      offer: offerOf({ device: { size: boot.size, blockSize: overlayBlockSize, supports }, description: label }),
+      async connect() {
+        try {
+          return await disk.connect();
+        } catch (error) {
+          machine.tell('failed', (error as Error).message);
+          throw error;
+        }
+      },
+    };
+  }
+
+  #machineOf(name: string): Machine | undefined {
+    const mac = macOf(name);
+    return mac === undefined ? undefined : this.#machines.get(mac);
+  }
+}
