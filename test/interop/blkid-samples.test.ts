@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { memoryDevice } from '../../src/block/memory-device.ts';
 import { findGuestVolumes } from '../../src/guest/volume-tree.ts';
-import { skipWithout } from './require-tool.ts';
-import { sourcePackage } from './source-package.ts';
-
-const tools = skipWithout('xz', 'apt-get');
-const source = tools
-  ? { reason: tools }
-  : await sourcePackage({
-      name: 'util-linux',
-      title: 'util-linux',
-      parts: ['*/tests/ts/blkid', '*/tests/expected/blkid'],
-    });
-const skip = 'reason' in source ? source.reason : false;
-const tests = 'reason' in source ? '' : join(source.directory, 'tests');
+import { expectedOfBlkid, sampleNames, skipSamples, unpackedSample } from './blkid-sample.ts';
 
 /** Samples that are called otherwise than by blkid, and why. */
 const otherTypes: Readonly<Record<string, string>> = {
@@ -48,14 +33,13 @@ const markOnly = new Set(['befs', 'ddf-raid', 'drbd-v08', 'drbd-v09', 'drbdmanag
 const markOnlyToo = ['hpfs', 'netware', 'ubi', 'ufs', 'vmfs', 'vmfs_volume', 'zfs'];
 for (const name of markOnlyToo) markOnly.add(name);
 
-test("util-linux's samples for blkid are told apart as blkid does", { skip }, async () => {
-  const images = join(tests, 'ts/blkid/images-fs');
-  const names = (await readdir(images)).filter((each) => each.endsWith('.img.xz')).map((each) => each.slice(0, -7));
+test("util-linux's samples for blkid are told apart as blkid does", { skip: skipSamples }, async () => {
+  const names = await sampleNames('fs');
   assert.ok(names.length > 100);
   const wrong: string[] = [];
   for (const name of names) {
     const expected = await expectationOf(name);
-    const bytes = await unpacked(join(images, `${name}.img.xz`));
+    const bytes = await unpackedSample('fs', name);
     const device = memoryDevice(bytes.length, { readOnly: false });
     await device.write(bytes, 0);
     const [{ identity } = { identity: undefined }] = await findGuestVolumes(device, { name });
@@ -74,7 +58,7 @@ test("util-linux's samples for blkid are told apart as blkid does", { skip }, as
 async function expectationOf(name: string): Promise<Readonly<Record<string, string | undefined>>> {
   const [, kind, first, program] = /^(\w+-multi)-(\d+)-\d+-\d+-(\w+)$/.exec(name) ?? [];
   const file = kind === undefined ? name : `${kind}-${program}-${first}`;
-  const text = await readFile(join(tests, 'expected/blkid', `low-probe-${file}`), 'utf8');
+  const text = await expectedOfBlkid(`low-probe-${file}`);
   const found = new Map([...text.matchAll(/^ID_FS_(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value]));
   // Beside a text that is fit for a name stands the whole one.
   return { TYPE: found.get('TYPE'), UUID: found.get('UUID'), LABEL: decoded(found.get('LABEL_ENC')) };
@@ -82,11 +66,4 @@ async function expectationOf(name: string): Promise<Readonly<Record<string, stri
 
 function decoded(text: string | undefined): string | undefined {
   return text?.replace(/(?:\\x[0-9a-f]{2})+/g, (bytes) => Buffer.from(bytes.replaceAll('\\x', ''), 'hex').toString());
-}
-
-async function unpacked(path: string): Promise<Buffer> {
-  const child = spawn('xz', ['-dc', path], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const pieces: Buffer[] = [];
-  for await (const piece of child.stdout) pieces.push(piece);
-  return Buffer.concat(pieces);
 }

@@ -1,35 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import { memoryDevice } from '../../src/block/memory-device.ts';
 import type { PartitionTable } from '../../src/partition/partition-table.ts';
 import { readPartitionTable } from '../../src/partition/read-partition-table.ts';
-import { skipWithout } from './require-tool.ts';
-import { sourcePackage } from './source-package.ts';
+import { expectedOfBlkid, sampleNames, skipSamples, unpackedSample } from './blkid-sample.ts';
 
-const run = promisify(execFile);
-const tools = skipWithout('xz', 'apt-get');
-const source = tools
-  ? { reason: tools }
-  : await sourcePackage({
-      name: 'util-linux',
-      title: 'util-linux',
-      parts: ['*/tests/ts/blkid', '*/tests/expected/blkid'],
-    });
-const skip = 'reason' in source ? source.reason : false;
-const tests = 'reason' in source ? '' : join(source.directory, 'tests');
-
-/** Of a file system its start is enough: a table would begin there. */
-async function tableOf(path: string, length = 2 ** 26): Promise<PartitionTable | undefined> {
-  const args = ['-c', `xz -dc "$0" | head -c ${length}`, path];
-  const { stdout } = await run('sh', args, { encoding: 'buffer', maxBuffer: 2 ** 27 });
-  return await readPartitionTable(memoryDevice(stdout), { name: basename(path) });
+async function tableOf(kind: 'fs' | 'pt', name: string, length?: number): Promise<PartitionTable | undefined> {
+  return await readPartitionTable(memoryDevice(await unpackedSample(kind, name, length)), { name });
 }
 
-describe("util-linux's samples for blkid", { skip }, () => {
+describe("util-linux's samples for blkid", { skip: skipSamples }, () => {
   /** A line of what blkid finds: `#1:  34  2014  0x0 name='x' uuid='…' type='…'`, or of an MBR `#2: 7 8 0xa5 uuid='…'`. */
   const rowPattern = /^#(\d+): +(\d+) +(\d+) +(0x[0-9a-f]+)(?: +name='(.*?)')?(?: +uuid='(.*?)')?(?: +type='(.*?)')?/;
 
@@ -38,8 +18,8 @@ describe("util-linux's samples for blkid", { skip }, () => {
     ['dos+bsd', 'mbr'],
   ] as const) {
     test(`the table in ${name} is read as blkid reads it`, async () => {
-      const table = await tableOf(join(tests, 'ts/blkid/images-pt', `${name}.img.xz`));
-      const expected = await readFile(join(tests, 'expected/blkid', `lowprobe-pt-${name}`), 'utf8');
+      const table = await tableOf('pt', name);
+      const expected = await expectedOfBlkid(`lowprobe-pt-${name}`);
       assert.deepEqual([table?.scheme, table?.id, table?.problems], [scheme, /, id=(\S+)/.exec(expected)?.[1], []]);
       // What is inside of a partition of BSD's is not a part of this table.
       const lines = expected.split('\n').filter((line) => line.startsWith('#') && !line.includes('(freebsd)'));
@@ -55,12 +35,11 @@ describe("util-linux's samples for blkid", { skip }, () => {
   test('no file system, and no table of another kind, is taken for a partition table', async () => {
     const taken: string[] = [];
     let count = 0;
-    for (const kind of ['images-fs', 'images-pt']) {
-      const directory = join(tests, 'ts/blkid', kind);
-      const names = (await readdir(directory)).filter((each) => each.endsWith('.xz'));
-      for (const name of names.filter((each) => !/^(gpt|dos\+bsd)\./.test(each))) {
+    for (const kind of ['fs', 'pt'] as const) {
+      for (const name of (await sampleNames(kind)).filter((each) => each !== 'gpt' && each !== 'dos+bsd')) {
         count += 1;
-        if ((await tableOf(join(directory, name), 2 ** 16)) !== undefined) taken.push(name);
+        // A table would begin at the start.
+        if ((await tableOf(kind, name, 2 ** 16)) !== undefined) taken.push(name);
       }
     }
     assert.ok(count > 100, `${count}`);

@@ -13,8 +13,8 @@ import { ntfs } from '../../src/filesystem/ntfs/ntfs.ts';
 import { Workplace } from '../command/varve.ts';
 import { fillMounted, whyNoMount } from '../filesystem/mounted-image.ts';
 import { run } from '../filesystem/sample-image.ts';
+import { expectedOfBlkid, skipSamples, unpackedSample } from './blkid-sample.ts';
 import { skipWithout } from './require-tool.ts';
-import { sourcePackage } from './source-package.ts';
 
 const mebibyte = 2 ** 20;
 const skip = skipWithout('mkntfs', 'ntfs-3g', 'mkfs.exfat', 'mount.exfat-fuse', 'fls') || whyNoMount('fuseblk');
@@ -147,26 +147,16 @@ describe('NTFS', { skip: skip || skipWithout('ntfscat', 'ntfsinfo') }, () => {
   });
 });
 
-const source = await sourcePackage({
-  name: 'util-linux',
-  title: 'util-linux',
-  parts: ['*/tests/ts/blkid', '*/tests/expected/blkid'],
-});
-const skipSamples = skipWithout('xz', 'fls') || ('reason' in source ? source.reason : false);
-
-describe("util-linux's samples that Windows made", { skip: skipSamples }, () => {
-  const tests = 'reason' in source ? '' : join(source.directory, 'tests');
+describe("util-linux's samples that Windows made", { skip: skipSamples || skipWithout('fls') }, () => {
   const openSample = async (name: string): Promise<FileSystem> => {
-    const bytes = execFileSync('xz', ['-dc', join(tests, 'ts/blkid/images-fs', `${name}.img.xz`)], {
-      maxBuffer: 2 ** 28,
-    });
+    const bytes = await unpackedSample('fs', name);
     return await kinds[name === 'ntfs' ? 'NTFS' : 'exFAT']!.driver.open(memoryDevice(bytes), { name });
   };
 
   for (const name of ['ntfs', 'exfat']) {
     test(`${name} is called what blkid calls it, and is in order`, async () => {
       await using fileSystem = await openSample(name);
-      const expected = fs.readFileSync(join(tests, 'expected/blkid', `low-probe-${name}`), 'utf8');
+      const expected = await expectedOfBlkid(`low-probe-${name}`);
       const wanted = (key: string) => new RegExp(`^ID_FS_${key}=(.*)$`, 'm').exec(expected)![1]!;
       const { type, label, uuid } = fileSystem.identity;
       assert.deepEqual([type, uuid], [wanted('TYPE'), wanted('UUID')]);
