@@ -1,5 +1,6 @@
 import type { MemoryDevice } from '../../src/block/memory-device.ts';
 import { crc32c } from '../../src/bytes/crc32c.ts';
+import { withWrites } from './with-writes.ts';
 
 const superblockPlace = 65_536;
 const superblockLength = 4096;
@@ -24,23 +25,13 @@ interface Structure {
  */
 export function damagedWithChecksums(device: MemoryDevice): MemoryDevice {
   const structures = structuresOn(device);
-  const write = (source: Uint8Array, offset: number) => {
+  return withWrites(device, (source, offset) => {
     const found = structures[(offset * 7919) % structures.length]!;
     const [start, end] = damagedPart(found, offset % 5);
     const inside = start + (offset % (end - start));
     device.write(source.subarray(0, found.length - inside), found.offset + inside);
     fixChecksum(device, found);
-  };
-  return {
-    ...{ size: device.size, blockSize: device.blockSize, supports: device.supports, write },
-    read: (target, offset) => device.read(target, offset),
-    zero: (offset, length) => device.zero(offset, length),
-    trim: (offset, length) => device.trim(offset, length),
-    flush: () => device.flush(),
-    extents: (offset, length) => device.extents(offset, length),
-    resize: (size) => device.resize(size),
-    [Symbol.asyncDispose]: () => device[Symbol.asyncDispose](),
-  };
+  });
 }
 
 /** Mostly what items hold; else headers and entries, and sometimes anything. */

@@ -1,5 +1,6 @@
 import type { MemoryDevice } from '../../src/block/memory-device.ts';
 import { crc32c } from '../../src/bytes/crc32c.ts';
+import { withWrites } from './with-writes.ts';
 
 /** Where the checksum of a structure is that begins with four letters, and how long it is; 0 for a whole block. */
 const byLetters: Readonly<Record<string, readonly [place: number, length: number]>> = {
@@ -36,7 +37,7 @@ export interface XfsDamageOptions {
 export function damagedWithChecksums(device: MemoryDevice, { blockSize, where }: XfsDamageOptions): MemoryDevice {
   const structures = structuresOn(device, blockSize).filter(({ isRecord }) => isRecord === (where === 'log'));
   const isExact = where === 'exact';
-  const write = (source: Uint8Array, offset: number) => {
+  return withWrites(device, (source, offset) => {
     const found = isExact
       ? structures.find((one) => offset >= one.offset && offset < one.offset + one.length)
       : structures[(offset * 7919) % structures.length];
@@ -44,17 +45,7 @@ export function damagedWithChecksums(device: MemoryDevice, { blockSize, where }:
     const inside = isExact ? offset - found.offset : offset % found.length;
     device.write(source.subarray(0, found.length - inside), found.offset + inside);
     fixChecksum(device, found);
-  };
-  return {
-    ...{ size: device.size, blockSize: device.blockSize, supports: device.supports, write },
-    read: (target, offset) => device.read(target, offset),
-    zero: (offset, length) => device.zero(offset, length),
-    trim: (offset, length) => device.trim(offset, length),
-    flush: () => device.flush(),
-    extents: (offset, length) => device.extents(offset, length),
-    resize: (size) => device.resize(size),
-    [Symbol.asyncDispose]: () => device[Symbol.asyncDispose](),
-  };
+  });
 }
 
 function structuresOn(device: MemoryDevice, blockSize: number): Structure[] {
