@@ -48,6 +48,12 @@ export function encodeReplyHeader(target: Uint8Array, length: number, unique: bi
   writer.opaque64le(unique);
 }
 
+/** Puts the body of a reply where it stands in that; returns its length. */
+export function putBody(reply: Uint8Array, body: Uint8Array): number {
+  reply.set(body, replyHeaderLength);
+  return body.length;
+}
+
 /** What is agreed when a file system is mounted. */
 export interface InitReply {
   readonly major: number;

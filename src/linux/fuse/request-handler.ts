@@ -10,6 +10,7 @@ import {
   encodeOpen,
   encodeSeek,
   encodeStatistics,
+  putBody,
   replyHeaderLength,
 } from './reply-codec.ts';
 import { decodeInit, decodeRange, decodeSeek, type RequestHeader } from './request-codec.ts';
@@ -46,10 +47,6 @@ export function handleRequest(
 ): MaybePromise<number> {
   const { node, opcode } = header;
   const { input, output } = slot;
-  const answer = (body: Uint8Array): number => {
-    output.set(body, replyHeaderLength);
-    return body.length;
-  };
   switch (opcode) {
     case opcodes.READ: {
       const { length, offset } = decodeRange(input);
@@ -57,16 +54,16 @@ export function handleRequest(
       return operations.read(node, output.subarray(replyHeaderLength, replyHeaderLength + length), offset);
     }
     case opcodes.LSEEK:
-      return then(seek(operations, node, input), (offset) => answer(encodeSeek(offset)));
+      return then(seek(operations, node, input), (offset) => putBody(output, encodeSeek(offset)));
     case opcodes.GETATTR:
-      return then(operations.attributes(node), (attributes) => answer(encodeAttributes(attributes)));
+      return then(operations.attributes(node), (attributes) => putBody(output, encodeAttributes(attributes)));
     case opcodes.OPEN:
       if (operations.open === undefined) throw new FuseErrno(ENOSYS);
-      return then(operations.open(node), (flags) => answer(encodeOpen(flags)));
+      return then(operations.open(node), (flags) => putBody(output, encodeOpen(flags)));
     case opcodes.STATFS:
-      return then(operations.statistics(node), (statistics) => answer(encodeStatistics(statistics)));
+      return then(operations.statistics(node), (statistics) => putBody(output, encodeStatistics(statistics)));
     case opcodes.INIT:
-      return answer(initialise(input, operations));
+      return putBody(output, initialise(input, operations));
     case opcodes.RELEASE:
     case opcodes.DESTROY:
       return 0;

@@ -5,7 +5,7 @@ import { directoryEntryLength, encodeEntry, type FuseName, putDirectoryEntry } f
 import { FuseErrno } from './fuse-errno.ts';
 import type { FuseListing, FuseTree, MaybePromise } from './fuse-operations.ts';
 import { then } from './maybe-promise.ts';
-import { replyHeaderLength } from './reply-codec.ts';
+import { putBody, replyHeaderLength } from './reply-codec.ts';
 import {
   decodeAttributeName,
   decodeAttributeSize,
@@ -29,13 +29,9 @@ export function handleTreeRequest(
   { node, opcode }: RequestHeader,
   { input, output }: RequestSlot,
 ): MaybePromise<number> {
-  const answer = (body: Uint8Array): number => {
-    output.set(body, replyHeaderLength);
-    return body.length;
-  };
   switch (opcode) {
     case opcodes.LOOKUP:
-      return then(tree.lookup(node, decodeName(input)), (entry) => answer(encodeEntry(entry)));
+      return then(tree.lookup(node, decodeName(input)), (entry) => putBody(output, encodeEntry(entry)));
     case opcodes.READDIR:
     case opcodes.READDIRPLUS: {
       const range = decodeRange(input);
@@ -45,15 +41,17 @@ export function handleTreeRequest(
       return putNames(listing, range, isPlus, output);
     }
     case opcodes.READLINK:
-      return then(tree.readLink(node), answer);
+      return then(tree.readLink(node), (target) => putBody(output, target));
     case opcodes.GETXATTR: {
       const name = decodeAttributeName(input);
       const size = decodeAttributeSize(input);
-      return then(tree.extendedAttributes(node), (attributes) => answer(inSize(valueNamed(attributes, name), size)));
+      return then(tree.extendedAttributes(node), (attributes) =>
+        putBody(output, inSize(valueNamed(attributes, name), size)),
+      );
     }
     case opcodes.LISTXATTR: {
       const size = decodeAttributeSize(input);
-      return then(tree.extendedAttributes(node), (attributes) => answer(inSize(namesOf(attributes), size)));
+      return then(tree.extendedAttributes(node), (attributes) => putBody(output, inSize(namesOf(attributes), size)));
     }
     default:
       throw new FuseErrno(ENOSYS);

@@ -3,7 +3,7 @@ import { opcodes } from './constants.ts';
 import { FuseErrno } from './fuse-errno.ts';
 import type { FuseWriting, MaybePromise } from './fuse-operations.ts';
 import { then } from './maybe-promise.ts';
-import { encodeAttributes, encodeWritten, replyHeaderLength } from './reply-codec.ts';
+import { encodeAttributes, encodeWritten, putBody } from './reply-codec.ts';
 import {
   decodeAllocate,
   decodeRange,
@@ -22,15 +22,11 @@ export function handleWriteRequest(
   { node, opcode }: RequestHeader,
   { input, output }: RequestSlot,
 ): MaybePromise<number> {
-  const answer = (body: Uint8Array): number => {
-    output.set(body, replyHeaderLength);
-    return body.length;
-  };
   switch (opcode) {
     case opcodes.WRITE: {
       const range = decodeRange(input);
       const written = writing.write(node, decodeWriteData(input, range), range.offset);
-      return then(written, (length) => answer(encodeWritten(length)));
+      return then(written, (length) => putBody(output, encodeWritten(length)));
     }
     case opcodes.FSYNC:
       return then(writing.sync(node), () => 0);
@@ -38,7 +34,7 @@ export function handleWriteRequest(
       return then(writing.allocate(node, decodeAllocate(input)), () => 0);
     case opcodes.SETATTR: {
       const changed = writing.setAttributes(node, decodeSetAttributes(input));
-      return then(changed, (attributes) => answer(encodeAttributes(attributes)));
+      return then(changed, (attributes) => putBody(output, encodeAttributes(attributes)));
     }
     default:
       throw new FuseErrno(constants.errno.ENOSYS);
