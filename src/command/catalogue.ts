@@ -231,6 +231,13 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
+    name: 'netboot',
+    elsewhere: ['pxe', 'ltsp'],
+    group: serving,
+    summary: 'look after machines that boot over the network',
+    load: async () => (await import('./netboot.ts')).netbootCommand,
+  },
+  {
     name: 'attach',
     elsewhere: ['losetup'],
     group: attaching,

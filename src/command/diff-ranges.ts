@@ -35,6 +35,21 @@ export async function showUncommitted(context: CommandContext, name: string, exi
   return exitCode && ranges.length > 0 ? 1 : 0;
 }
 
+/** Shows where a machine has written since it booted. @returns whether it has not */
+export function showChangedRanges(context: CommandContext, machine: string, ranges: readonly ChangedRange[]): boolean {
+  const changedBytes = ranges.reduce((sum, range) => sum + range.length, 0);
+  const identical = ranges.length === 0;
+  context.show({ machine, identical, changedBytes, ranges }, () =>
+    identical
+      ? `${machine} has written nothing.`
+      : [
+          ...rangeLines(ranges),
+          `${machine} wrote to ${formatSize(changedBytes)}, in ${plural(ranges.length, 'range')}.`,
+        ].join('\n'),
+  );
+  return identical;
+}
+
 /** A side of a comparison, for programs. */
 export function sideJson({ label, device }: Disk): object {
   return { disk: label, size: device.size };

@@ -1,27 +1,16 @@
 import type { Command } from 'commander';
-import { isVarveError, VarveError } from '../base/varve-error.ts';
-import type { OpenGuest } from '../changes/compared-volumes.ts';
-import type { AskSecret } from '../format/image-format.ts';
-import { type Disk, openDisk } from '../image/open-disk.ts';
+import { VarveError } from '../base/varve-error.ts';
+import { openDisk } from '../image/open-disk.ts';
+import { openGuests, orNothing } from './diff-guests.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { remarkUncommitted } from './framework/uncommitted-changes.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { addDiffOptions, type DiffOptions } from './input/diff-options.ts';
 import { splitInnerPath } from './input/inner-path.ts';
 
-interface Options extends AccessOptions {
-  readonly exitCode?: boolean;
-  readonly meaning?: boolean;
-  readonly patch?: boolean;
-  readonly ranges?: boolean;
-  readonly renames?: boolean;
-  readonly stat?: boolean;
-  readonly times?: boolean;
-}
-
-/** Why files may not be told, where bytes can: what is damaged, unknown or encrypted. */
-const unreadable = ['CORRUPT', 'UNSUPPORTED', 'PERMISSION'] as const;
+interface Options extends AccessOptions, DiffOptions {}
 
 /** What only goes with files. */
 const fileOptions = ['patch', 'stat', 'times', 'meaning'] as const;
@@ -40,19 +29,17 @@ export const diffCommand: CommandModule<[string, string | undefined], Options> =
   completes: ['disk', 'disk'],
   configure: (command: Command) =>
     addAccessOptions(
-      command
-        .argument(
-          '<a[:path]>',
-          'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…; with a file or directory in it',
-        )
-        .argument('[b[:path]]', 'what to compare it with; without it, the changes to an image that are in no snapshot')
-        .option('-p, --patch', 'how text files changed, line by line, as git has it')
-        .option('--stat', 'how large files were, and are, and how many lines changed')
-        .option('--meaning', 'what it means: packages, users, services, kernels, lines of settings; and no files')
-        .option('--times', 'also tell of files of which only the time of their last change differs')
-        .option('--no-renames', 'tell of a file that was renamed as one that was deleted and one that was added')
-        .option('--ranges', 'which bytes differ, and not which files')
-        .option('--exit-code', 'end with status 1 when they differ'),
+      addDiffOptions(
+        command
+          .argument(
+            '<a[:path]>',
+            'web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…; with a file or directory in it',
+          )
+          .argument(
+            '[b[:path]]',
+            'what to compare it with; without it, the changes to an image that are in no snapshot',
+          ),
+      ),
     ),
   async run(context, [argumentA, argumentB], options) {
     const { exitCode } = options;
@@ -110,46 +97,6 @@ async function diffUncommitted(context: CommandContext, name: string, options: O
   }
   refuse(options, fileOptions, `of ${name} there are no changes, or another process has it open; snapshot it first`);
   return await showUncommitted(context, name, options.exitCode);
-}
-
-interface OpenGuestsOptions {
-  readonly askSecret: AskSecret | undefined;
-  readonly context: CommandContext;
-  readonly stack: AsyncDisposableStack;
-  readonly wantsFiles: boolean;
-}
-
-/** Both disks, looked into; undefined where one holds no files that are known here, and nobody asked for them. */
-async function openGuests(
-  [a, b]: readonly [Disk, Disk],
-  { askSecret, context, stack, wantsFiles }: OpenGuestsOptions,
-): Promise<{ readonly before: OpenGuest; readonly after: OpenGuest } | undefined> {
-  const { openGuest } = await import('../guest/open-guest.ts');
-  const open = async ({ device, label }: Disk) => {
-    return { label, guest: stack.use(await openGuest(device, { name: label, askSecret })) };
-  };
-  try {
-    return { before: await open(a), after: await open(b) };
-  } catch (error) {
-    // Disks without files that are known here are nothing special.
-    if (!wantsFiles && isVarveError(error, 'UNSUPPORTED')) return undefined;
-    return await orNothing(context, wantsFiles, () => Promise.reject(error));
-  }
-}
-
-/** What files differ; undefined where some cannot be read, and nobody asked for them. */
-async function orNothing<T>(
-  context: CommandContext,
-  wantsFiles: boolean,
-  show: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await show();
-  } catch (error) {
-    if (wantsFiles || !isVarveError(error, ...unreadable)) throw error;
-    context.remark(`${error.message}; so this is where the disks differ, and not in which files`);
-    return undefined;
-  }
 }
 
 function refuse(options: Options, names: readonly (typeof fileOptions)[number][], why: string): void {

@@ -193,7 +193,16 @@ function createStore(directory: string): void {
 }
 
 /** What a store holds, and what mke2fs puts into a file system that may be there for the store alone. */
-const ownNames = new Set(['packs', 'snapshots', 'images', 'overlays', 'machines', temporaryPrefix, storeFile, 'lost+found']);
+const ownNames = new Set([
+  'packs',
+  'snapshots',
+  'images',
+  'overlays',
+  'machines',
+  temporaryPrefix,
+  storeFile,
+  'lost+found',
+]);
 
 function refuseForeign(directory: string): void {
   const foreign = fs.readdirSync(directory).find((name) => !ownNames.has(name) && !name.startsWith(catalogFile));

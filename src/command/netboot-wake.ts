@@ -1,0 +1,23 @@
+import { findMachine } from '../image/machine/find-machine.ts';
+import { macOf } from '../image/machine/mac-address.ts';
+import { wakeMachine } from '../server/netboot/machines/wake-machine.ts';
+import { readMachineRecords } from '../store/machine/machine-records.ts';
+import type { CommandContext } from './framework/command-context.ts';
+import type { NetbootVerb } from './netboot-verb.ts';
+
+/** `varve netboot wake MACHINE` */
+export const wakeVerb: NetbootVerb = {
+  words: ['MACHINE'],
+  options: ['interface', 'password'],
+  async run(context, [machine = ''], { interface: name, password }) {
+    const mac = macOf(machine) ?? (await macOfName(context, machine));
+    const sentTo = await wakeMachine({ mac, interface: name, password });
+    context.show({ mac, sentTo }, () => `${machine} is woken: sent to ${sentTo.join(', ')}`);
+  },
+};
+
+/** Only a name needs the store. */
+async function macOfName(context: CommandContext, machine: string): Promise<string> {
+  await using store = await context.openStore();
+  return findMachine(readMachineRecords(store).values(), machine);
+}
