@@ -58,6 +58,8 @@ export interface FileStep extends StepCommon {
 export interface EntryStep extends StepCommon {
   readonly kind: 'entry';
   readonly entry: string;
+  /** What the room calls the machine. */
+  readonly name?: string | undefined;
   /** `sanboot`, `nbd`, … */
   readonly boot: string;
   /** `web@3` */
