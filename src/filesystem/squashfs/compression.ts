@@ -2,8 +2,8 @@ import { VarveError } from '../../base/varve-error.ts';
 import type { MaybePromise } from '../../block/block-device.ts';
 import { unpackLz4 } from '../../bytes/lz4.ts';
 import { unpackLzo } from '../../bytes/lzo.ts';
+import { unpackXz } from '../../bytes/unpack-xz.ts';
 import { zlib } from '../../bytes/zlib.ts';
-import { unpackXz } from './unpack-xz.ts';
 
 /** Unpacks a block that holds at most `limit` bytes; throws some `Error` where it holds more or makes no sense. */
 export type Unpack = (packed: Uint8Array, limit: number) => MaybePromise<Uint8Array>;

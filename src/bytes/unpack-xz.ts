@@ -9,16 +9,20 @@
  *
  * Source: The .xz File Format 1.2.1, sections 2.1, 3.1 and 5.3.1.
  */
-import { VarveError } from '../../base/varve-error.ts';
-import { isEqual } from '../../bytes/is-equal.ts';
+import { isVarveError, VarveError } from '../base/varve-error.ts';
+import { isEqual } from './is-equal.ts';
 
 const filterLzma2 = 0x21;
-/** No block is longer than 1 MiB. Source: The .xz File Format 1.2.1, section 5.3.1, for what the number stands for. */
-const largestDictionary = 16;
+/** 16 MiB, which is twice what xz(1) takes by itself. Source: The .xz File Format 1.2.1, section 5.3.1, for the number. */
+const largestDictionary = 24;
 const blockHeader = 12;
 const magic = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
 
-/** Unpacks an xz stream that holds at most `limit` bytes; the library is loaded when the first one comes. */
+/**
+ * Unpacks an xz stream that holds at most `limit` bytes; the library is loaded when the first one comes.
+ *
+ * @throws VarveError `CORRUPT`, also where it holds more; `UNSUPPORTED` for filters that the library does not know
+ */
 export async function unpackXz(packed: Uint8Array, limit: number): Promise<Uint8Array> {
   checkFilters(packed);
   const { default: library } = await import('xz-decompress');
@@ -28,15 +32,20 @@ export async function unpackXz(packed: Uint8Array, limit: number): Promise<Uint8
       controller.close();
     },
   });
-  const target = new Uint8Array(limit);
+  const pieces: Uint8Array[] = [];
   let length = 0;
-  // The library takes one stream at a time, so it has to be read to its end, or given up, before another begins.
-  for await (const piece of new library.XzReadableStream(source)) {
-    if (length + piece.length > limit) throw new VarveError('CORRUPT', `it holds more than ${limit} bytes`);
-    target.set(piece, length);
-    length += piece.length;
+  try {
+    // The library takes one stream at a time, so it has to be read to its end, or given up, before another begins.
+    for await (const piece of new library.XzReadableStream(source)) {
+      length += piece.length;
+      if (length > limit) throw new VarveError('CORRUPT', `it holds more than ${limit} bytes`);
+      pieces.push(piece.slice());
+    }
+  } catch (cause) {
+    if (isVarveError(cause)) throw cause;
+    throw new VarveError('CORRUPT', 'its xz data make no sense', { cause });
   }
-  return target.subarray(0, length);
+  return Buffer.concat(pieces);
 }
 
 /** The library gets dictionaries of any size the memory for them, and knows only LZMA2. */
