@@ -29,8 +29,8 @@ export const diffVerb: NetbootVerb = {
     const store = stack.use(await context.openStore());
     const record = recordOf(store, machine);
     // What it wrote last may be in the memory of who serves it.
-    const isServed = (await askMachines(store, 'flush', { machine: record.mac })) !== undefined;
-    if (isServed) context.remark(`${machine} may be running: this is what it had written when this began`);
+    const answer = await askMachines(store, 'flush', { machine: record.mac });
+    if (answer?.isConnected) context.remark(`${machine} is running: this is what it had written when this began`);
     const disks = await openMachineDisks(store, record, stack);
     const same = options.ranges ? undefined : await showFiles(context, { options, disks, stack, signal });
     const isSame = same ?? showChangedRanges(context, record.name ?? record.mac, disks.ranges);

@@ -26,7 +26,7 @@ export function answerForMachines(control: ControlServer, machines: Machines): D
     images: await machines.reset(textOf(machine), { force: force === true, image: optionalText(image) }),
   }));
   handle('next', async ({ image, machine }) => await machines.setNext(textOf(machine), optionalText(image)));
-  handle('flush', async ({ machine }) => await machines.flush(textOf(machine)));
+  handle('flush', async ({ machine }) => ({ isConnected: await machines.flush(textOf(machine)) }));
   return handlers.move();
 }
 

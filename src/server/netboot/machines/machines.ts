@@ -176,9 +176,15 @@ export class Machines implements AsyncDisposable, MachineHost {
     await this.#keep(machine, { next: image });
   }
 
-  /** Makes what a machine has written durable, so that other processes can read it. @throws VarveError `NOT_FOUND`, `IO` */
-  async flush(text: string): Promise<void> {
-    await this.#get(text).disk?.flush();
+  /**
+   * Makes what a machine has written durable, so that other processes can read it. Whether it is connected, and may go on.
+   *
+   * @throws VarveError `NOT_FOUND`, `IO`
+   */
+  async flush(text: string): Promise<boolean> {
+    const machine = this.#get(text);
+    await machine.disk?.flush();
+    return machine.connectionCount > 0;
   }
 
   /** All machines that are known. */
