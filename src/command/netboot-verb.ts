@@ -6,7 +6,22 @@ import type { DiffOptions } from './input/diff-options.ts';
 export interface NetbootOptions extends DetailsOptions, DiffOptions {
   readonly force?: boolean;
   readonly none?: boolean;
-  readonly interface?: string;
+  readonly all?: boolean;
+  readonly follow?: boolean;
+  readonly interface?: readonly string[];
+  readonly config?: string;
+  readonly image?: string;
+  readonly boot?: string;
+  readonly overlay?: string;
+  readonly dhcp?: string;
+  readonly range?: readonly string[];
+  readonly files?: string;
+  readonly kernel?: string;
+  readonly initramfs?: string;
+  readonly root?: string;
+  readonly arguments?: string;
+  readonly port?: readonly string[];
+  readonly user?: string;
   readonly password?: string;
   readonly keyFile?: string;
 }

@@ -77,7 +77,7 @@ function stageOf(step: TraceStep, progress: BootProgress): Stage {
 function stageOfFile({ name }: FileStep, { entry, loader, stage }: BootProgress): Stage {
   if (entry?.files?.includes(name)) return 'files';
   if (loader !== undefined && name === fileKey(loader)) return 'loader';
-  if (/\.ipxe$|(^|\/)pxelinux\.cfg\//.test(name)) return entry === undefined ? 'script' : 'entry';
+  if (/\.ipxe$|(^|\/)(pxelinux\.cfg\/|grub\.cfg)/.test(name)) return entry === undefined ? 'script' : 'entry';
   return entry === undefined && rank(stage) < rank('script') ? 'loader' : 'files';
 }
 

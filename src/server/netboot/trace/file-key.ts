@@ -8,9 +8,9 @@ export function fileKey(name: string): string {
   return plain.replace(/^template\/[0-9a-f]{32}\//, 'template/…/').slice(0, 256);
 }
 
-const macInName = /(?:^|\/)(?:01-)?([0-9a-f]{2}(?:[:-][0-9a-f]{2}){5})(?=[./]|$)/i;
+const macInName = /(?:^|[/-])(?:01-)?([0-9a-f]{2}(?:[:-][0-9a-f]{2}){5})(?=[./]|$)/i;
 
-/** The MAC address that a name has in it, as scripts and configurations of machines do: `ipxe/52-54-00-12-34-56.ipxe`. */
+/** The MAC address that a name has in it, as scripts and configurations of machines do: `ipxe/52-54-00-12-34-56.ipxe`, `grub.cfg-01-52-…`. */
 export function macOfName(name: string): string | undefined {
   return macInName.exec(name)?.[1]?.toLowerCase().replaceAll('-', ':');
 }
