@@ -1,5 +1,5 @@
 import type { MachineSettings } from '../room/room.ts';
-import type { EntryBoot } from './ipxe-script.ts';
+import { type EntryBoot, ownDiskTitle } from './ipxe-script.ts';
 import { type MenuChoice, menuChoices } from './menu-choices.ts';
 
 /**
@@ -17,7 +17,7 @@ export function grubMenu(settings: MachineSettings, boots: ReadonlyMap<string, E
     `# ${name} (${mac})`,
     `set default=${quotedWord(first)}`,
     `set timeout=${hasMenu ? timeout : 0}`,
-    `menuentry ${quotedWord('The disk of this machine')} --id local {`,
+    `menuentry ${quotedWord(ownDiskTitle(settings))} --id local {`,
     // Back to the firmware, which goes on with its own boot order.
     '  exit',
     '}',

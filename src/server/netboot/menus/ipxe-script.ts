@@ -32,7 +32,7 @@ export function ipxeMenu(settings: MachineSettings, server: MenuServer): string 
   return script(settings, server, [
     ':choose',
     `menu ${name}: what to boot`,
-    'item local The disk of this machine',
+    `item local ${ownDiskTitle(settings)}`,
     ...items.map((entry) => `item ${entry.name} ${entry.title}`),
     ...chooseLines(localIn(defaultEntry) ?? defaultEntry?.name ?? 'local', menuTimeoutMs),
     `goto boot-${setting('choice')}`,
@@ -94,6 +94,11 @@ function script({ mac, name }: MachineSettings, server: MenuServer, lines: reado
 function chooseLines(first: string, timeoutMs: number): string[] {
   const timeout = timeoutMs === 0 ? '' : `--timeout ${timeoutMs} `;
   return [`choose --default ${first} ${timeout}choice || goto choose`];
+}
+
+/** What menus call the machine's own disk. */
+export function ownDiskTitle({ entries }: MachineSettings): string {
+  return entries.find(({ boot }) => boot === 'local')?.title ?? 'The disk of this machine';
 }
 
 /** A BIOS starts its first disk; EFI goes on with its own boot order. */

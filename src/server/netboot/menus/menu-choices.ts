@@ -4,7 +4,7 @@ import { fileName, type OverlayChoice } from './menu-names.ts';
 
 /** A line of a menu of a loader without scripts. */
 export interface MenuChoice {
-  /** `web`, `web-discard`. */
+  /** `web`, `web/discard`. */
   readonly label: string;
   readonly title: string;
   readonly entry: Entry;
@@ -47,7 +47,7 @@ function choiceOf(
   const { initramfs = [] } = boot;
   return {
     ...{ entry, boot, overlay },
-    label: overlay === undefined ? entry.name : `${entry.name}-${overlay}`,
+    label: overlay === undefined ? entry.name : `${entry.name}/${overlay}`,
     title: overlay === undefined ? entry.title : `${entry.title}: ${titles[overlay]}`,
     kernel: fileName(mac, entry.name, overlay, 'kernel'),
     initramfs: initramfs.map((_, index) => fileName(mac, entry.name, overlay, `initramfs${index}`)),

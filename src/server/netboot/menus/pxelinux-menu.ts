@@ -1,5 +1,5 @@
 import type { Entry, MachineSettings } from '../room/room.ts';
-import type { EntryBoot } from './ipxe-script.ts';
+import { type EntryBoot, ownDiskTitle } from './ipxe-script.ts';
 import { type MenuChoice, menuChoices } from './menu-choices.ts';
 import { entryName } from './menu-names.ts';
 
@@ -34,7 +34,7 @@ export function pxelinuxMenu(
     `PROMPT ${isShown && !hasMenu ? 1 : 0}`,
     `TIMEOUT ${isShown ? Math.round(menuTimeoutMs / 100) : 0}`,
     '',
-    ...['LABEL local', '  MENU LABEL The disk of this machine', '  LOCALBOOT 0', ''],
+    ...['LABEL local', `  MENU LABEL ${menuText(ownDiskTitle(settings))}`, '  LOCALBOOT 0', ''],
     ...choices.flatMap((choice) => labelLines(settings, choice)),
   ].join('\n');
 }
@@ -43,7 +43,7 @@ function labelLines(
   { mac }: MachineSettings,
   { boot, entry, kernel, initramfs, label, overlay, title }: MenuChoice,
 ): string[] {
-  const head = [`LABEL ${label}`, `  MENU LABEL ${title.replaceAll('^', '')}`];
+  const head = [`LABEL ${label}`, `  MENU LABEL ${menuText(title)}`];
   if (isForIpxe(entry)) return [...head, '  KERNEL ipxe.lkrn', `  INITRD ${entryName(mac, entry.name, overlay)}`, ''];
   return [
     ...head,
@@ -53,6 +53,11 @@ function labelLines(
     `  APPEND ${boot.arguments || '-'}`,
     '',
   ];
+}
+
+/** A caret would make the letter behind it a key. */
+function menuText(title: string): string {
+  return title.replaceAll('^', '');
 }
 
 function isForIpxe({ boot }: Entry): boolean {
