@@ -76,7 +76,12 @@ async function sendFile(
   file: ServedFile,
   { context, request, response }: { request: IncomingMessage; response: ServerResponse; context: ExchangeContext },
 ): Promise<ExchangeEnd> {
-  const { body: range, failure, headers, status } = planAnswer(name, file, request.headers);
+  const {
+    body: range,
+    failure,
+    headers,
+    status,
+  } = planAnswer({ name, method: request.method, headers: request.headers }, file);
   const end = { name, status, size: file.size };
   if (range === undefined || range.length === 0 || request.method === 'HEAD') {
     response.writeHead(status, headers);

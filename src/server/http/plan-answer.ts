@@ -15,8 +15,15 @@ export interface Answer {
   readonly failure: string | undefined;
 }
 
-/** The answer to a GET or HEAD of a file that is there. */
-export function planAnswer(name: string, file: ServedFile, asked: IncomingHttpHeaders): Answer {
+/** A request for a file, a GET or HEAD. */
+export interface FileRequest {
+  readonly name: string;
+  readonly method: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** The answer to a request for a file that is there. */
+export function planAnswer({ headers: asked, method, name }: FileRequest, file: ServedFile): Answer {
   const validators = validatorsOf(file);
   const { entityTag, modifiedMs } = validators;
   const headers: OutgoingHttpHeaders = { 'accept-ranges': 'bytes' };
@@ -28,8 +35,9 @@ export function planAnswer(name: string, file: ServedFile, asked: IncomingHttpHe
   if (condition === 412) return withoutBody(412, headers, 'the file is not the one the client knows');
   headers['content-type'] = file.mediaType ?? mediaTypeOf(name);
   const { size } = file;
+  // A range has no meaning with HEAD (RFC 9110, section 14.2).
   const range =
-    asked.range !== undefined && isSameForRange(asked['if-range']?.toString(), validators)
+    method === 'GET' && asked.range !== undefined && isSameForRange(asked['if-range']?.toString(), validators)
       ? parseByteRange(asked.range, size)
       : undefined;
   if (range === 'unsatisfiable') {
