@@ -234,7 +234,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'netboot',
     elsewhere: ['pxe', 'ltsp'],
     group: serving,
-    summary: 'look after machines that boot over the network',
+    summary: 'boot machines over the network, each on an overlay of its own',
     load: async () => (await import('./netboot.ts')).netbootCommand,
   },
   {

@@ -9,9 +9,9 @@ import type { NetbootVerb } from './netboot-verb.ts';
 export const wakeVerb: NetbootVerb = {
   words: ['MACHINE'],
   options: ['interface', 'password'],
-  async run(context, [machine = ''], { interface: name, password }) {
+  async run(context, [machine = ''], { interface: names, password }) {
     const mac = macOf(machine) ?? (await macOfName(context, machine));
-    const sentTo = await wakeMachine({ mac, interface: name, password });
+    const sentTo = await wakeMachine({ mac, interface: names?.at(-1), password });
     context.show({ mac, sentTo }, () => `${machine} is woken: sent to ${sentTo.join(', ')}`);
   },
 };

@@ -14,8 +14,9 @@ const maximumPathLength = 107;
  */
 export function newControlPath(): string {
   const { XDG_RUNTIME_DIR: runtime } = process.env;
-  const uid = process.getuid?.() ?? 0;
-  const own = runtime !== undefined && fs.existsSync(runtime) ? join(runtime, 'varve') : undefined;
+  const uid = process.geteuid?.() ?? 0;
+  const isOurs = runtime !== undefined && fs.statSync(runtime, { throwIfNoEntry: false })?.uid === uid;
+  const own = isOurs ? join(runtime, 'varve') : undefined;
   const name = `${process.pid}-${randomHex(4)}.sock`;
   const directories = [own, join(tmpdir(), `varve-${uid}`), `/tmp/varve-${uid}`].filter((each) => each !== undefined);
   const directory = directories.find((each) => Buffer.byteLength(join(each, name)) <= maximumPathLength);

@@ -1,0 +1,172 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { log } from '../../log/log.ts';
+import { formatIpv4 } from '../../protocol/dhcp/ipv4.ts';
+import { parseReference } from '../../store/image-name.ts';
+import type { Store } from '../../store/store.ts';
+import type { ControlServer } from '../control/control-server.ts';
+import { LeaseJournal } from '../dhcp/lease-journal.ts';
+import { diskGuests } from '../files/disk-guests.ts';
+import type { FileSource } from '../files/file-source.ts';
+import { guestSource } from '../files/guest-source.ts';
+import { BootStarter } from './boot-starter.ts';
+import { readChapLogin } from './chap-secrets.ts';
+import { findPlace } from './find-place.ts';
+import { findLoaders } from './loaders/find-loaders.ts';
+import { Machines } from './machines/machines.ts';
+import { netbootFiles } from './netboot-files.ts';
+import { type PlaceParts, PlaceServers, type ServedPlace } from './place-servers.ts';
+import type { Privileges } from './privileges.ts';
+import { RamImages } from './ram/ram-images.ts';
+import type { Room } from './room/room.ts';
+import { settingsOf } from './room/settings-of.ts';
+import type { NetbootPorts } from './server-place.ts';
+import { TemplateServer } from './templates/template-server.ts';
+import { machineStep } from './trace/file-steps.ts';
+import { traceDirectory } from './trace/read-trace.ts';
+import { BootTrace, type BootTraceOptions } from './trace/trace.ts';
+
+/** What is served to which machines. */
+export interface NetbootOptions extends Pick<BootTraceOptions, 'onFailure'> {
+  readonly room: Room;
+  readonly store: Store;
+  /** Where commands talk to the server. */
+  readonly control: ControlServer;
+  readonly ports: NetbootPorts;
+  /** Dropped once all ports are open. */
+  readonly privileges: Privileges;
+  readonly signal: AbortSignal;
+}
+
+/** Everything that a room of machines needs, on the interfaces of this machine. Disposing ends it. */
+export class NetbootServer implements AsyncDisposable {
+  readonly #options: NetbootOptions;
+  readonly #resources = new AsyncDisposableStack();
+  readonly #places: PlaceServers[] = [];
+  readonly #addresses = new Map<string, string>();
+  #room: Room;
+  #prepareRam = (): void => {};
+
+  private constructor(options: NetbootOptions) {
+    this.#options = options;
+    this.#room = options.room;
+  }
+
+  /**
+   * Starts all servers of a room.
+   *
+   * @throws VarveError for interfaces and loaders that are not there, ports that cannot be had, and `BUSY` where `dhcp: server`
+   *   finds another server
+   */
+  static async start(options: NetbootOptions): Promise<NetbootServer> {
+    const server = new NetbootServer(options);
+    try {
+      await server.#start();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get places(): ServedPlace[] {
+    return this.#places.map(({ served }) => served);
+  }
+
+  /** Goes on with another room; boots that are under way are not touched. @throws VarveError, and the room before goes on */
+  async change(room: Room): Promise<void> {
+    const before = this.#room;
+    if (String(room.interfaces) !== String(before.interfaces)) {
+      throw new VarveError('INVALID', 'interfaces cannot change while the server runs; start it again');
+    }
+    readChapLogin(room.chap);
+    this.#room = room;
+    try {
+      for (const place of this.#places) await place.change();
+      this.#prepareRam();
+    } catch (error) {
+      this.#room = before;
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  async #start(): Promise<void> {
+    const { control, ports, privileges, signal, store } = this.#options;
+    const room = (): Room => this.#room;
+    const { interfaces } = this.#room;
+    if (interfaces.length === 0) {
+      throw new VarveError('INVALID', 'name the network interface that machines are on: --interface eth1');
+    }
+    const found = interfaces.map((name) => findPlace(name, ports));
+    readChapLogin(this.#room.chap);
+    const directory = traceDirectory(store.path);
+    fs.mkdirSync(directory, { recursive: true });
+    const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
+    const trace = this.#resources.use(new BootTrace({ directory, isKnown, onFailure: this.#options.onFailure }));
+    const journal = this.#resources.use(LeaseJournal.open(join(directory, 'leases')));
+    for (const { address, hardwareAddress } of journal.leases())
+      this.#addresses.set(hardwareAddress, formatIpv4(address));
+    const machines = this.#resources.use(
+      await Machines.open(store, control, {
+        onEvent: (event) => {
+          const step = machineStep(event, this.#protocolOf(event.mac, machines));
+          if (step !== undefined) trace.note(step);
+        },
+      }),
+    );
+    const guests = diskGuests({ store }) as Required<ReturnType<typeof diskGuests>>;
+    const allowed = (disk: string): boolean => isServed(disk, this.#room, machines);
+    const images = this.#resources.use(guestSource(guests, { allowed }));
+    const ram = this.#resources.use(new RamImages({ directory: join(directory, 'ram'), guests, allowed }));
+    const templates = new TemplateServer();
+    const secrets = (): Room['secrets'] => this.#room.secrets;
+    const chap = (): ReturnType<typeof readChapLogin> => readChapLogin(this.#room.chap);
+    const starter = new BootStarter({ machines, guests, templates, chap, secrets, ram });
+    const loaders = findLoaders(this.#room.loaders);
+    const files: FileSource = netbootFiles({ room, loaders: loaders.source, images, ram, templates });
+    const parts: PlaceParts = {
+      ...{ room, store, trace, journal, machines, starter, files, loaders, templates, signal },
+      addresses: this.#addresses,
+    };
+    await privileges.asRoot(async () => {
+      for (const place of found) this.#places.push(this.#resources.use(await PlaceServers.start(place, parts)));
+    });
+    privileges.drop();
+    this.#prepareRam = () => void packImages(this.#room, ram);
+    this.#prepareRam();
+  }
+
+  #protocolOf(mac: string, machines: Machines): 'iscsi' | 'nbd' {
+    const dashed = mac.toLowerCase().replaceAll(':', '-');
+    const boot = machines.list().find((each) => each.mac === dashed)?.boot;
+    return boot !== undefined && this.#room.entries.get(boot.entry)?.boot === 'nbd' ? 'nbd' : 'iscsi';
+  }
+}
+
+/** Whether files of a disk are served: of images that the room names, or that a machine boots. */
+function isServed(disk: string, room: Room, machines: Machines): boolean {
+  let image: string;
+  try {
+    ({ image } = parseReference(disk));
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    return false;
+  }
+  for (const entry of room.entries.values()) {
+    if (entry.image !== undefined && parseReference(entry.image).image === image) return true;
+  }
+  return machines.list().some(({ boot }) => boot?.image === image);
+}
+
+/** Packs what machines boot into memory, before the first one asks for it; whoever asks hears why that cannot be done. */
+async function packImages(room: Room, ram: RamImages): Promise<void> {
+  for (const { boot, image } of room.entries.values()) {
+    if (boot !== 'ram' || image === undefined) continue;
+    await ram.prepare(image).catch((error) => log(1, 'not packed: %s', error));
+  }
+}

@@ -1,0 +1,212 @@
+import { VarveError } from '../../base/varve-error.ts';
+import { log } from '../../log/log.ts';
+import type { DhcpClient } from '../../protocol/dhcp/client.ts';
+import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
+import type { Store } from '../../store/store.ts';
+import { type DhcpEvent, listenDhcp } from '../dhcp/dhcp-server.ts';
+import { findDhcpServers } from '../dhcp/find-servers.ts';
+import type { LeaseJournal } from '../dhcp/lease-journal.ts';
+import type { FileSource } from '../files/file-source.ts';
+import { listenHttp } from '../http/http-server.ts';
+import { listenIscsi } from '../iscsi/iscsi-server.ts';
+import { listenNbd } from '../nbd/nbd-server.ts';
+import { listenTftp } from '../tftp/tftp-server.ts';
+import { BootFiles } from './boot-files.ts';
+import { bootPlanFor, silenceFor } from './boot-plans.ts';
+import type { BootStarter } from './boot-starter.ts';
+import { readChapLogin, targetSecrets } from './chap-secrets.ts';
+import type { FoundLoaders } from './loaders/find-loaders.ts';
+import type { Machines } from './machines/machines.ts';
+import type { BootMethod, DhcpMode, Room } from './room/room.ts';
+import { settingsOf } from './room/settings-of.ts';
+import { subnetsOf } from './room/subnets-of.ts';
+import { httpOf, type ServerPlace } from './server-place.ts';
+import type { TemplateServer } from './templates/template-server.ts';
+import { dhcpSteps } from './trace/dhcp-steps.ts';
+import { httpStep, tftpStep } from './trace/file-steps.ts';
+import type { BootTrace } from './trace/trace.ts';
+
+/** What the servers of all interfaces share. */
+export interface PlaceParts {
+  readonly room: () => Room;
+  readonly store: Store;
+  readonly trace: BootTrace;
+  readonly journal: LeaseJournal;
+  readonly machines: Machines;
+  readonly starter: BootStarter;
+  readonly files: FileSource;
+  readonly loaders: FoundLoaders;
+  readonly templates: TemplateServer;
+  /** By MAC, what DHCP gave out or was told. */
+  readonly addresses: Map<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** One interface that machines are served on. */
+export interface ServedPlace {
+  readonly interfaceName: string;
+  readonly address: string;
+  readonly dhcp: Exclude<DhcpMode, 'auto'>;
+  /** Why it is that, where it was found out. */
+  readonly because?: string | undefined;
+  readonly http: string;
+}
+
+/** Remembered for scripts; whoever is forgotten is known again when it asks DHCP. */
+const mostAddresses = 20_000;
+
+/** The servers on one interface. */
+export class PlaceServers implements AsyncDisposable {
+  readonly #place: ServerPlace;
+  readonly #parts: PlaceParts;
+  readonly #resources = new AsyncDisposableStack();
+  #dhcp: AsyncDisposable | undefined;
+  #networks = '';
+  #mode: ServedPlace['dhcp'] = 'off';
+  #because: string | undefined;
+  readonly #started = new Set<'nbd' | 'iscsi' | 'nfs'>();
+
+  private constructor(place: ServerPlace, parts: PlaceParts) {
+    this.#place = place;
+    this.#parts = parts;
+  }
+
+  /** @throws VarveError as `NetbootServer.start` does */
+  static async start(place: ServerPlace, parts: PlaceParts): Promise<PlaceServers> {
+    const servers = new PlaceServers(place, parts);
+    try {
+      await servers.#start();
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get served(): ServedPlace {
+    const { address, interfaceName } = this.#place;
+    return { interfaceName, address, dhcp: this.#mode, because: this.#because, http: httpOf(this.#place) };
+  }
+
+  /** Starts what another room needs besides. @throws VarveError for ports that cannot be had */
+  async change(): Promise<void> {
+    const { dhcp } = this.#parts.room();
+    if (dhcp !== 'auto' && dhcp !== this.#mode) {
+      throw new VarveError('INVALID', 'dhcp cannot change while the server runs; start it again');
+    }
+    await this.#startDisks();
+    if (this.#mode === 'server' && this.#networks !== this.#networksNow()) {
+      await this.#dhcp?.[Symbol.asyncDispose]();
+      await this.#startDhcp();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dhcp?.[Symbol.asyncDispose]();
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  async #start(): Promise<void> {
+    const { address: host, ports } = this.#place;
+    const { addresses, files, loaders, room, starter, templates, trace } = this.#parts;
+    const source = new BootFiles({
+      ...{ room, place: this.#place, starter, files },
+      modules: { hasMenu: loaders.files.has('menu.c32') },
+      addressOf: (mac) => addresses.get(mac),
+      onEntry: (step) => trace.note(step),
+    });
+    const http = await listenHttp({
+      ...{ source, host, port: ports.http },
+      onEvent: (event) => {
+        if (event.failure !== undefined) templates.giveBack(event.name);
+        const step = httpStep(event, Date.now());
+        if (step !== undefined) trace.note(step);
+      },
+    });
+    this.#resources.use(http);
+    const tftp = { source, host, port: ports.tftp };
+    this.#resources.use(await listenTftp({ ...tftp, onEvent: (event) => trace.note(tftpStep(event, Date.now())) }));
+    await this.#startDisks();
+    this.#mode = await this.#chooseMode(room().dhcp);
+    // Last, so that whoever hears of files finds them.
+    await this.#startDhcp();
+  }
+
+  async #chooseMode(wanted: DhcpMode): Promise<ServedPlace['dhcp']> {
+    if (wanted === 'off' || wanted === 'proxy') return wanted;
+    const { hardwareAddress, interfaceName, ports } = this.#place;
+    const { signal } = this.#parts;
+    const dhcpPorts = { server: ports.dhcpServer, client: ports.dhcpClient };
+    const others = await findDhcpServers({ interfaceName, hardwareAddress, ports: dhcpPorts, signal });
+    const names = others.map(formatIpv4).join(', ');
+    if (others.length === 0) {
+      if (wanted === 'auto') this.#because = 'nobody else answers';
+      return 'server';
+    }
+    if (wanted === 'auto') {
+      this.#because = `${names} gives out addresses`;
+      return 'proxy';
+    }
+    throw new VarveError(
+      'BUSY',
+      `cannot give out addresses on ${interfaceName}: ${names} does already; use dhcp: proxy, or end that server`,
+    );
+  }
+
+  async #startDhcp(): Promise<void> {
+    if (this.#mode === 'off') return;
+    const { address, interfaceName, ports, prefix } = this.#place;
+    const { journal, room } = this.#parts;
+    this.#networks = this.#networksNow();
+    const subnets = subnetsOf(room(), { address: parseIpv4(address), prefix });
+    this.#dhcp = await listenDhcp({
+      ...{ interfaceName, server: parseIpv4(address) },
+      ports: { server: ports.dhcpServer, client: ports.dhcpClient },
+      leases: this.#mode === 'server' ? { subnets, journal } : undefined,
+      isKnown: (client) => settingsOf(room(), identityOf(client)).isKnown,
+      planFor: (client) => bootPlanFor(client, this.#place, this.#parts.loaders),
+      onEvent: (event) => this.#noteDhcp(event),
+    });
+  }
+
+  #networksNow(): string {
+    const { machines, networks, ranges } = this.#parts.room();
+    return JSON.stringify([networks, ranges, machines.map(({ address, mac }) => [mac, address])]);
+  }
+
+  #noteDhcp(event: DhcpEvent): void {
+    const { addresses, loaders, trace } = this.#parts;
+    for (const step of dhcpSteps(event, Date.now(), (client) => silenceFor(client, loaders))) {
+      if (step.kind === 'ack' && step.mac !== undefined && step.address !== undefined) {
+        addresses.delete(step.mac);
+        addresses.set(step.mac, step.address);
+        if (addresses.size > mostAddresses) addresses.delete(addresses.keys().next().value!);
+      }
+      trace.note(step);
+    }
+    if (event.failure !== undefined) log.error(event.failure);
+  }
+
+  /** Starts the servers of disks that the room's entries need and that do not run yet. */
+  async #startDisks(): Promise<void> {
+    const { address: host, ports } = this.#place;
+    const { machines, room } = this.#parts;
+    const methods = new Set(Array.from(room().entries.values(), ({ boot }) => boot));
+    const needs = (...wanted: BootMethod[]): boolean => wanted.some((method) => methods.has(method));
+    const { exports } = machines;
+    if (needs('nbd') && !this.#started.has('nbd')) {
+      this.#resources.use(await listenNbd({ kind: 'tcp', host, port: ports.nbd }, { exports }));
+      this.#started.add('nbd');
+    }
+    if (needs('iscsi', 'sanboot') && !this.#started.has('iscsi')) {
+      const login = readChapLogin(room().chap);
+      const chap = login && targetSecrets(login);
+      this.#resources.use(await listenIscsi({ host, port: ports.iscsi }, { exports, chap }));
+      this.#started.add('iscsi');
+    }
+  }
+}
+
+function identityOf({ hardwareAddress, machine }: DhcpClient): { mac: string; uuid: string | undefined } {
+  return { mac: hardwareAddress, uuid: machine };
+}
