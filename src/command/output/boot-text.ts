@@ -12,13 +12,7 @@ export function entryOf({ steps }: Boot): EntryStep | undefined {
 
 /** One line a machine: its last boot, and how that is at a moment in milliseconds since 1970. */
 export function bootsTable(boots: readonly Boot[], nowMs: number): string {
-  const columns = [
-    { title: 'MACHINE' },
-    { title: 'MAC' },
-    { title: 'ENTRY' },
-    { title: 'BEGAN' },
-    { title: 'STATE' },
-  ];
+  const columns = [{ title: 'MACHINE' }, { title: 'MAC' }, { title: 'ENTRY' }, { title: 'BEGAN' }, { title: 'STATE' }];
   const rows = boots.map((boot) => {
     const { entry = '', name } = entryOf(boot) ?? {};
     const began = localTime(boot.steps[0]!.timeMs);

@@ -40,7 +40,9 @@ function take(progress: BootProgress, step: TraceStep): void {
   const stage = stageOf(step, progress);
   if (isFailed(step)) {
     // What is only tried, because some have it, is no failure unless that is what was offered.
-    if (step.kind !== 'file' || !isOptional(step, progress)) progress.failure ??= { stage, step };
+    const isTried = step.kind === 'file' && isOptional(step, progress);
+    // A system that runs may look for what it likes.
+    if (!isTried && rank(stage) >= rank(progress.stage)) progress.failure ??= { stage, step };
     return;
   }
   if (step.kind === 'file') progress.got.add(step.name);
@@ -90,7 +92,13 @@ function isFailed(step: TraceStep): boolean {
 /** What loaders look for besides: their own settings, under all the names that they may have. */
 function isOptional({ name }: FileStep, { loader, script }: BootProgress): boolean {
   if ([loader, script].some((offered) => offered !== undefined && fileKey(offered) === name)) return false;
+  if (isBesideTemplate(name)) return true;
   return /(^|\/)(autoexec\.ipxe|pxelinux\.cfg\/.*|grub\.cfg[^/]*|[^/]*\.(c32|lst|mod|fs))$/i.test(name);
+}
+
+/** What cloud-init looks for beside its user-data, as far as its version knows of it. */
+export function isBesideTemplate(name: string): boolean {
+  return /^template\/…\/(meta-data|vendor-data|network-config)$/.test(name);
 }
 
 function overcomes(

@@ -1,5 +1,5 @@
 import type { Boot } from './boot.ts';
-import { type BootProgress, progressOf, rank, type Stage } from './boot-progress.ts';
+import { type BootProgress, isBesideTemplate, progressOf, rank, type Stage } from './boot-progress.ts';
 import { failureReason } from './failure-reason.ts';
 import type { EntryStep } from './trace-step.ts';
 
@@ -29,10 +29,13 @@ const patienceMs: Readonly<Record<Stage, number>> = {
   'ipxe dhcp': 60_000,
   script: 60_000,
   entry: 60_000,
-  files: 180_000,
+  files: 300_000,
   login: Number.POSITIVE_INFINITY,
   write: Number.POSITIVE_INFINITY,
 };
+
+/** What comes late, or is seen only when all of it was sent: what installers read, and whole disks. */
+const longPatienceMs = 1_800_000;
 
 /** How a boot is at a moment, in milliseconds since 1970. */
 export function diagnose(boot: Boot, nowMs: number): Diagnosis {
@@ -47,8 +50,9 @@ export function diagnose(boot: Boot, nowMs: number): Diagnosis {
   }
   const state = settledState(progress);
   if (state !== undefined) return { state, next: undefined, failure: undefined };
-  const { next, silence, waitsForStage } = expectation(progress);
-  const isSilent = boot.isReplaced || (last !== undefined && nowMs - last.timeMs > patienceMs[stage]);
+  const { isSlow = false, next, silence, waitsForStage } = expectation(progress);
+  const isSilent =
+    boot.isReplaced || (last !== undefined && nowMs - last.timeMs > (isSlow ? longPatienceMs : patienceMs[stage]));
   if (!isSilent) return { state: 'booting', next, failure: undefined };
   const reason = boot.isReplaced ? `the machine began again: ${silence}` : silence;
   return { state: 'failed', next: undefined, failure: { stage: waitsForStage, reason } };
@@ -67,8 +71,11 @@ function usesDisk({ boot }: EntryStep): boolean {
   return boot !== 'kernel' && boot !== 'local' && boot !== 'ram';
 }
 
+/** What a system reads that has its disk already is not waited for. */
 function missingFile({ entry, got }: BootProgress): string | undefined {
-  return entry?.files?.find((name) => !got.has(name));
+  const isNeeded = (name: string): boolean =>
+    !isBesideTemplate(name) && !(usesDisk(entry!) && name.startsWith('template/'));
+  return entry?.files?.find((name) => !got.has(name) && isNeeded(name));
 }
 
 interface Expectation {
@@ -76,6 +83,7 @@ interface Expectation {
   /** What is said where that does not come. */
   readonly silence: string;
   readonly waitsForStage: Stage;
+  readonly isSlow?: boolean;
 }
 
 function expectation(progress: BootProgress): Expectation {
@@ -115,7 +123,7 @@ function expectationOfEntry(progress: BootProgress, { boot, entry, image }: Entr
   const missing = missingFile(progress);
   if (missing !== undefined) {
     return {
-      ...{ next: missing, waitsForStage: 'files' },
+      ...{ next: missing, waitsForStage: 'files', isSlow: /^(template|ram)\//.test(missing) },
       silence: `entry ${entry} needs ${missing}, and it never asked for that: did iPXE stop at its script?`,
     };
   }

@@ -173,6 +173,36 @@ const cases: readonly BootCase[] = [
     steps: [...toScript, entry('nbd'), scriptGot, ...kernelsGot, login('nbd'), { kind: 'end', mac }],
     says: /^ended$/,
   },
+  {
+    name: 'cloud-init over NBD, which looks for more than there is',
+    steps: [
+      ...toScript,
+      entry('nbd', [...kernelFiles, 'template/…/user-data']),
+      scriptGot,
+      ...kernelsGot,
+      login('nbd'),
+      file('http', 'template/…/vendor-data', 404),
+      file('http', 'favicon.ico', 404),
+    ],
+    says: /^running$/,
+  },
+  {
+    name: 'an installer that takes its time',
+    steps: [...toScript, entry('kernel', ['linux', 'template/…/preseed.cfg']), scriptGot, file('http', 'linux')],
+    after: minutes,
+    says: /^booting; next: template\/…\/preseed\.cfg$/,
+  },
+  {
+    name: 'GRUB',
+    steps: [
+      ...dhcp('firmware', 'grubx64.efi'),
+      file('tftp', 'grubx64.efi'),
+      file('tftp', 'grub/x86_64-efi/command.lst', 404),
+      file('tftp', 'grub/grub.cfg-01-52-54-00-12-34-56'),
+    ],
+    after: minutes,
+    says: /^waiting$/,
+  },
   // Five faults, each at the first step that failed.
   {
     name: 'a wrong file name',
