@@ -3,6 +3,7 @@ import type { FileKind, FileStat } from '../filesystem/file-system.ts';
 import { type GuestFile, nameOf, textOf } from '../guest/guest-tree.ts';
 import type { MountedVolume } from '../guest/mount-volumes.ts';
 import { openGuest } from '../guest/open-guest.ts';
+import { readPart } from '../guest/read-part.ts';
 import type { OpenedDisk } from './open-disk.ts';
 
 /** A file inside a disk. */
@@ -77,7 +78,7 @@ export async function openFiles(disk: Pick<OpenedDisk, 'device' | 'label'>): Pro
         const what = `cannot read ${label}:${path} at once: it has ${end - start} bytes`;
         throw new VarveError('INVALID', `${what}; read a part of it, or stream it`);
       }
-      return await bytesOf(file, start, end);
+      return await readPart(file, start, end - start);
     },
     stream: async (path, options = {}) => streamOf(await fileAt(path), options),
     [Symbol.asyncDispose]: () => Promise.resolve(guest[Symbol.asyncDispose]()),
@@ -105,17 +106,12 @@ function isByteCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-async function bytesOf({ fileSystem, node }: GuestFile, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-  const target = new Uint8Array(end - start);
-  return target.subarray(0, target.length === 0 ? 0 : await fileSystem.read(node, target, start));
-}
-
 function streamOf(file: GuestFile, options: ReadFileOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { end, start } = rangeIn(file, options);
   let position = start;
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const piece = await bytesOf(file, position, Math.min(end, position + pieceLength));
+      const piece = await readPart(file, position, Math.min(end - position, pieceLength));
       position += piece.length;
       if (piece.length > 0) controller.enqueue(piece);
       if (piece.length === 0 || position >= end) controller.close();

@@ -1,4 +1,5 @@
 import { formatPatch, OMIT_HEADERS, type StructuredPatchHunk, structuredPatch } from 'diff';
+import { readPart } from '../guest/read-part.ts';
 import type { ComparedFile, FileChange } from './file-change.ts';
 
 /** Longer files are not looked at line by line, in bytes; nor are those that differ in more lines. */
@@ -122,12 +123,10 @@ async function textIn(file: ComparedFile | undefined): Promise<string | undefine
   const { fileSystem, node, stat } = file;
   if (stat.kind === 'symlink') return Buffer.from(await fileSystem.readLink(node)).toString('latin1');
   if (stat.size > longestText) return undefined;
-  const bytes = Buffer.alloc(stat.size);
-  let length = 0;
-  for (let read = 1; read > 0 && length < bytes.length; length += read) {
-    read = await fileSystem.read(node, bytes.subarray(length), length);
-  }
-  return bytes.subarray(0, probeLength).includes(0) ? undefined : bytes.toString('latin1', 0, length);
+  const bytes = await readPart(file, 0, stat.size);
+  return bytes.subarray(0, probeLength).includes(0)
+    ? undefined
+    : Buffer.from(bytes.buffer, 0, bytes.length).toString('latin1');
 }
 
 /** With the kind, as git has it: `100644`. */

@@ -2,6 +2,7 @@ import { formatSize } from '../base/size.ts';
 import { VarveError } from '../base/varve-error.ts';
 import type { FileKind, FileSystem } from '../filesystem/file-system.ts';
 import { type GuestFile, type GuestTree, textOf } from '../guest/guest-tree.ts';
+import { readPart } from '../guest/read-part.ts';
 
 /** A file's text, and what it is called without symlinks. */
 export interface GuestText {
@@ -36,7 +37,7 @@ export async function readBytes(
 /** All of a file. @throws VarveError `UNSUPPORTED` for a file larger than `largest`, `CORRUPT` */
 export async function bytesOfFile(file: GuestFile, largest: number): Promise<Uint8Array> {
   const { path, stat } = file;
-  if (stat.size <= largest) return await readStart(file, stat.size);
+  if (stat.size <= largest) return await readPart(file, 0, stat.size);
   const sizes = `${formatSize(stat.size)}, and at most ${formatSize(largest)} are read`;
   throw new VarveError('UNSUPPORTED', `${path} has ${sizes}`);
 }
@@ -89,18 +90,6 @@ export async function textOfFile(tree: GuestTree, file: GuestFile, largest = lar
 export async function readListed(tree: GuestTree, listed: ListedFile): Promise<GuestText | undefined> {
   const file = await fileOf(tree, listed);
   return file && { path: file.path, text: await textOfFile(tree, file) };
-}
-
-/** The first `length` bytes of a file, or all where it has fewer. */
-export async function readStart({ fileSystem, node, stat }: GuestFile, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(Math.min(length, stat.size));
-  let done = 0;
-  while (done < bytes.length) {
-    const count = await fileSystem.read(node, bytes.subarray(done), done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
 }
 
 /** A file's text in UTF-8, with U+FFFD for what is none; undefined where there is no file. @throws as `readBytes` */

@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 import { attempt } from '../attempt.ts';
 import { type Fact, noWarnings, type Warn } from '../fact.ts';
-import { readStart } from '../guest-files.ts';
 
 /** What every system has one of. */
 const programs = [
@@ -34,7 +34,7 @@ export async function architectureOf(tree: GuestTree, warn: Warn = noWarnings): 
     const found = await attempt(program, warn, undefined, async () => {
       const file = await tree.find(program);
       if (file?.stat.kind !== 'file') return undefined;
-      const value = elfMachine(await readStart(file, 20));
+      const value = elfMachine(await readPart(file, 0, 20));
       return value === undefined ? undefined : { value, source: { path: file.path } };
     });
     if (found !== undefined) return found;

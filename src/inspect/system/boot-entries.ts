@@ -1,7 +1,8 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 import { attempt } from '../attempt.ts';
 import type { FactSource, Warn } from '../fact.ts';
-import { entriesOf, fileOf, type GuestText, readListed, readStart } from '../guest-files.ts';
+import { entriesOf, fileOf, type GuestText, readListed } from '../guest-files.ts';
 import { textInSection } from './unified-kernel.ts';
 
 /** A kernel that an entry for boot loaders names. */
@@ -37,7 +38,7 @@ export async function bootEntries(tree: GuestTree, warn: Warn): Promise<BootEntr
       const entry = await attempt(each.path, warn, undefined, async () => {
         const file = await fileOf(tree, each);
         if (file === undefined) return undefined;
-        const version = textInSection(await readStart(file, headLength), '.uname');
+        const version = textInSection(await readPart(file, 0, headLength), '.uname');
         return { version, path: file.path, initrds: [], source: { path: file.path } };
       });
       if (entry !== undefined) found.push(entry);

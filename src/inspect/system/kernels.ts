@@ -1,7 +1,8 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 import { attempt } from '../attempt.ts';
 import { type FactSource, noWarnings, type Warn } from '../fact.ts';
-import { entriesOf, readStart } from '../guest-files.ts';
+import { entriesOf } from '../guest-files.ts';
 import { type BootEntry, bootEntries } from './boot-entries.ts';
 
 /** A Linux kernel that a guest may boot. */
@@ -73,7 +74,7 @@ async function kernelAt(
 ): Promise<Pick<Kernel, 'version' | 'path' | 'source'> | undefined> {
   const file = await tree.find(path, { followLast: false });
   if (file?.stat.kind !== 'file') return undefined;
-  const version = versionInImage(await readStart(file, 1 << 16)) ?? imageName.exec(name)?.[1];
+  const version = versionInImage(await readPart(file, 0, 1 << 16)) ?? imageName.exec(name)?.[1];
   return { version, path: file.path, source: { path: file.path } };
 }
 

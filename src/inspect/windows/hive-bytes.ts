@@ -1,6 +1,7 @@
 import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
 import type { GuestFile } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 
 const pieceLength = 1 << 16;
 /** Those that were used last are kept: 16 MiB. */
@@ -44,16 +45,8 @@ export class HiveBytes {
   async #piece(index: number): Promise<Uint8Array> {
     const known = this.#pieces.get(index);
     if (known !== undefined) return known;
-    const { fileSystem, node } = this.#file;
-    const piece = new Uint8Array(Math.min(pieceLength, this.size - index * pieceLength));
-    let done = 0;
-    while (done < piece.length) {
-      const count = await fileSystem.read(node, piece.subarray(done), index * pieceLength + done);
-      if (count === 0) break;
-      done += count;
-    }
-    const whole = piece.subarray(0, done);
-    this.#pieces.set(index, whole);
-    return whole;
+    const piece = await readPart(this.#file, index * pieceLength, pieceLength);
+    this.#pieces.set(index, piece);
+    return piece;
   }
 }

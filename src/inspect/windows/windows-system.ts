@@ -1,7 +1,7 @@
 import type { GuestTree } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 import { attempt } from '../attempt.ts';
 import { type Fact, noWarnings, type Warn } from '../fact.ts';
-import { readStart } from '../guest-files.ts';
 import type { Inspection } from '../inspection.ts';
 import type { InstalledPackage } from '../packages/installed-package.ts';
 import type { Service } from '../services/service.ts';
@@ -107,7 +107,7 @@ async function architectureOf(tree: GuestTree, root: string, warn: Warn): Promis
   return await attempt(path, warn, undefined, async () => {
     const file = await tree.find(path);
     if (file?.kind !== 'file') return undefined;
-    const bytes = await readStart(file, 4096);
+    const bytes = await readPart(file, 0, 4096);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const at = bytes.length < 0x40 ? bytes.length : view.getUint32(0x3c, true);
     if (at + 6 > bytes.length || view.getUint32(at) !== 0x50450000) return undefined;

@@ -77,12 +77,8 @@ export class PagedFile {
   }
 
   async #readInto(target: Uint8Array, offset: number): Promise<Uint8Array> {
-    const { fileSystem, node } = this.#file;
-    for (let done = 0; done < target.length; ) {
-      const length = await fileSystem.read(node, target.subarray(done), offset + done);
-      if (length === 0) throw new VarveError('CORRUPT', `the file ends at byte ${offset + done}`);
-      done += length;
-    }
+    const length = await this.#file.fileSystem.read(this.#file.node, target, offset);
+    if (length < target.length) throw new VarveError('CORRUPT', `the file ends at byte ${offset + length}`);
     return target;
   }
 }

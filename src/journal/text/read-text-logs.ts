@@ -1,6 +1,7 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { memoryDevice } from '../../block/memory-device.ts';
 import type { GuestFile, GuestTree } from '../../guest/guest-tree.ts';
+import { readPart } from '../../guest/read-part.ts';
 import { gunzipped } from '../../image/compressed-file-gzip.ts';
 import { CompressedFileInput } from '../../image/compressed-file-input.ts';
 import { unxz } from '../../image/compressed-file-xz.ts';
@@ -71,19 +72,13 @@ interface LogText {
 
 /** What a file holds, or the last of it where that is over `most` bytes; of one that is damaged, what comes before that. */
 async function textOf(file: GuestFile, most: number): Promise<LogText> {
-  const { fileSystem, node, path, stat } = file;
+  const { path, stat } = file;
   const pieces: Uint8Array[] = [];
   try {
-    const length = Math.min(stat.size, most);
-    const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const got = await fileSystem.read(node, bytes.subarray(done), stat.size - length + done);
-      if (got === 0) break;
-      done += got;
-    }
+    const bytes = await readPart(file, Math.max(0, stat.size - most), most);
     const unpack = unpackers[path.slice(path.lastIndexOf('.') + 1)];
     if (unpack === undefined) return { text: new TextDecoder().decode(bytes) };
-    if (length < stat.size) throw new VarveError('UNSUPPORTED', 'it is too large');
+    if (stat.size > most) throw new VarveError('UNSUPPORTED', 'it is too large');
     let sum = 0;
     for await (const piece of unpack(new CompressedFileInput(memoryDevice(bytes)))) {
       sum += piece.length;

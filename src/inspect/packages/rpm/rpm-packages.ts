@@ -1,7 +1,8 @@
 import { VarveError } from '../../../base/varve-error.ts';
 import type { GuestTree } from '../../../guest/guest-tree.ts';
+import { readPart } from '../../../guest/read-part.ts';
 import type { Warn } from '../../fact.ts';
-import { bytesOfFile, readBytes, readStart } from '../../guest-files.ts';
+import { bytesOfFile, readBytes } from '../../guest-files.ts';
 import { type InstalledPackage, mostPackages } from '../installed-package.ts';
 import { isBerkeleyHash, readBerkeleyHash } from './berkeley-hash.ts';
 import { isNdb, readNdb } from './ndb.ts';
@@ -18,7 +19,7 @@ const headLength = 512;
 export async function rpmPackages(tree: GuestTree, path: string, warn: Warn): Promise<InstalledPackage[]> {
   const file = await tree.find(path);
   if (file?.kind !== 'file' || file.stat.size === 0) return [];
-  const form = formOf(await readStart(file, headLength));
+  const form = formOf(await readPart(file, 0, headLength));
   if (form === undefined) throw new VarveError('CORRUPT', `${file.path} is no database that rpm has ever had`);
   const bytes = await bytesOfFile(file, largestDatabase);
   const packages: InstalledPackage[] = [];
