@@ -1,0 +1,24 @@
+import { createInterface } from 'node:readline';
+import { ControlServer } from '../../src/server/control/control-server.ts';
+import { listenIscsi } from '../../src/server/iscsi/iscsi-server.ts';
+import { listenNbd } from '../../src/server/nbd/nbd-server.ts';
+import { Machines } from '../../src/server/netboot/machines/machines.ts';
+import { openStore } from '../../src/store/store.ts';
+
+// A server of machines that is killed: serve-machines.ts STORE SOCKET. It serves their disks over NBD on the socket and over
+// iSCSI on some port, which it prints, and answers lines with the options of a boot or of a commit by what came of it.
+
+const [storePath, socketPath] = process.argv.slice(2) as [string, string];
+const store = await openStore(storePath);
+const machines = await Machines.open(store, await ControlServer.listen());
+await listenNbd({ kind: 'unix', path: socketPath }, { exports: machines.exports });
+const iscsi = await listenIscsi({ host: '127.0.0.1', port: 0 }, { exports: machines.exports });
+process.stdout.write(`${JSON.stringify({ uri: iscsi.uri('NAME') })}\n`);
+for await (const line of createInterface(process.stdin)) {
+  const message = JSON.parse(line);
+  const answer = 'entry' in message ? await machines.begin(message) : await machines.commit(message);
+  process.stdout.write(
+    `${JSON.stringify(answer, (_, value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value))}\n`,
+  );
+}
+process.exit();
