@@ -9,16 +9,13 @@
  * Source: btrfs.readthedocs.io, "On-disk format", DIR_ITEM, DIR_INDEX, XATTR_ITEM.
  */
 import type { FileKind } from '../file-system.ts';
+import { entryKinds } from '../linux-inode.ts';
 import { decodeKey, encodeKey, type Key } from './key.ts';
 import { bytesOf, viewOf } from './little-endian.ts';
 
 const headerLength = 30;
 /** The top bit says that a name is encrypted. */
 const kindMask = 0x7f;
-const kinds: Readonly<Record<number, FileKind>> = {
-  ...{ 1: 'file', 2: 'directory', 3: 'character', 4: 'block' },
-  ...{ 5: 'fifo', 6: 'socket', 7: 'symlink' },
-};
 
 /** One name of an item. */
 export interface DirectoryItem {
@@ -44,7 +41,7 @@ export function* namesIn(view: DataView, corrupt: (why: string) => Error): Gener
     yield {
       name: bytes.slice(nameStart, nameEnd),
       location: decodeKey(view, start),
-      kind: kinds[bytes[start + 29]! & kindMask],
+      kind: entryKinds[bytes[start + 29]! & kindMask],
       data: bytes.slice(nameEnd, end),
       bytes: bytes.slice(start, end),
     };
@@ -57,7 +54,7 @@ export function encodeName(name: Uint8Array, location: Key, kind: FileKind): Uin
   const bytes = new Uint8Array(headerLength + name.length);
   bytes.set(bytesOf(encodeKey(location)));
   viewOf(bytes).setUint16(27, name.length, true);
-  bytes[29] = Number(Object.keys(kinds).find((number) => kinds[Number(number)] === kind));
+  bytes[29] = Number(Object.keys(entryKinds).find((number) => entryKinds[Number(number)] === kind));
   bytes.set(name, headerLength);
   return bytes;
 }

@@ -11,6 +11,7 @@
  * Source: btrfs.readthedocs.io, "On-disk format", INODE_ITEM; btrfs(5), "File attributes" (flags).
  */
 import type { FileKind, FileStat, Timestamp } from '../file-system.ts';
+import { kindOfMode } from '../linux-inode.ts';
 import { s64, u64 } from './little-endian.ts';
 
 /** In bytes. */
@@ -18,11 +19,6 @@ const inodeLength = 160;
 /** Where some of its fields are, in bytes. */
 export const inodeFields = { generation: 0, size: 16, nbytes: 24, links: 40 } as const;
 const noChecksums = 1;
-
-const kinds: Readonly<Record<number, FileKind>> = {
-  ...{ 1: 'fifo', 2: 'character', 4: 'directory', 6: 'block' },
-  ...{ 8: 'file', 10: 'symlink', 12: 'socket' },
-};
 
 /** What an inode says. */
 export interface Inode {
@@ -34,7 +30,9 @@ export interface Inode {
 
 /** What kind of file an inode is; undefined where it cannot be one. */
 export function inodeKind(view: DataView): FileKind | undefined {
-  return view.byteLength < inodeLength ? undefined : kinds[view.getUint32(52, true) >>> 12];
+  if (view.byteLength < inodeLength) return undefined;
+  const mode = view.getUint32(52, true);
+  return mode > 0xffff ? undefined : kindOfMode(mode);
 }
 
 /** Takes an inode apart; a text where it cannot be one. */
