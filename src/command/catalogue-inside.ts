@@ -97,7 +97,7 @@ export const commandsInside: readonly CatalogueEntry[] = [
     name: 'align',
     elsewhere: ['virt-alignment-scan'],
     group: inside,
-    summary: 'tell whether partitions start where storage writes fast',
+    summary: 'tell whether partitions start where storage writes fast, or make a copy where they do',
     load: async () => (await import('./align.ts')).alignCommand,
   },
   {

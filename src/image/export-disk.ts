@@ -18,8 +18,7 @@ import { openAddressDevice } from './address-device.ts';
 import { copyDevice } from './copying/copy-device.ts';
 import { type DiskAddress, diskAddress } from './disk-address.ts';
 import { existsError, writeNewFile } from './new-file.ts';
-import type { Disk } from './open-disk.ts';
-import { readInOrder } from './read-in-order.ts';
+import { type ReadableDisk, readInOrder } from './read-in-order.ts';
 import { syncedFileTarget } from './synced-file-target.ts';
 import { type ImageFileOptions, writeOptionsOf } from './write-options.ts';
 
@@ -44,7 +43,7 @@ const connections = 4;
 
 /** An export under way. */
 interface Job {
-  readonly disk: Disk;
+  readonly disk: ReadableDisk;
   readonly format: WritableFormat;
   readonly options: ExportOptions;
 }
@@ -57,7 +56,7 @@ interface Job {
  *   together, `UNSUPPORTED` for a format that cannot be written, `ABORTED`, and what the disk throws
  */
 export async function exportDisk(
-  disk: Disk,
+  disk: ReadableDisk,
   target: string | Writable,
   options: ExportOptions = {},
 ): Promise<ExportResult> {

@@ -9,7 +9,9 @@ type SectorSize = PartitionTable['sectorSize'];
 const primaryLba = 1;
 
 /** One of the two copies of a table. */
-interface Copy {
+export interface GptCopy {
+  /** The sector of its header, as it stands there. */
+  readonly sector: Uint8Array;
   readonly header: GptHeader;
   readonly entries: Uint8Array;
   readonly sectorSize: SectorSize;
@@ -23,15 +25,28 @@ export async function readGpt(
   device: BlockDevice,
   sectorSizes: readonly SectorSize[] = [512, 4096],
 ): Promise<PartitionTable | string> {
+  const copy = await readGptCopy(device, sectorSizes);
+  if (typeof copy === 'string') return copy;
+  const { notUsed } = copy;
+  const isFirst = notUsed === undefined;
+  const problems = isFirst
+    ? await problemsOfBackup(device, copy)
+    : [`the first copy of the table is not used: ${notUsed}`];
+  return tableOf(device, copy, problems);
+}
+
+/** The copy of a GPT that counts: the first one, or where that is damaged (`notUsed` says how), the one at the disk's end. */
+export async function readGptCopy(
+  device: BlockDevice,
+  sectorSizes: readonly SectorSize[],
+): Promise<(GptCopy & { readonly notUsed?: string }) | string> {
   const sectorSize = await sectorSizeOf(device, sectorSizes);
   const [size] = sectorSize === undefined ? sectorSizes : [sectorSize];
   const primary = await readCopy(device, primaryLba, size!);
-  if (typeof primary !== 'string') return tableOf(device, primary, await problemsOfBackup(device, primary));
+  if (typeof primary !== 'string') return primary;
   for (const each of sectorSize === undefined ? sectorSizes : [sectorSize]) {
     const backup = await readCopy(device, Math.floor(device.size / each) - 1, each);
-    if (typeof backup !== 'string') {
-      return tableOf(device, backup, [`the first copy of the table is not used: ${primary}`]);
-    }
+    if (typeof backup !== 'string') return { ...backup, notUsed: primary };
   }
   return primary;
 }
@@ -45,7 +60,7 @@ async function sectorSizeOf(device: BlockDevice, sizes: readonly SectorSize[]): 
   return undefined;
 }
 
-async function readCopy(device: BlockDevice, lba: number, sectorSize: SectorSize): Promise<Copy | string> {
+async function readCopy(device: BlockDevice, lba: number, sectorSize: SectorSize): Promise<GptCopy | string> {
   const sector = await readAt(device, lba * sectorSize, sectorSize);
   if (sector === undefined) return 'it is past the end of the disk';
   const header = decodeGptHeader(sector, lba);
@@ -54,7 +69,7 @@ async function readCopy(device: BlockDevice, lba: number, sectorSize: SectorSize
   const entries = await readAt(device, entriesLba * sectorSize, entryCount * entryLength);
   if (entries === undefined) return 'its entries are past the end of the disk';
   return zlib().crc32(entries) === entriesChecksum
-    ? { header, entries, sectorSize }
+    ? { sector, header, entries, sectorSize }
     : 'the checksum of its entries is wrong';
 }
 
@@ -66,14 +81,18 @@ async function readAt(device: BlockDevice, offset: number, length: number): Prom
   return bytes;
 }
 
-async function problemsOfBackup(device: BlockDevice, { entries, header, sectorSize }: Copy): Promise<string[]> {
+async function problemsOfBackup(device: BlockDevice, { entries, header, sectorSize }: GptCopy): Promise<string[]> {
   const backup = await readCopy(device, header.otherLba, sectorSize);
   if (typeof backup === 'string') return [`the second copy of the table cannot be used: ${backup}`];
   const isSame = backup.header.id === header.id && Buffer.compare(backup.entries, entries) === 0;
   return isSame ? [] : ['the two copies of the table differ; the first one is used'];
 }
 
-function tableOf(device: BlockDevice, { entries, header, sectorSize }: Copy, known: readonly string[]): PartitionTable {
+function tableOf(
+  device: BlockDevice,
+  { entries, header, sectorSize }: GptCopy,
+  known: readonly string[],
+): PartitionTable {
   const partitions: Partition[] = [];
   const problems = [...known];
   for (let index = 0; index < header.entryCount; index += 1) {
