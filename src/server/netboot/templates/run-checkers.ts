@@ -47,7 +47,9 @@ async function runChecker(
     const file = join(directory, 'file');
     fs.writeFileSync(file, text, { mode: 0o600 });
     const { failed, output } = await run(program, [...options, file]);
-    const lines = output.split('\n').filter((line) => !ignored.test(line));
+    // ksvalidator says on which line it is, and on another one what.
+    const joined = output.replace(/(\bline \d{1,7}) of the kickstart file:\s+/g, '$1: ');
+    const lines = joined.split('\n').filter((line) => !ignored.test(line));
     const told = lines.slice(0, 20).flatMap((line) => {
       const [, number] = /\bline (\d{1,7})\b/.exec(line) ?? [];
       return number === undefined && !failed
