@@ -13,9 +13,10 @@ import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { addIscsiOptions, type IscsiOptions, iscsiAddress, serveIscsi } from './input/iscsi-options.ts';
+import { addNfsOptions, type NfsOptions, nfsAddress, serveNfs } from './input/nfs-options.ts';
 import { addServingLimits, type ServingLimits, serverLimits } from './input/serving-limits.ts';
 
-interface Options extends AccessOptions, ServingLimits, IscsiOptions {
+interface Options extends AccessOptions, ServingLimits, IscsiOptions, NfsOptions {
   readonly socket?: string;
   readonly listen?: string;
   readonly stdio?: boolean;
@@ -43,6 +44,10 @@ export const serveCommand: CommandModule<string[], Options> = {
       'varve serve web --protocol iscsi --listen 0.0.0.0:3260',
       'export web as an iSCSI target, as machines that boot over the network take it',
     ],
+    [
+      'varve serve web@3 --protocol nfs --listen 0.0.0.0:2049',
+      'export the files in web@3, to be mounted from host:/web@3',
+    ],
     ['nbdinfo [ varve serve ./disk.qcow2 ]', 'export a disk on the socket that nbdinfo, or systemd, hands over'],
     [
       `varve serve web --ephemeral --run 'qemu-system-x86_64 -drive file="$nbd",format=raw'`,
@@ -51,7 +56,7 @@ export const serveCommand: CommandModule<string[], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addIscsiOptions(addServingLimits(addAccessOptions(command)))
+    addNfsOptions(addIscsiOptions(addServingLimits(addAccessOptions(command))))
       .argument('[disk...]', 'what to export: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
       .option('--socket <path>', 'listen on a Unix socket, which only you can connect to')
       .option('--listen <[host:]port>', `listen on TCP; ${defaultListen} where nothing is said`)
@@ -74,9 +79,10 @@ export const serveCommand: CommandModule<string[], Options> = {
   async run(context, disks, options) {
     if (disks.length === 0 && !options.all) throw new VarveError('INVALID', 'there is nothing to serve; name a disk');
     const addresses = addressesOf(options);
-    const iscsi = iscsiAddress(options);
+    const [iscsi, nfs] = [iscsiAddress(options), nfsAddress(options)];
     const signal = await context.startWork();
     await using store = new LazyStore(context);
+    if (nfs !== undefined) return await serveNfs(context, disks, { ...options, ...nfs, store: store.open }, signal);
     const { openDiskExports } = await import('../server/nbd/disk-exports.ts');
     const blockSizes = iscsi === undefined ? options.blockSize : undefined;
     const opened = { ...options, ...(await accessOptions(options)), blockSizes, store: store.open };
@@ -180,7 +186,7 @@ async function tlsOf(options: Options): Promise<Pick<NbdServerOptions, 'tls' | '
  * @throws VarveError `INVALID` for ways that do not go together
  */
 function addressesOf(options: Options): ListenAddress[] {
-  if (options.protocol === 'iscsi') return [];
+  if (options.protocol === 'iscsi' || options.protocol === 'nfs') return [];
   const { listen, run, socket, stdio } = options;
   const ways = Object.entries({ socket, listen, stdio, run }).filter(([, given]) => given !== undefined);
   const names = ways.map(([name]) => `--${name}`);

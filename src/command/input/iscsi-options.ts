@@ -9,7 +9,7 @@ import { type ServingLimits, serverLimits } from './serving-limits.ts';
 
 /** What the options came to that say that, and how, disks are served over iSCSI. */
 export interface IscsiOptions {
-  readonly protocol?: 'nbd' | 'iscsi';
+  readonly protocol?: 'nbd' | 'iscsi' | 'nfs';
   readonly chap?: string;
   readonly chapMutual?: string;
 }
@@ -18,18 +18,31 @@ export interface IscsiOptions {
 export function addIscsiOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--protocol <name>', 'how disks are served: nbd, which is the default').choices(['nbd', 'iscsi']),
+      new Option('--protocol <name>', 'how disks are served: nbd, which is the default').choices([
+        'nbd',
+        'iscsi',
+        'nfs',
+      ]),
     )
     .option('--chap <file>', 'iSCSI: let only those in who know a secret of a file, with lines of user:secret')
     .option('--chap-mutual <file>', 'iSCSI: prove who the server is, by the one line user:secret of a file');
 }
 
 const defaultPort = 3260;
-/** What clashes with iSCSI, in the words of the command line. */
-const nbdOnly = ['socket', 'stdio', 'run', 'tls', 'tlsCertificates', 'tlsPsk', 'tlsVerifyPeer', 'isolate'] as const;
+/** What clashes with iSCSI, and with NFS, in the words of the command line. */
+export const nbdOnly = [
+  'socket',
+  'stdio',
+  'run',
+  'tls',
+  'tlsCertificates',
+  'tlsPsk',
+  'tlsVerifyPeer',
+  'isolate',
+] as const;
 
 /** Where to listen. */
-interface Listen {
+export interface Listen {
   readonly host: string;
   readonly port: number;
 }
@@ -46,12 +59,24 @@ export function iscsiAddress(
     if (options.chap === undefined && options.chapMutual === undefined) return undefined;
     throw new VarveError('INVALID', 'CHAP is for iSCSI; add --protocol iscsi');
   }
-  const clash = nbdOnly.find((name) => options[name] !== undefined);
-  if (clash !== undefined) {
-    const option = clash.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new VarveError('INVALID', `--${option} is for NBD; leave it out, or --protocol iscsi`);
-  }
-  const { listen = '127.0.0.1' } = options;
+  refuseOptions(options, nbdOnly, 'NBD');
+  return listenAddress(options.listen, defaultPort);
+}
+
+/** @throws VarveError `INVALID` where one of `names` is given, which are for another protocol */
+export function refuseOptions<T extends string>(
+  options: Partial<Record<T, unknown>> & Pick<IscsiOptions, 'protocol'>,
+  names: readonly T[],
+  protocol: string,
+): void {
+  const clash = names.find((name) => options[name] !== undefined);
+  if (clash === undefined) return;
+  const option = clash.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new VarveError('INVALID', `--${option} is for ${protocol}; leave it out, or --protocol ${options.protocol}`);
+}
+
+/** A host, a port or both; 127.0.0.1 and `defaultPort` where nothing is given. @throws VarveError `INVALID` */
+export function listenAddress(listen = '127.0.0.1', defaultPort: number): Listen {
   const [, host = '127.0.0.1', port] =
     /^(?:(.*):)?(\d{1,5})$/.exec(listen) ?? (/^[^:]+$/.test(listen) ? [listen, listen, String(defaultPort)] : []);
   if (port === undefined || Number(port) > 65_535) {
