@@ -1,6 +1,5 @@
 import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
-import { formatIpv4 } from '../../protocol/dhcp/ipv4.ts';
 import type { GuestOpener, PinnedDisk } from '../files/guest-source.ts';
 import { targetName } from '../iscsi/targets.ts';
 import type { Machines } from './machines/machines.ts';
@@ -11,6 +10,7 @@ import type { OverlayChoice } from './menus/menu-names.ts';
 import { type ChapLogin, type IscsiPlace, initiatorName, type RootPlace } from './menus/root-place.ts';
 import type { RamImages } from './ram/ram-images.ts';
 import type { BootMethod, Entry, MachineSettings } from './room/room.ts';
+import { templateValuesFor } from './room-templates.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import { templateArguments } from './templates/template-arguments.ts';
 import type { TemplateServer } from './templates/template-server.ts';
@@ -181,16 +181,13 @@ export class BootStarter {
     address: string | undefined,
   ): IssuedWords | undefined {
     if (template === undefined) return undefined;
-    const { mac, name, uuid, variables } = settings;
-    const fixed = settings.address === undefined ? undefined : formatIpv4(settings.address);
-    const url = httpOf(place);
-    const values = {
-      machine: { name, mac, uuid, address: address ?? fixed },
-      server: { address: place.address, url },
-      ...{ variables, secrets: this.#parts.secrets() },
-    };
+    const { mac } = settings;
+    const values = templateValuesFor(settings, place, this.#parts.secrets(), address);
     const { files, path } = this.#parts.templates.issue({ mac, template, values });
-    return { words: templateArguments(template.kind, `${url}/${path}`), files: files.map((file) => path + file) };
+    return {
+      words: templateArguments(template.kind, `${httpOf(place)}/${path}`),
+      files: files.map((file) => path + file),
+    };
   }
 }
 

@@ -21,7 +21,8 @@ import type { Privileges } from './privileges.ts';
 import { RamImages } from './ram/ram-images.ts';
 import type { Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
-import type { NetbootPorts } from './server-place.ts';
+import { requireGoodTemplates } from './room-templates.ts';
+import type { NetbootPorts, ServerPlace } from './server-place.ts';
 import { TemplateServer } from './templates/template-server.ts';
 import { machineStep } from './trace/file-steps.ts';
 import { traceDirectory } from './trace/read-trace.ts';
@@ -80,7 +81,7 @@ export class NetbootServer implements AsyncDisposable {
     if (String(room.interfaces) !== String(before.interfaces)) {
       throw new VarveError('INVALID', 'interfaces cannot change while the server runs; start it again');
     }
-    readChapLogin(room.chap);
+    await requireGood(room, findPlace(room.interfaces[0]!, this.#options.ports));
     this.#room = room;
     try {
       for (const place of this.#places) await place.change();
@@ -103,7 +104,7 @@ export class NetbootServer implements AsyncDisposable {
       throw new VarveError('INVALID', 'name the network interface that machines are on: --interface eth1');
     }
     const found = interfaces.map((name) => findPlace(name, ports));
-    readChapLogin(this.#room.chap);
+    await requireGood(this.#room, found[0]!);
     const directory = traceDirectory(store.path);
     fs.mkdirSync(directory, { recursive: true });
     const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
@@ -146,6 +147,12 @@ export class NetbootServer implements AsyncDisposable {
     const boot = machines.list().find((each) => each.mac === dashed)?.boot;
     return boot !== undefined && this.#room.entries.get(boot.entry)?.boot === 'nbd' ? 'nbd' : 'iscsi';
   }
+}
+
+/** @throws VarveError for secrets and templates that are not as they have to be */
+async function requireGood(room: Room, place: ServerPlace): Promise<void> {
+  readChapLogin(room.chap);
+  await requireGoodTemplates(room, place);
 }
 
 /** Whether files of a disk are served: of images that the room names, or that a machine boots. */

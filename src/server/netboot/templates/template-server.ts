@@ -34,6 +34,7 @@ export interface TemplateServerOptions {
 
 interface Issued {
   readonly mac: string;
+  readonly source: string;
   readonly files: ReadonlyMap<string, OneTimeFile>;
   readonly expiresMs: number;
 }
@@ -60,16 +61,16 @@ export class TemplateServer implements FileSource {
   }
 
   /**
-   * Renders a template for a boot that begins. What was made for the machine's boot before is gone.
+   * Renders a template for a boot that begins. What was made of it for the machine's boot before is gone.
    *
    * @throws VarveError `INVALID` naming file and line
    */
   issue({ mac, template, values }: TemplateBoot): IssuedTemplate {
     const rendered = requireGood(renderTemplate(template, values));
-    this.#forgetOld(mac);
+    this.#forgetOld(mac, template.file);
     const files = new Map(rendered.files.map(({ name, text }) => [name, new OneTimeFile(Buffer.from(text))]));
     const token = randomHex(tokenBytes);
-    this.#issued.set(token, { mac, files, expiresMs: this.#clock() + this.#lifetimeMs });
+    this.#issued.set(token, { mac, source: template.file, files, expiresMs: this.#clock() + this.#lifetimeMs });
     return { path: `${prefix}${token}/`, files: [...files.keys()] };
   }
 
@@ -95,10 +96,11 @@ export class TemplateServer implements FileSource {
     if (token !== undefined) this.#issued.get(token)?.files.get(file!)?.giveBack();
   }
 
-  #forgetOld(mac: string): void {
+  #forgetOld(mac: string, source: string): void {
     const now = this.#clock();
     for (const [token, issued] of this.#issued) {
-      if (issued.mac === mac || issued.expiresMs <= now) this.#issued.delete(token);
+      const isReplaced = issued.mac === mac && issued.source === source;
+      if (isReplaced || issued.expiresMs <= now) this.#issued.delete(token);
     }
     while (this.#issued.size >= this.#maximumTokens) this.#issued.delete(this.#issued.keys().next().value!);
   }
