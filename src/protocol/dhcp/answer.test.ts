@@ -162,6 +162,19 @@ test('INFORM tells the options and leases nothing', () => {
   assert.ok(reply?.packet.options.has(optionCodes.DOMAIN_NAME_SERVER));
 });
 
+test('a machine that starts from its root path alone is told no file', () => {
+  const plan = {
+    fileName: '',
+    serverAddress: server,
+    rootPath: 'iscsi:10.0.0.1::3260:0:iqn.2026-11.internal.varve:web',
+  };
+  const options: Options = new Map([[optionCodes.VENDOR_CLASS, encodeValue.text('PXEClient:Arch:00000:UNDI:002001')]]);
+  const { reply } = answerRequest(ask(messageTypes.DISCOVER, 1, options), context({ planFor: () => plan }));
+  assert.equal(textOf(reply?.packet.options.get(optionCodes.ROOT_PATH)), plan.rootPath);
+  assert.equal(reply?.packet.options.has(optionCodes.BOOT_FILE_NAME), false);
+  assert.equal(reply?.packet.options.has(optionCodes.TFTP_SERVER_NAME), false);
+});
+
 const loaders = { bios: 'undionly.kpxe', 'efi-x64': 'ipxe.efi', 'efi-arm64': 'arm64.efi' };
 const firmware = (architecture: number, vendorClass: string): Options =>
   new Map([

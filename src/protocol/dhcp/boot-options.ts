@@ -8,7 +8,7 @@ import { discoveryControl, encodeIpxeOptions, encodePxeInstructions, type PxeIns
 
 /** What a client starts. */
 export interface BootPlan {
-  /** A path for TFTP; a URI for HTTP clients and iPXE. */
+  /** A path for TFTP; a URI for HTTP clients and iPXE; empty for what starts from the root path. */
   readonly fileName: string;
   /** The server of that file. */
   readonly serverAddress: Ipv4;
@@ -41,8 +41,10 @@ export function loaderFor(client: DhcpClient, loaders: Loaders): string | undefi
 export function bootOptions(request: DhcpPacket, client: DhcpClient, plan: BootPlan): Options {
   const options: Options = new Map();
   const { rootPath, initiatorName, configurationFile, pathPrefix } = plan;
-  options.set(optionCodes.TFTP_SERVER_NAME, encodeValue.text(formatIpv4(plan.serverAddress)));
-  options.set(optionCodes.BOOT_FILE_NAME, encodeValue.text(plan.fileName));
+  if (plan.fileName !== '') {
+    options.set(optionCodes.TFTP_SERVER_NAME, encodeValue.text(formatIpv4(plan.serverAddress)));
+    options.set(optionCodes.BOOT_FILE_NAME, encodeValue.text(plan.fileName));
+  }
   // Firmware only hears a server that says it is what it looks for. Source: PXE 2.1, section 2.2.1; UEFI 2.10, 24.7.
   if (client.wants === 'http') options.set(optionCodes.VENDOR_CLASS, encodeValue.text('HTTPClient'));
   if (client.wants === 'pxe') {
