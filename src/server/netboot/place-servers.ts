@@ -1,4 +1,4 @@
-import { VarveError } from '../../base/varve-error.ts';
+import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
 import type { DhcpClient } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
@@ -10,6 +10,9 @@ import type { FileSource } from '../files/file-source.ts';
 import { listenHttp } from '../http/http-server.ts';
 import { listenIscsi } from '../iscsi/iscsi-server.ts';
 import { listenNbd } from '../nbd/nbd-server.ts';
+import type { MountEvent } from '../nfs/mount-program.ts';
+import type { NfsExports } from '../nfs/nfs-export.ts';
+import { listenNfs } from '../nfs/nfs-server.ts';
 import { listenTftp } from '../tftp/tftp-server.ts';
 import { BootFiles } from './boot-files.ts';
 import { bootPlanFor, silenceFor } from './boot-plans.ts';
@@ -39,6 +42,9 @@ export interface PlaceParts {
   readonly templates: TemplateServer;
   /** By MAC, what DHCP gave out or was told. */
   readonly addresses: Map<string, string>;
+  readonly nfs: NfsExports;
+  /** By which file handles are made. */
+  readonly nfsKey: Uint8Array;
   readonly signal: AbortSignal;
 }
 
@@ -118,7 +124,7 @@ export class PlaceServers implements AsyncDisposable {
     const http = await listenHttp({
       ...{ source, host, port: ports.http },
       onEvent: (event) => {
-        if (event.failure !== undefined) templates.giveBack(event.name);
+        templates.noteTransfer(event);
         const step = httpStep(event, Date.now());
         if (step !== undefined) trace.note(step);
       },
@@ -203,6 +209,29 @@ export class PlaceServers implements AsyncDisposable {
       const chap = login && targetSecrets(login);
       this.#resources.use(await listenIscsi({ host, port: ports.iscsi }, { exports, chap }));
       this.#started.add('iscsi');
+    }
+    if (needs('nfs') && !this.#started.has('nfs')) {
+      this.#resources.use(await this.#listenNfs());
+      this.#started.add('nfs');
+    }
+  }
+
+  /** Where another program tells clients the ports, or we may not, those are served that know them. */
+  async #listenNfs(): Promise<AsyncDisposable> {
+    const { address: host, ports } = this.#place;
+    const { nfs: exports, nfsKey: key, trace } = this.#parts;
+    const onEvent = ({ client: address, failure, method, path }: MountEvent): void => {
+      const common = { timeMs: Date.now(), address };
+      if (method === 'unmount') trace.note({ ...common, kind: 'end' });
+      else trace.note({ ...common, kind: 'login', protocol: 'nfs', disk: path, failure });
+    };
+    const options = { host, port: ports.nfs, exports, key, onEvent };
+    try {
+      return await listenNfs({ ...options, portMapPort: ports.portMap });
+    } catch (error) {
+      if (!isVarveError(error, 'BUSY', 'PERMISSION')) throw error;
+      log.error(error);
+      return await listenNfs(options);
     }
   }
 }

@@ -37,6 +37,8 @@ async function readAll(served: ServedFile): Promise<string> {
   return new TextDecoder().decode(content);
 }
 
+const aborted = { method: 'GET', status: 200, failure: 'the client went away' };
+
 test('a rendered file is served once, and gone after that', async () => {
   const { server, name } = issued();
   assert.equal(await readAll(opened(server, name)), 'd-i netcfg/get_hostname string alice\n');
@@ -63,8 +65,17 @@ test('a transfer that was aborted after the last read is given back, a few times
   const { server, name } = issued();
   for (let count = 0; count < 4; count += 1) {
     await readAll(opened(server, name));
-    server.giveBack(name);
+    server.noteTransfer({ ...aborted, name });
   }
+  assert.equal(server.open(name), 'gone');
+});
+
+test('a refused, a whole or another kind of request gives nothing back', async () => {
+  const { server, name } = issued();
+  await readAll(opened(server, name));
+  server.noteTransfer({ ...aborted, name, status: 410, failure: 'the file is not served any more' });
+  server.noteTransfer({ ...aborted, name, method: 'HEAD' });
+  server.noteTransfer({ ...aborted, name, failure: undefined });
   assert.equal(server.open(name), 'gone');
 });
 

@@ -32,6 +32,15 @@ export interface TemplateServerOptions {
   readonly clock?: (() => number) | undefined;
 }
 
+/** What has to be known of a request by HTTP: an `HttpEvent` has it. */
+export interface TransferSeen {
+  readonly method: string;
+  readonly name: string;
+  readonly status: number;
+  /** Why the client does not have it all. */
+  readonly failure: string | undefined;
+}
+
 interface Issued {
   readonly mac: string;
   readonly source: string;
@@ -40,6 +49,7 @@ interface Issued {
 }
 
 const prefix = 'template/';
+const namePattern = /^\/?template\/([0-9a-f]{32})\/([a-z.-]{1,32})$/;
 const tokenBytes = 16;
 const usualLifetimeMs = 3_600_000;
 const usualTokens = 1024;
@@ -76,7 +86,7 @@ export class TemplateServer implements FileSource {
 
   /** `template/TOKEN/preseed.cfg`, with or without a `/` before it. */
   open(name: string): ServedFile | 'gone' | undefined {
-    const [, token, file] = /^\/?template\/([0-9a-f]{32})\/([a-z.-]{1,32})$/.exec(name) ?? [];
+    const [, token, file] = namePattern.exec(name) ?? [];
     if (token === undefined) return undefined;
     const issued = this.#issued.get(token);
     if (issued === undefined || issued.expiresMs <= this.#clock()) {
@@ -88,11 +98,12 @@ export class TemplateServer implements FileSource {
   }
 
   /**
-   * To be called where the transfer of a file ended before the client had it all, though it was read to its end: it can
-   * be had once more.
+   * To be told of each request by HTTP that was answered: where the client went away before it had all of a file that was
+   * read to its end, it can be had once more.
    */
-  giveBack(name: string): void {
-    const [, token, file] = /^\/?template\/([0-9a-f]{32})\/([a-z.-]{1,32})$/.exec(name) ?? [];
+  noteTransfer({ failure, method, name, status }: TransferSeen): void {
+    if (failure === undefined || method !== 'GET' || status >= 300) return;
+    const [, token, file] = namePattern.exec(name) ?? [];
     if (token !== undefined) this.#issued.get(token)?.files.get(file!)?.giveBack();
   }
 
