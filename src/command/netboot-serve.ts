@@ -71,12 +71,14 @@ function withInterfaces(room: Room, { interface: interfaces }: NetbootOptions): 
 async function portsOf(given: readonly string[]): Promise<NetbootPorts> {
   const { usualPorts } = await import('../server/netboot/server-place.ts');
   const ports: Record<string, number> = { ...usualPorts };
-  const names: Readonly<Record<string, string>> = { dhcp: 'dhcpServer', 'dhcp-client': 'dhcpClient' };
+  const names: Readonly<Record<string, string>> = {
+    ...{ dhcp: 'dhcpServer', 'dhcp-client': 'dhcpClient', 'port-map': 'portMap' },
+  };
   for (const text of given) {
     const [, word = '', digits = ''] = /^([a-z-]+)=(\d{1,5})$/.exec(text) ?? [];
     const name = names[word] ?? word;
     if (!Object.hasOwn(usualPorts, name) || Number(digits) < 1 || Number(digits) > 65_535) {
-      const words = 'dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs';
+      const words = 'dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs, port-map';
       throw new VarveError('INVALID', `--port ${text}: say it as http=8080, with one of ${words}`);
     }
     ports[name] = Number(digits);

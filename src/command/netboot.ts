@@ -58,7 +58,11 @@ export const netbootCommand: CommandModule<string[], NetbootOptions> = {
           .option('--initramfs <path>', 'likewise')
           .option('--root <device>', 'what the kernel is told its root is, where what the image says is not right')
           .option('--arguments <words>', 'for the kernel, behind all others')
-          .option('--port <service=number>', 'other ports: dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs', several)
+          .option(
+            '--port <service=number>',
+            'other ports: dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs, port-map',
+            several,
+          )
           .option('--user <name>', "go on as, once all ports are open; the store's owner where nothing is said")
           .option('--password <bytes>', 'with wake: its SecureOn password, as 01:02:03:04:05:06 or 1.2.3.4')
           .option('--key-file <file>', "with diff: a file with an encrypted disk's passphrase or key"),

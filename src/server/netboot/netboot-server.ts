@@ -10,6 +10,9 @@ import { LeaseJournal } from '../dhcp/lease-journal.ts';
 import { diskGuests } from '../files/disk-guests.ts';
 import type { FileSource } from '../files/file-source.ts';
 import { guestSource } from '../files/guest-source.ts';
+import { openNfsDisks } from '../nfs/disk-exports.ts';
+import { keptHandleKey } from '../nfs/handle-key.ts';
+import type { NfsExports } from '../nfs/nfs-export.ts';
 import { BootStarter } from './boot-starter.ts';
 import { readChapLogin } from './chap-secrets.ts';
 import { findPlace } from './find-place.ts';
@@ -127,11 +130,14 @@ export class NetbootServer implements AsyncDisposable {
     const templates = new TemplateServer();
     const secrets = (): Room['secrets'] => this.#room.secrets;
     const chap = (): ReturnType<typeof readChapLogin> => readChapLogin(this.#room.chap);
+    const nfs = this.#resources.use(await openNfsDisks([], { store: async () => store, all: true }));
+    const nfsKey = await keptHandleKey(join(directory, 'nfs-handles.key'));
     const starter = new BootStarter({ machines, guests, templates, chap, secrets, ram });
     const loaders = findLoaders(this.#room.loaders);
     const files: FileSource = netbootFiles({ room, loaders: loaders.source, images, ram, templates });
     const parts: PlaceParts = {
-      ...{ room, store, trace, journal, machines, starter, files, loaders, templates, signal },
+      ...{ room, store, trace, journal, machines, starter, files, loaders, templates, signal, nfsKey },
+      nfs: servedOnly(nfs, allowed),
       addresses: this.#addresses,
     };
     await privileges.asRoot(async () => {
@@ -153,6 +159,15 @@ export class NetbootServer implements AsyncDisposable {
 async function requireGood(room: Room, place: ServerPlace): Promise<void> {
   readChapLogin(room.chap);
   await requireGoodTemplates(room, place);
+}
+
+/** Those exports that machines of the room may mount. Who has mounted one already goes on with it. */
+function servedOnly(exports: NfsExports, allowed: (disk: string) => boolean): NfsExports {
+  return {
+    find: async (name) => (allowed(name) ? await exports.find(name) : undefined),
+    withId: (id) => exports.withId(id),
+    list: () => [...exports.list()].filter(allowed),
+  };
 }
 
 /** Whether files of a disk are served: of images that the room names, or that a machine boots. */

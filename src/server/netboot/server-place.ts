@@ -8,11 +8,13 @@ export interface NetbootPorts {
   readonly nbd: number;
   readonly iscsi: number;
   readonly nfs: number;
+  /** Where clients of NFS ask for its ports. */
+  readonly portMap: number;
 }
 
 /** What clients expect. */
 export const usualPorts: NetbootPorts = {
-  ...{ dhcpServer: 67, dhcpClient: 68, tftp: 69, http: 80, nbd: 10_809, iscsi: 3260, nfs: 2049 },
+  ...{ dhcpServer: 67, dhcpClient: 68, tftp: 69, http: 80, nbd: 10_809, iscsi: 3260, nfs: 2049, portMap: 111 },
 };
 
 /** Where machines that are on one of our interfaces find us. */

@@ -46,7 +46,7 @@ export function missingForBoot(
   if (guest.kernel === undefined) return `${image} has no kernel with an initramfs in /boot; name them in the entry`;
   if (boot === 'kernel' || guest.maker === undefined || guest.roots.has(boot)) return undefined;
   const packages = packagesFor[guest.maker]?.[boot];
-  const remedy = packages === undefined ? 'choose another boot method' : `install ${packages} in it`;
+  const remedy = packages === undefined ? 'choose another boot method' : `in it, install ${packages}`;
   return `the initramfs of ${image} (${guest.maker}) is not made for boot: ${boot}; ${remedy}`;
 }
 

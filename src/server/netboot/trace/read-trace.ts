@@ -69,6 +69,7 @@ class JournalTail {
         steps.push(...this.#readOn(olderJournal(this.#path)));
       [this.#inode, this.#offset, this.#rest] = [status?.ino ?? 0, 0, ''];
     }
+    if (status !== undefined && status.size < this.#offset) [this.#offset, this.#rest] = [0, ''];
     if (status !== undefined) steps.push(...this.#readOn(this.#path));
     return steps;
   }

@@ -71,10 +71,18 @@ export class TraceJournal implements Disposable {
     this.#size = fs.fstatSync(this.#fd).size;
   }
 
+  /** Where the directory is not ours to rename in, as after giving up root's rights, what is there is dropped. */
   #turn(): void {
-    fs.closeSync(this.#fd!);
+    const fd = this.#fd!;
+    try {
+      fs.renameSync(this.#path, olderJournal(this.#path));
+    } catch {
+      fs.ftruncateSync(fd);
+      this.#size = 0;
+      return;
+    }
     this.#fd = undefined;
-    fs.renameSync(this.#path, olderJournal(this.#path));
+    fs.closeSync(fd);
     this.#open();
   }
 }
