@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { VarveError } from '../base/varve-error.ts';
+import { macOf } from '../image/machine/mac-address.ts';
 import { printable, printableJson } from '../log/printable.ts';
 import type { Boot } from '../server/netboot/trace/boot.ts';
 import type { PlacedStep } from '../server/netboot/trace/boot-book.ts';
@@ -48,7 +49,7 @@ function nothingSeen(context: CommandContext, machine: string | undefined): unde
 
 /** A machine is named by its MAC address in any spelling, its address, or what the room calls it. */
 function isMeant(boots: readonly Boot[], machine: string): boolean {
-  const mac = machine.toLowerCase().replaceAll('-', ':');
+  const mac = macOf(machine)?.replaceAll('-', ':');
   if (boots.some((boot) => boot.machine === mac)) return true;
   const addresses = boots.at(-1)?.steps.map((step) => step.address);
   return addresses?.findLast((address) => address !== undefined) === machine || nameOf(boots) === machine;

@@ -49,7 +49,9 @@ function answerStep(
 ): TraceStep | undefined {
   const kind = ({ 2: 'offer', 5: 'ack', 6: 'nak' } as const)[numberOf(options.get(optionCodes.MESSAGE_TYPE), 1) ?? 0];
   if (kind === undefined) return undefined;
-  const fileName = textOf(options.get(optionCodes.BOOT_FILE_NAME)) || file;
+  // Some start from a root path alone, and are given no file.
+  const root = textOf(options.get(optionCodes.ROOT_PATH)) ?? '';
+  const fileName = textOf(options.get(optionCodes.BOOT_FILE_NAME)) || file || root;
   const address = yourAddress === 0 ? undefined : formatIpv4(yourAddress);
   return fileName === '' ? { ...common, kind, address } : { ...common, kind, address, fileName };
 }

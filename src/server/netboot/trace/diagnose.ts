@@ -90,6 +90,7 @@ function expectation(progress: BootProgress): Expectation {
   const { entry, last, loader, script, stage } = progress;
   if (entry !== undefined) return expectationOfEntry(progress, entry);
   if (stage === 'ipxe dhcp' && script !== undefined && last?.kind !== 'offer') {
+    if (script.startsWith('iscsi:')) return expectationOfRoot(script);
     return {
       ...{ next: `the script ${script}`, waitsForStage: 'script' },
       silence: `iPXE was told to get ${script} and never asked for it: is the port of HTTP blocked by a firewall?`,
@@ -117,6 +118,11 @@ function expectation(progress: BootProgress): Expectation {
     ...{ next: `the loader ${offered}`, waitsForStage: 'loader' },
     silence: `it was told to load ${offered} and never asked for it: is ${port} blocked by a firewall?`,
   };
+}
+
+function expectationOfRoot(root: string): Expectation {
+  const silence = `it was told to start from ${root} and never asked for that: is the port of iSCSI blocked by a firewall?`;
+  return { next: `login to ${root}`, waitsForStage: 'login', silence };
 }
 
 function expectationOfEntry(progress: BootProgress, { boot, entry, image }: EntryStep): Expectation {

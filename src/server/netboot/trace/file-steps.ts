@@ -31,8 +31,11 @@ export function httpStep(event: HttpRequestSeen, timeMs: number): FileStep | und
   return { ...common, name, status, size, milliseconds, failure };
 }
 
+/** What the trace needs to know of what a machine does to its disk. */
+export type MachineSeen = Pick<MachineEvent, 'mac' | 'timeMs' | 'kind' | 'detail' | 'connectionCount'>;
+
 /** What a machine does to its disk, in the trace. */
-export function machineStep(event: MachineEvent, protocol: 'iscsi' | 'nbd' | 'nfs'): TraceStep | undefined {
+export function machineStep(event: MachineSeen, protocol: 'iscsi' | 'nbd' | 'nfs'): TraceStep | undefined {
   const { connectionCount, detail, kind, timeMs } = event;
   const common = { timeMs, mac: event.mac.toLowerCase().replaceAll('-', ':') };
   const login = { ...common, kind: 'login', protocol, disk: detail } as const;

@@ -54,6 +54,14 @@ test('an OFFER of nothing to start is told as such, with why', () => {
   ]);
 });
 
+test('a root path alone is something to start', () => {
+  const request = packet(messageTypes.DISCOVER, [pxe, [optionCodes.USER_CLASS, encodeValue.text('iPXE')]]);
+  const reply = packet(messageTypes.OFFER, [[optionCodes.ROOT_PATH, encodeValue.text('iscsi:10.9.0.1::::x')]], address);
+  const [, offer, ...more] = dhcpSteps({ request, reply }, 5);
+  assert.partialDeepStrictEqual(offer, { kind: 'offer', fileName: 'iscsi:10.9.0.1::::x' });
+  assert.deepEqual(more, []);
+});
+
 test('a REQUEST that another server answers tells the address', () => {
   const asked = [optionCodes.REQUESTED_ADDRESS, encodeValue.addresses(address)] as const;
   const request = packet(messageTypes.REQUEST, [pxe, arm, asked]);
@@ -105,7 +113,7 @@ test('an HTTP request is a step, but for a HEAD of what is there', () => {
 });
 
 test('what a machine does to its disk is a step', () => {
-  const event = { mac: '52-54-00-12-34-56', name: 'alice', timeMs: 5, detail: 'web@3', connectionCount: 0 };
+  const event = { mac: '52-54-00-12-34-56', timeMs: 5, detail: 'web@3', connectionCount: 0 };
   const stepOf = (kind: 'login' | 'logout' | 'first-write' | 'failed' | 'begin', connectionCount = 0) =>
     machineStep({ ...event, kind, connectionCount }, 'nbd');
   assert.deepEqual(stepOf('login'), { timeMs: 5, mac, kind: 'login', protocol: 'nbd', disk: 'web@3' });

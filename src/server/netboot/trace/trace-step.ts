@@ -23,7 +23,7 @@ export interface DhcpQuestion extends StepCommon {
 export interface DhcpReply extends StepCommon {
   readonly kind: 'offer' | 'ack' | 'nak';
   readonly asker: DhcpAsker;
-  /** What the client is told to start: the name of a loader, or a URI. */
+  /** What the client is told to start: the name of a loader, a URI, or a root path where that is all. */
   readonly fileName?: string | undefined;
 }
 

@@ -203,6 +203,18 @@ const cases: readonly BootCase[] = [
     after: minutes,
     says: /^waiting$/,
   },
+  {
+    name: 'a root path alone',
+    steps: [...dhcp('ipxe', 'iscsi:10.9.0.1::::x'), login('iscsi')],
+    after: minutes,
+    says: /^running$/,
+  },
+  {
+    name: 'a root path alone, when iSCSI is blocked',
+    steps: dhcp('ipxe', 'iscsi:10.9.0.1::::x'),
+    after: 61,
+    says: /^failed at login: it was told to start from iscsi:.*port of iSCSI/,
+  },
   // Five faults, each at the first step that failed.
   {
     name: 'a wrong file name',
