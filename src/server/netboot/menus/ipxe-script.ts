@@ -31,7 +31,7 @@ export function ipxeMenu(settings: MachineSettings, server: MenuServer): string 
   const items = entries.filter(({ boot }) => boot !== 'local');
   return script(settings, server, [
     ':choose',
-    `menu ${name}: what to boot`,
+    `menu What to boot on ${name}`,
     `item local ${ownDiskTitle(settings)}`,
     ...items.map((entry) => `item ${entry.name} ${entry.title}`),
     ...chooseLines(localIn(defaultEntry) ?? defaultEntry?.name ?? 'local', menuTimeoutMs),
@@ -46,7 +46,7 @@ export function ipxeAsk(settings: MachineSettings, entry: Entry, server: MenuSer
   const url = (choice: OverlayChoice): string => urlOf(server.http, entryName(settings.mac, entry.name, choice));
   return script(settings, server, [
     ':choose',
-    `menu ${entry.title}: what this machine changed before`,
+    `menu What this machine changed before in ${entry.title}`,
     'item keep Keep it',
     'item discard Throw it away and start afresh',
     ...chooseLines('keep', settings.menuTimeoutMs),
@@ -64,7 +64,7 @@ export function ipxeEntry(settings: MachineSettings, entry: Entry, boot: EntryBo
 
 /** The script of what cannot be booted now: it says why, and tries again. */
 export function ipxeFailure(settings: MachineSettings, reason: string, server: MenuServer): string {
-  return script(settings, server, [`echo ${plainText(reason)}`, 'goto failed']);
+  return script(settings, server, [`echo ${settings.name}: ${plainText(reason)}`]);
 }
 
 /** A script whose lines go to `failed` where they fail: that says so, waits, and begins again. */

@@ -106,7 +106,10 @@ test('a disk that starts by itself is named with its login, which no character c
 });
 
 test('what cannot be booted is said in words that iPXE cannot mistake', () => {
-  assert.match(ipxeFailure(settings, `no ${placeholder} || b\n# c`, server), /^echo no \$ \{x\} \.\|\| b \.# c$/m);
+  assert.match(
+    ipxeFailure(settings, `no ${placeholder} || b\n# c`, server),
+    /^echo 52-54-00-00-00-02: no \$ \{x\} \.\|\| b \.# c$/m,
+  );
 });
 
 test('a menu of PXELINUX has what can be booted now, by names that begin a boot', () => {
