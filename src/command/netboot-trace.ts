@@ -13,6 +13,7 @@ import { bootJson, bootsTable, bootText, entryOf, stepJson, stepLine } from './o
 
 const failedStatus = 1;
 const lookMs = 250;
+const graceMs = 2000;
 
 /** `varve netboot trace [MACHINE]`: how machines boot, and where that failed. Its exit status is 1 where one has failed. */
 export const traceVerb: NetbootVerb = {
@@ -95,9 +96,12 @@ class Ends {
 
   tell(boots: readonly Boot[]): void {
     for (const boot of boots) {
-      const diagnosis = diagnose(boot, Date.now());
+      const now = Date.now();
+      const diagnosis = diagnose(boot, now);
       const text = diagnosisText(diagnosis);
       if (diagnosis.state === 'booting' || this.#told.get(boot) === text) continue;
+      // Firmware asks for a file's size, gives up, and asks again at once.
+      if (diagnosis.state === 'failed' && now - boot.steps.at(-1)!.timeMs < graceMs) continue;
       this.#told.set(boot, text);
       const { name = boot.machine } = entryOf(boot) ?? {};
       this.#context.print(this.#context.json ? jsonLine(boot, diagnosis) : printable(`-- ${name}: ${text}`));
