@@ -11,8 +11,8 @@ import { openStore } from '../../src/store/store.ts';
 const [storePath, socketPath] = process.argv.slice(2) as [string, string];
 const store = await openStore(storePath);
 const machines = await Machines.open(store, await ControlServer.listen());
-await listenNbd({ kind: 'unix', path: socketPath }, { exports: machines.exports });
-const iscsi = await listenIscsi({ host: '127.0.0.1', port: 0 }, { exports: machines.exports });
+await listenNbd({ kind: 'unix', path: socketPath }, { exports: machines.exportsOver('nbd') });
+const iscsi = await listenIscsi({ host: '127.0.0.1', port: 0 }, { exports: machines.exportsOver('iscsi') });
 process.stdout.write(`${JSON.stringify({ uri: iscsi.uri('NAME') })}\n`);
 for await (const line of createInterface(process.stdin)) {
   const message = JSON.parse(line);

@@ -9,12 +9,13 @@ import { SwitchDevice } from '../../../store/overlay/switch-device.ts';
 import type { Store } from '../../../store/store.ts';
 import type { NbdExport } from '../../nbd/nbd-export.ts';
 import { endedDevice } from './ended-device.ts';
+import type { MachineProtocol } from './machine-types.ts';
 import { TellingDevice } from './telling-device.ts';
 
 /** Who hears of what happens to a disk. */
 export interface MachineDiskListener {
-  connected(count: number): void;
-  disconnected(count: number): void;
+  connected(protocol: MachineProtocol | undefined): void;
+  disconnected(protocol: MachineProtocol | undefined): void;
   wrote(): void;
   /** How long it may stay open with nobody there, in milliseconds: told when the last one left. */
   idleMs(): number;
@@ -66,13 +67,13 @@ export class MachineDisk {
   }
 
   /** Counts a connection until what it gets is disposed of. @throws VarveError `NOT_FOUND`, `CORRUPT`, `IO` */
-  async connect(): Promise<NbdExport & AsyncDisposable> {
+  async connect(protocol?: MachineProtocol): Promise<NbdExport & AsyncDisposable> {
     using _lock = await this.#lock.lock();
     if (this.#ended.signal.aborted) throw this.#endedError();
     clearTimeout(this.#idleTimer);
     this.#open ??= await this.#openStack();
     this.#count += 1;
-    this.#listener.connected(this.#count);
+    this.#listener.connected(protocol);
     let isThere = true;
     return {
       device: this.#open.device,
@@ -81,7 +82,7 @@ export class MachineDisk {
       [Symbol.asyncDispose]: async () => {
         if (!isThere) return;
         isThere = false;
-        await this.#disconnect();
+        await this.#disconnect(protocol);
       },
     };
   }
@@ -127,11 +128,11 @@ export class MachineDisk {
     this.#listener.wrote();
   }
 
-  async #disconnect(): Promise<void> {
+  async #disconnect(protocol: MachineProtocol | undefined): Promise<void> {
     using _lock = await this.#lock.lock();
     this.#count -= 1;
     // Those that were ended were told of.
-    if (!this.#ended.signal.aborted) this.#listener.disconnected(this.#count);
+    if (!this.#ended.signal.aborted) this.#listener.disconnected(protocol);
     if (this.#count > 0 || this.#open === undefined) return;
     await this.#open.stack.flush();
     this.#idleTimer = setTimeout(() => void this.#closeIdle(), this.#listener.idleMs()).unref();

@@ -3,15 +3,19 @@ import type { ListedExport } from '../../../protocol/nbd/negotiation.ts';
 import { overlayBlockSize } from '../../../store/overlay/map-header.ts';
 import { type ExportEntry, type NbdExports, offerOf } from '../../nbd/nbd-export.ts';
 import type { Machine } from './machine.ts';
+import type { MachineProtocol } from './machine-types.ts';
 
 const supports = { write: true, trim: true, zero: true, extents: true } as const;
 
 /** The disks of machines as exports, each called by the machine's MAC with dashes. */
 export class MachineExports implements NbdExports {
   readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #protocol: MachineProtocol | undefined;
 
-  constructor(machines: ReadonlyMap<string, Machine>) {
+  /** `protocol` is what events say of those who connect. */
+  constructor(machines: ReadonlyMap<string, Machine>, protocol?: MachineProtocol) {
     this.#machines = machines;
+    this.#protocol = protocol;
   }
 
   *list(): Iterable<ListedExport> {
@@ -28,13 +32,14 @@ export class MachineExports implements NbdExports {
     const boot = machine?.record.boot;
     if (machine?.disk === undefined || boot === undefined) return undefined;
     const { disk, label } = machine;
+    const protocol = this.#protocol;
     return {
       offer: offerOf({ device: { size: boot.size, blockSize: overlayBlockSize, supports }, description: label }),
       async connect() {
         try {
-          return await disk.connect();
+          return await disk.connect(protocol);
         } catch (error) {
-          machine.tell('failed', (error as Error).message);
+          machine.tell('failed', (error as Error).message, protocol);
           throw error;
         }
       },

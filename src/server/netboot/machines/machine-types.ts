@@ -37,6 +37,9 @@ export interface MachineBoot {
   readonly sinceMs: number;
 }
 
+/** How machines come to their disks. */
+export type MachineProtocol = 'nbd' | 'iscsi';
+
 /** Something that a machine does to its disk, or that is done to it. */
 export interface MachineEvent {
   readonly mac: string;
@@ -49,8 +52,10 @@ export interface MachineEvent {
    * cannot be opened.
    */
   readonly kind: 'begin' | 'login' | 'logout' | 'first-write' | 'cut' | 'commit' | 'reset' | 'failed';
-  /** `web@3`, or what went wrong. */
+  /** `web@3 of alice`, or what went wrong. */
   readonly detail: string;
+  /** How it is connected, as far as that is known: of a login, a logout and what failed. */
+  readonly protocol?: MachineProtocol | undefined;
   /** Connections that are there now. */
   readonly connectionCount: number;
 }

@@ -1,7 +1,7 @@
 import { Mutex } from '../../../base/mutex.ts';
 import type { MachineRecord } from '../../../store/machine/machine-record.ts';
 import type { MachineDisk, MachineDiskListener } from './machine-disk.ts';
-import type { BeginOptions, MachineEvent } from './machine-types.ts';
+import type { BeginOptions, MachineEvent, MachineProtocol } from './machine-types.ts';
 
 /** What a server does for all of its machines. */
 export interface MachineHost {
@@ -54,15 +54,15 @@ export class Machine implements MachineDiskListener {
     return isSame && isSoon ? this.#asked?.image : undefined;
   }
 
-  connected(): void {
+  connected(protocol?: MachineProtocol): void {
     this.#asked = undefined;
     this.#touch({});
-    this.tell('login', this.label);
+    this.tell('login', this.label, protocol);
   }
 
-  disconnected(): void {
+  disconnected(protocol?: MachineProtocol): void {
     this.#touch({});
-    this.tell('logout', this.label);
+    this.tell('logout', this.label, protocol);
   }
 
   wrote(): void {
@@ -75,9 +75,9 @@ export class Machine implements MachineDiskListener {
   }
 
   /** Something happened, of which whoever follows the machine hears. */
-  tell(kind: MachineEvent['kind'], detail: string): void {
+  tell(kind: MachineEvent['kind'], detail: string, protocol?: MachineProtocol): void {
     const { mac, name } = this.record;
-    this.#host.tell({ mac, name, timeMs: Date.now(), kind, detail, connectionCount: this.connectionCount });
+    this.#host.tell({ mac, name, timeMs: Date.now(), kind, detail, protocol, connectionCount: this.connectionCount });
   }
 
   #touch(changes: Partial<MachineRecord>): void {

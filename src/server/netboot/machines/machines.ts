@@ -24,6 +24,7 @@ import type {
   MachineBoot,
   MachineCommit,
   MachineOverlay,
+  MachineProtocol,
   MachineStatus,
   MachinesOptions,
 } from './machine-types.ts';
@@ -185,6 +186,11 @@ export class Machines implements AsyncDisposable, MachineHost {
     const machine = this.#get(text);
     await machine.disk?.flush();
     return machine.connectionCount > 0;
+  }
+
+  /** What `exports` has, for a server of one protocol, by which events then say how a machine came. */
+  exportsOver(protocol: MachineProtocol): NbdExports {
+    return new MachineExports(this.#machines, protocol);
   }
 
   /** All machines that are known. */
