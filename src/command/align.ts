@@ -8,8 +8,7 @@ import { readPartitionTable } from '../partition/read-partition-table.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
-import { accessOptions } from './input/access-options.ts';
-import { addInsideOptions, type InsideOptions } from './input/inside-options.ts';
+import { addInsideOptions, type InsideOptions, insideAccess, insideDisk } from './input/inside-options.ts';
 import { addTargetOptions, type TargetOptions, targetOptions } from './input/target-options.ts';
 import { type Column, formatTable } from './output/format-table.ts';
 
@@ -44,7 +43,7 @@ export const alignCommand: CommandModule<[string], Options> = {
   completes: ['disk'],
   configure: (command: Command) =>
     addTargetOptions(
-      addInsideOptions(command.argument('<disk>', 'the disk: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…'))
+      addInsideOptions(command.argument(...insideDisk))
         .addOption(new Option('--fix <target>', 'write an aligned copy: a file, a block device, or nbd://…'))
         .option(
           '--to <format>',
@@ -55,8 +54,7 @@ export const alignCommand: CommandModule<[string], Options> = {
   async run(context, [argument], options) {
     requireFix(options);
     await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
-    await using disk = await openDisk(argument, access);
+    await using disk = await openDisk(argument, await insideAccess(store, options));
     const table = await readPartitionTable(disk.device, { name: disk.label });
     if (table === undefined) throw new VarveError('UNSUPPORTED', `${disk.label} has no partition table`);
     for (const problem of table.problems) context.remark(`${disk.label}: ${problem}`);

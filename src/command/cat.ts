@@ -3,33 +3,25 @@ import { VarveError } from '../base/varve-error.ts';
 import type { GuestFile } from '../guest/guest-tree.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
-import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
 import { splitInnerPath } from './input/inner-path.ts';
+import { addInsideOptions, type InsideOptions, insideAccess } from './input/inside-options.ts';
 import { writeBytes } from './output/write-bytes.ts';
-
-interface Options extends AccessOptions {
-  readonly format?: string;
-}
 
 const pieceLength = 1 << 20;
 
 /** `varve cat DISK:PATH…` */
-export const catCommand: CommandModule<string[], Options> = {
+export const catCommand: CommandModule<string[], InsideOptions> = {
   examples: [
     ['varve cat web:/etc/os-release', 'a file of a disk, without booting or mounting it'],
     ['varve cat ./disk.qcow2:/var/log/dpkg.log | grep " install "', 'to be searched'],
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addAccessOptions(
-      command
-        .argument('<disk:path...>', 'files in disks: web:/etc/fstab, ./disk.qcow2:/etc/hostname')
-        .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
-    ),
+    addInsideOptions(command.argument('<disk:path...>', 'files in disks: web:/etc/fstab, ./disk.qcow2:/etc/hostname')),
   async run(context, args, options) {
     const { openDiskGuest } = await import('../guest/open-disk-guest.ts');
     await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
+    const access = await insideAccess(store, options);
     for (const argument of args) {
       const { disk, inner } = splitInnerPath(argument);
       if (inner === undefined) throw new VarveError('INVALID', `which file of ${disk}? write ${disk}:/etc/fstab`);

@@ -4,8 +4,7 @@ import { isVarveError } from '../base/varve-error.ts';
 import type { UsedVolume } from '../guest/list-volumes.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
-import { accessOptions } from './input/access-options.ts';
-import { addInsideOptions, type InsideOptions } from './input/inside-options.ts';
+import { addInsideOptions, type InsideOptions, insideAccess } from './input/inside-options.ts';
 import { csvField } from './output/csv-field.ts';
 import { type Column, formatTable } from './output/format-table.ts';
 import { naturalOrder } from './output/natural-order.ts';
@@ -70,7 +69,7 @@ async function imageNames(store: LazyStore): Promise<string[]> {
 
 async function rowsOf(disk: string, store: LazyStore, options: Options, problems: Problems): Promise<UsageRow[]> {
   const { listDiskVolumes } = await import('../guest/list-disk-volumes.ts');
-  const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
+  const access = await insideAccess(store, options);
   try {
     const volumes = await listDiskVolumes(disk, { ...access, opensVolumes: options.keyFile !== undefined });
     for (const { holds, problem } of volumes) if (problem !== undefined && holds === 'files') problems.note(problem);

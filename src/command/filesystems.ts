@@ -4,12 +4,8 @@ import type { UsedVolume } from '../guest/list-volumes.ts';
 import { printable } from '../log/printable.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
-import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { addInsideOptions, type InsideOptions, insideAccess, insideDisk } from './input/inside-options.ts';
 import { type Column, formatTable } from './output/format-table.ts';
-
-interface Options extends AccessOptions {
-  readonly format?: string;
-}
 
 const columns: readonly Column[] = [
   { title: 'NAME' },
@@ -23,23 +19,18 @@ const columns: readonly Column[] = [
 ];
 
 /** `varve filesystems DISK` */
-export const filesystemsCommand: CommandModule<[string], Options> = {
+export const filesystemsCommand: CommandModule<[string], InsideOptions> = {
   examples: [
     ['varve filesystems web', 'which file systems are on a disk, and where its system mounts them'],
     ['varve filesystems ./disk.qcow2 --json', 'for a program'],
     ['varve filesystems ./laptop.raw --key-file key', 'and what is in its encrypted volumes'],
   ],
   completes: ['disk'],
-  configure: (command: Command) =>
-    addAccessOptions(
-      command
-        .argument('<disk>', 'the disk: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
-        .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
-    ),
+  configure: (command: Command) => addInsideOptions(command.argument(...insideDisk)),
   async run(context, [disk], options) {
     const { listDiskVolumes } = await import('../guest/list-disk-volumes.ts');
     await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
+    const access = await insideAccess(store, options);
     // Nobody is asked for a passphrase to learn that something is encrypted.
     const { keyFile } = options;
     const volumes = await listDiskVolumes(disk, { ...access, opensVolumes: keyFile !== undefined });

@@ -7,8 +7,7 @@ import { currentRunPath } from './framework/attachments.ts';
 import type { CommandModule } from './framework/command-module.ts';
 import { LazyStore } from './framework/lazy-store.ts';
 import { registerPath } from './framework/register-path.ts';
-import { accessOptions } from './input/access-options.ts';
-import { addInsideOptions, type InsideOptions } from './input/inside-options.ts';
+import { addInsideOptions, type InsideOptions, insideAccess, insideDisk } from './input/inside-options.ts';
 import { Problems } from './output/problems.ts';
 import { safeText } from './output/safe-text.ts';
 
@@ -34,15 +33,12 @@ export const fsckCommand: CommandModule<[string], InsideOptions> = {
     ['varve fsck ./disk.qcow2 --json', 'for a program'],
   ],
   completes: ['disk'],
-  configure: (command: Command) =>
-    addInsideOptions(
-      command.argument('<disk>', 'the disk: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…'),
-    ).addHelpText('after', help),
+  configure: (command: Command) => addInsideOptions(command.argument(...insideDisk)).addHelpText('after', help),
   async run(context, [argument], options) {
     const signal = await context.startWork();
     const problems = new Problems(context);
     await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format, signal };
+    const access = { ...(await insideAccess(store, options)), signal };
     await using disk = await openDisk(argument, access);
     const checked = await checkDisk(disk.device, {
       ...{ name: disk.label, askSecret: access.askSecret, signal, onProblem: problems.note },

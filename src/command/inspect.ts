@@ -4,11 +4,9 @@ import type { Inspection } from '../inspect/inspection.ts';
 import { printableJson } from '../log/printable.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { CommandModule } from './framework/command-module.ts';
-import { LazyStore } from './framework/lazy-store.ts';
-import { type AccessOptions, accessOptions, addAccessOptions } from './input/access-options.ts';
+import { addInsideOptions, type InsideOptions, insideDisk, openInside } from './input/inside-options.ts';
 
-interface Options extends AccessOptions {
-  readonly format?: string;
+interface Options extends InsideOptions {
   readonly packages?: boolean;
   readonly sources?: boolean;
   readonly xml?: boolean;
@@ -28,23 +26,19 @@ export const inspectCommand: CommandModule<[string], Options> = {
   ],
   completes: ['disk'],
   configure: (command: Command) =>
-    addAccessOptions(
+    addInsideOptions(
       command
-        .argument('<disk>', 'the disk: web, web@3, ./disk.qcow2, /dev/sdb, nbd://…, https://…')
+        .argument(...insideDisk)
         .option('--packages', 'list the packages, and not only how many there are')
         .option('--sources', 'say in which file of the disk each fact stands')
         .option('--xml', 'print XML with the elements that virt-inspector has')
         .option('--spdx', 'print a bill of materials: SPDX 2.3 in JSON')
-        .option('--cyclonedx', 'print a bill of materials: CycloneDX 1.6 in JSON')
-        .option('--format <name>', 'take a disk file for this format, whatever its content looks like'),
+        .option('--cyclonedx', 'print a bill of materials: CycloneDX 1.6 in JSON'),
     ),
   async run(context, [disk], options) {
     requireOneForm(context, options);
-    const { openDiskGuest } = await import('../guest/open-disk-guest.ts');
     const { inspectGuest } = await import('../inspect/inspect-guest.ts');
-    await using store = new LazyStore(context);
-    const access = { ...(await accessOptions(options)), store: store.open, format: options.format };
-    await using guest = await openDiskGuest(disk, access);
+    await using guest = await openInside(context, disk, options);
     await show(context, disk, await inspectGuest(guest), options);
   },
 };
