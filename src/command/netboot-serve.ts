@@ -1,17 +1,13 @@
-import { VarveError } from '../base/varve-error.ts';
 import type { ServedPlace } from '../server/netboot/place-servers.ts';
 import type { Room } from '../server/netboot/room/room.ts';
-import type { NetbootPorts } from '../server/netboot/server-place.ts';
 import type { CommandContext } from './framework/command-context.ts';
-import type { NetbootOptions, NetbootVerb } from './netboot-verb.ts';
+import { portsOf, roomOfOptions, roomOptionNames, withInterfaces } from './input/room-options.ts';
+import type { NetbootVerb } from './netboot-verb.ts';
 
 /** `varve netboot`, with nothing behind it: serves a room of machines until it is stopped. */
 export const serveVerb: NetbootVerb = {
   words: [],
-  options: [
-    ...(['config', 'interface', 'image', 'boot', 'overlay', 'dhcp', 'range', 'files', 'kernel', 'initramfs'] as const),
-    ...(['root', 'arguments', 'port', 'user'] as const),
-  ],
+  options: roomOptionNames,
   async run(context, _words, options) {
     const signal = await context.startWork();
     const { config } = options;
@@ -19,7 +15,7 @@ export const serveVerb: NetbootVerb = {
       import('../server/netboot/privileges.ts'),
       import('../server/netboot/netboot-server.ts'),
     ]);
-    const room = await roomOf(options);
+    const room = await roomOfOptions(options);
     const ports = await portsOf(options.port ?? []);
     const privileges = Privileges.take(options.user, context.storePath);
     const { ControlServer } = await import('../server/control/control-server.ts');
@@ -45,46 +41,6 @@ export const serveVerb: NetbootVerb = {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   },
 };
-
-/** @throws VarveError `INVALID` */
-async function roomOf(options: NetbootOptions): Promise<Room> {
-  if (options.config === undefined) {
-    const { roomOf: roomOfOptions } = await import('../server/netboot/room/room-of.ts');
-    return roomOfOptions(options);
-  }
-  const other = (
-    ['image', 'boot', 'overlay', 'dhcp', 'range', 'files', 'kernel', 'initramfs', 'root', 'arguments'] as const
-  ).find((name) => options[name] !== undefined);
-  if (other !== undefined) {
-    throw new VarveError('INVALID', `--${other} does not go with --config; write it into ${options.config}`);
-  }
-  const { readRoom } = await import('../server/netboot/room/parse-room.ts');
-  return withInterfaces(await readRoom(options.config), options);
-}
-
-/** What is said on the command line is what this machine calls its interfaces. */
-function withInterfaces(room: Room, { interface: interfaces }: NetbootOptions): Room {
-  return interfaces === undefined ? room : { ...room, interfaces };
-}
-
-/** `http=8080` and the like. @throws VarveError `INVALID` */
-async function portsOf(given: readonly string[]): Promise<NetbootPorts> {
-  const { usualPorts } = await import('../server/netboot/server-place.ts');
-  const ports: Record<string, number> = { ...usualPorts };
-  const names: Readonly<Record<string, string>> = {
-    ...{ dhcp: 'dhcpServer', 'dhcp-client': 'dhcpClient', 'port-map': 'portMap' },
-  };
-  for (const text of given) {
-    const [, word = '', digits = ''] = /^([a-z-]+)=(\d{1,5})$/.exec(text) ?? [];
-    const name = names[word] ?? word;
-    if (!Object.hasOwn(usualPorts, name) || Number(digits) < 1 || Number(digits) > 65_535) {
-      const words = 'dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs, port-map';
-      throw new VarveError('INVALID', `--port ${text}: say it as http=8080, with one of ${words}`);
-    }
-    ports[name] = Number(digits);
-  }
-  return ports as unknown as NetbootPorts;
-}
 
 const dhcpWords = {
   server: 'gives out addresses',

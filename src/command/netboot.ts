@@ -9,6 +9,7 @@ import type { NetbootOptions, NetbootVerb } from './netboot-verb.ts';
 /** What can be done to machines besides serving them: the first word behind `varve netboot`. */
 const verbs: Readonly<Record<string, () => Promise<NetbootVerb>>> = {
   serve: async () => (await import('./netboot-serve.ts')).serveVerb,
+  check: async () => (await import('./netboot-check.ts')).checkVerb,
   clients: async () => (await import('./netboot-clients.ts')).clientsVerb,
   commit: async () => (await import('./netboot-commit.ts')).commitVerb,
   diff: async () => (await import('./netboot-diff.ts')).diffVerb,
@@ -23,6 +24,7 @@ export const netbootCommand: CommandModule<string[], NetbootOptions> = {
   examples: [
     ['varve netboot --interface eth1 --image web', 'every machine on eth1 boots web, on an overlay of its own'],
     ['varve netboot --config room.yaml', 'several images, and who boots which'],
+    ['varve netboot check --config room.yaml', 'whether machines would boot, before the first one is switched on'],
     ['varve netboot clients', 'which machines run, from what, since when, and how much they changed'],
     ['varve netboot commit alice web -m "nginx"', 'make the disk of a machine the next snapshot of web, while it runs'],
     ['varve netboot commit 52:54:00:12:34:56 web-alice', 'or the first one of a new image'],

@@ -25,9 +25,13 @@ export function netbootFiles({ images, loaders, ram, room, templates }: NetbootF
     under('image/', images),
     under('files/', entryFiles(room)),
     under('ram/', ram),
-    under('loader/', loaders),
-    loaders,
+    loaderFiles(loaders),
   ]);
+}
+
+/** Loaders, with `loader/` before their names and without. */
+export function loaderFiles(loaders: FileSource): FileSource {
+  return firstOf([under('loader/', loaders), loaders]);
 }
 
 /** The directories that entries name: `installer/linux`. */

@@ -38,8 +38,9 @@ export interface NetbootOptions extends Pick<BootTraceOptions, 'onFailure'> {
   /** Where commands talk to the server. */
   readonly control: ControlServer;
   readonly ports: NetbootPorts;
-  /** Dropped once all ports are open. */
+  /** Dropped once all ports are open, unless they are kept for what comes then. */
   readonly privileges: Privileges;
+  readonly keepsPrivileges?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -100,7 +101,7 @@ export class NetbootServer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { control, ports, privileges, signal, store } = this.#options;
+    const { control, keepsPrivileges = false, ports, privileges, signal, store } = this.#options;
     const room = (): Room => this.#room;
     const { interfaces } = this.#room;
     if (interfaces.length === 0) {
@@ -143,7 +144,7 @@ export class NetbootServer implements AsyncDisposable {
     await privileges.asRoot(async () => {
       for (const place of found) this.#places.push(this.#resources.use(await PlaceServers.start(place, parts)));
     });
-    privileges.drop();
+    if (!keepsPrivileges) privileges.drop();
     this.#prepareRam = () => void packImages(this.#room, ram);
     this.#prepareRam();
   }
