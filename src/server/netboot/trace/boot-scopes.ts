@@ -1,3 +1,4 @@
+import { LruMap } from '../../../base/lru.ts';
 import type { Log } from '../../../log/log.ts';
 import { printable } from '../../../log/printable.ts';
 import type { Boot } from './boot.ts';
@@ -9,6 +10,7 @@ import { diagnosisText, stepText } from './step-text.ts';
 const mostScopes = 512;
 /** Firmware gives up on a file and asks again at once: what failed counts when it is left at that. */
 const graceMs = 2000;
+const failureCount = 1024;
 
 interface Scope {
   readonly boot: Boot;
@@ -22,6 +24,8 @@ export class BootScopes implements Disposable {
   readonly #onFailure: ((boot: Boot, diagnosis: Diagnosis) => void) | undefined;
   /** By machine; the oldest first. */
   readonly #scopes = new Map<string, Scope>();
+  /** What was said last of a machine: one that tries for ever fails in the same way each time. */
+  readonly #failures = new LruMap<string, string>(failureCount);
   /** Boots that have a scope, or had one. */
   readonly #seen = new WeakSet<Boot>();
 
@@ -69,9 +73,15 @@ export class BootScopes implements Disposable {
   #judge({ boot, log }: Scope, nowMs: number): boolean {
     const diagnosis = diagnose(boot, nowMs);
     const { state } = diagnosis;
-    if (state !== 'failed') return state === 'done' || state === 'ended';
+    if (state !== 'failed') {
+      if (state !== 'booting') this.#failures.delete(boot.machine);
+      return state === 'done' || state === 'ended';
+    }
     if (nowMs - (boot.steps.at(-1)?.timeMs ?? 0) < graceMs) return false;
-    log.fail('%s', `${boot.machine} ${diagnosisText(diagnosis)}`);
+    const text = diagnosisText(diagnosis);
+    if (this.#failures.get(boot.machine) === text) return true;
+    this.#failures.set(boot.machine, text);
+    log.fail('%s', `${boot.machine} ${text}`);
     this.#onFailure?.(boot, diagnosis);
     return true;
   }

@@ -39,7 +39,7 @@ function partsOf(step: TraceStep): (string | undefined)[] {
     case 'entry':
       return ['boot', step.entry, step.boot, step.image, step.failure];
     case 'login':
-      return [`${step.protocol.toUpperCase()} login`, step.disk, step.failure];
+      return [`${step.protocol === 'iscsi' ? 'iSCSI' : step.protocol.toUpperCase()} login`, step.disk, step.failure];
     case 'write':
       return ['first write'];
     case 'end':

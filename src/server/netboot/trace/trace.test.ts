@@ -470,6 +470,28 @@ test('a boot has a scope of the log, and what led to its failure is printed with
   );
 });
 
+test('a machine that fails in the same way again and again is told once, until it has got further', () => {
+  using directory = temporary();
+  const failed: string[] = [];
+  using trace = new BootTrace({
+    directory: directory.path,
+    log: createLog(),
+    onFailure: (_boot, { failure }) => failed.push(failure!.reason),
+  });
+  let now = start;
+  const boot = (...steps: readonly Untimed[]) => {
+    for (const step of timed([...toScript, entry('nbd'), scriptGot, ...steps], now)) trace.note(step);
+    now += 60_000;
+    trace.look(now);
+  };
+  const missing = file('http', kernelFiles[0]!, 404);
+  for (let count = 0; count < 3; count += 1) boot(missing);
+  assert.equal(failed.length, 1);
+  boot(...kernelsGot, login('nbd'));
+  boot(missing);
+  assert.equal(failed.length, 2);
+});
+
 const hostileText = fc.string({ unit: 'binary', maxLength: 400 });
 const hostileStep = fc.record({
   timeMs: fc.integer({ min: 0, max: 2 ** 45 }),
