@@ -13,6 +13,7 @@ import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelExfat } from './kernel-exfat.ts';
+import { tryKernelNfs } from './kernel-nfs.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
 import { tryLiveSnapshots } from './live-snapshots.ts';
 import { emptyImage, emptyQcow2 } from './served-disk.ts';
@@ -75,4 +76,8 @@ test('Debian boots from an image in a store, and finds each file of its packages
 guestTest('what Linux’s own exFAT writes is read', (directory) => tryKernelExfat({ directory, kernel }));
 guestTest('disks become block devices by Linux’s own NBD client, in a guest that runs Varve', (directory) =>
   tryAttachNbd({ directory, kernel }),
+);
+guestTest(
+  'Linux’s own NFS client sees what Linux’s own ext4 does, and goes on when the server is started again',
+  (directory) => tryKernelNfs({ directory, kernel }),
 );
