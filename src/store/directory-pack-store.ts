@@ -43,6 +43,29 @@ export class DirectoryPackStore implements PackStore {
     this.#writeWhole(key, bytes, fs.renameSync);
   }
 
+  /**
+   * What `replace` does to several objects of one folder of the store's root: all are written before any is synced, and the
+   * folder is synced once.
+   */
+  replaceAll(folder: string, objects: ReadonlyMap<string, Uint8Array>): void {
+    const written: { readonly name: string; readonly path: string; readonly file: number }[] = [];
+    try {
+      for (const [name, bytes] of objects) {
+        const temporary = createTemporary(this.#root);
+        written.push({ name, ...temporary });
+        fs.writeFileSync(temporary.file, bytes);
+      }
+      for (const { file } of written) fs.fsyncSync(file);
+      if (fs.mkdirSync(join(this.#root, folder), { recursive: true }) !== undefined) syncDirectory(this.#root);
+      for (const { name, path } of written) fs.renameSync(path, join(this.#root, folder, name));
+      syncDirectory(join(this.#root, folder));
+    } catch (cause) {
+      throw systemError(`write to ${join(this.#root, folder)}`, cause);
+    } finally {
+      for (const { file, path } of written) removeTemporary(path, file);
+    }
+  }
+
   read(key: string, target: Uint8Array, offset: number): void {
     const file = this.#open(key);
     try {

@@ -33,9 +33,10 @@ export function machineName(parts: Parts, mac: string): string | undefined {
   return readRecord(parts, keyOf(mac))?.name;
 }
 
-/** Keeps what is known of a machine, durably. @throws NO_SPACE, IO */
-export function writeMachineRecord(parts: Parts, record: MachineRecord): void {
-  parts.packs.replace(keyOf(record.mac), encodeMachineRecord(record));
+/** Keeps what is known of machines, durably. @throws NO_SPACE, IO */
+export function writeMachineRecords({ packs }: Parts, records: readonly MachineRecord[]): void {
+  if (records.length === 0) return;
+  packs.replaceAll(folder, new Map(records.map((record) => [`${record.mac}.json`, encodeMachineRecord(record)])));
 }
 
 /** Forgets a machine. @throws IO */

@@ -1,4 +1,5 @@
-import { type BeginBoot, type BegunBoot, beginBoot } from '../../../image/machine/begin-boot.ts';
+import { type ErrorCode, VarveError } from '../../../base/varve-error.ts';
+import { type BeginBoot, type BegunBoot, beginBoots } from '../../../image/machine/begin-boots.ts';
 import {
   type CommitMachine,
   type CommittedMachine,
@@ -8,14 +9,25 @@ import {
 } from '../../../image/machine/commit-machine.ts';
 import { dropMachineOverlays } from '../../../image/machine/machine-overlays.ts';
 import type { MachineRecord } from '../../../store/machine/machine-record.ts';
-import { removeMachineRecord, writeMachineRecord } from '../../../store/machine/machine-records.ts';
+import { removeMachineRecord, writeMachineRecords } from '../../../store/machine/machine-records.ts';
 import type { StackOwner } from '../../../store/overlay/edit-overlays.ts';
 import { openOverlay } from '../../../store/overlay/overlay-files.ts';
 import type { Store } from '../../../store/store.ts';
 
+/** A boot to begin, and what is kept of the machine with it. */
+interface RecordedBegin {
+  readonly begin: BeginBoot;
+  readonly record: MachineRecord;
+}
+
+/** Why a boot did not begin: errors of ours do not come whole from a thread. */
+interface BeginFailure {
+  readonly failure: { readonly code: ErrorCode; readonly message: string };
+}
+
 /** What waits for the disk, and is done away from those who serve requests. */
 export type MachineWork =
-  | { readonly kind: 'begin'; readonly begin: BeginBoot; readonly record: MachineRecord }
+  | { readonly kind: 'begin'; readonly boots: readonly RecordedBegin[] }
   | { readonly kind: 'cover'; readonly stack: StackOwner }
   | { readonly kind: 'settle'; readonly stack: StackOwner }
   | { readonly kind: 'require'; readonly commit: CommitMachine }
@@ -26,7 +38,8 @@ export type MachineWork =
 
 /** What each comes to. */
 export interface MachineWorkResults {
-  readonly begin: BegunBoot;
+  /** For each, in order. */
+  readonly begin: (BegunBoot | BeginFailure)[];
   /** The id of the layer on top. */
   readonly cover: string;
   readonly settle: undefined;
@@ -42,7 +55,7 @@ export interface MachineWorkResults {
 export async function performWork(store: Store, work: MachineWork, packing: 'in threads' | 'here'): Promise<unknown> {
   switch (work.kind) {
     case 'begin':
-      return await begin(store, work.begin, work.record);
+      return await begin(store, work.boots);
     case 'cover':
       return coverMachine(store, work.stack);
     case 'settle':
@@ -54,18 +67,25 @@ export async function performWork(store: Store, work: MachineWork, packing: 'in 
     case 'drop':
       return dropMachineOverlays(store, work.mac, work.image);
     case 'record':
-      for (const record of work.records) writeMachineRecord(store, record);
-      return undefined;
+      return writeMachineRecords(store, work.records);
     case 'forget':
       dropMachineOverlays(store, work.mac);
       return removeMachineRecord(store, work.mac);
   }
 }
 
-async function begin(store: Store, options: BeginBoot, record: MachineRecord): Promise<BegunBoot> {
-  const begun = await beginBoot(store, options);
-  writeMachineRecord(store, { ...record, boot: begun.boot });
-  return begun;
+async function begin(store: Store, boots: readonly RecordedBegin[]): Promise<(BegunBoot | BeginFailure)[]> {
+  const begun = await beginBoots(
+    store,
+    boots.map((each) => each.begin),
+  );
+  const records = begun.flatMap((each, index) =>
+    each instanceof VarveError ? [] : [{ ...boots[index]!.record, boot: each.boot }],
+  );
+  writeMachineRecords(store, records);
+  return begun.map((each) =>
+    each instanceof VarveError ? { failure: { code: each.code, message: each.message } } : each,
+  );
 }
 
 /** Who wrote to it may have died before all of it was durable. */

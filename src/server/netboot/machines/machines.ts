@@ -13,6 +13,7 @@ import { readMachineRecords } from '../../../store/machine/machine-records.ts';
 import type { Store } from '../../../store/store.ts';
 import type { ControlServer } from '../../control/control-server.ts';
 import type { NbdExports } from '../../nbd/nbd-export.ts';
+import { BeginQueue } from './begin-queue.ts';
 import { LateRecords } from './late-records.ts';
 import { listMachines } from './list-machines.ts';
 import { Machine, type MachineHost } from './machine.ts';
@@ -59,6 +60,7 @@ export class Machines implements AsyncDisposable, MachineHost {
   readonly #resources = new AsyncDisposableStack();
   readonly #workers: MachineWorkers;
   readonly #late: LateRecords;
+  readonly #begins: BeginQueue;
 
   private constructor(store: Store, workers: MachineWorkers, options: MachinesOptions) {
     this.#store = store;
@@ -66,6 +68,7 @@ export class Machines implements AsyncDisposable, MachineHost {
     this.#options = options;
     this.exports = new MachineExports(this.#machines);
     this.#late = new LateRecords(workers);
+    this.#begins = new BeginQueue(workers);
   }
 
   /**
@@ -230,7 +233,7 @@ export class Machines implements AsyncDisposable, MachineHost {
     const fresh = { firstWriteMs: undefined, next: undefined, lastContactMs: Date.now() };
     const record: MachineRecord = { ...machine.record, ...fresh, name };
     const begin = { mac, entry, image, overlay };
-    const { boot, isKept } = await this.#workers.do({ kind: 'begin', begin, record }).catch((error) => {
+    const { boot, isKept } = await this.#begins.begin(begin, record).catch((error) => {
       this.#setDisk(machine);
       throw error;
     });
