@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { projectDirectory } from '../../scripts/project.ts';
 import { pattern } from '../../src/conformance/device-content.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endProcess } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 const run = promisify(execFile);
@@ -189,14 +190,13 @@ class Server {
 
   /** Waits until it has ended by itself. */
   async ended(): Promise<void> {
-    if (this.#child?.exitCode === null) await once(this.#child, 'exit');
+    const child = this.#child;
+    if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    if (child !== undefined) await endProcess(child);
   }
 }

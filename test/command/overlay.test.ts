@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { parseNbdUri } from '../../src/block/nbd/nbd-address.ts';
 import { openNbdDevice } from '../../src/block/nbd/nbd-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { type Outcome, Workplace } from './varve.ts';
 
 /** `varve serve web` in a process of its own. */
@@ -21,10 +22,7 @@ async function serving(t: TestContext, place: Workplace) {
     child.stdout?.once('data', () => resolve());
     void ended.then(({ stderr }) => reject(new Error(stderr)));
   });
-  const stop = async (signal: NodeJS.Signals): Promise<Outcome> => {
-    child.kill(signal);
-    return await ended;
-  };
+  const stop = (signal: NodeJS.Signals): Promise<Outcome> => endAndAwait(child, ended, signal);
   return { connect: () => openNbdDevice(parseNbdUri(`nbd+unix:///web?socket=${socket}`)), stop };
 }
 

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { projectDirectory } from '../../scripts/project.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { endProcess } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 test('eight snapshots at once get eight consecutive numbers', async (t) => {
@@ -37,8 +38,7 @@ test('Ctrl-C while a message is waited for ends the command, and nothing is made
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   await setTimeout(300);
-  child.kill('SIGINT');
-  assert.deepEqual(await once(child, 'exit'), [null, 'SIGINT']);
+  assert.deepEqual(await endProcess(child, 'SIGINT'), [null, 'SIGINT']);
   assert.equal((await place.json('log', 'web')).length, 1);
 });
 

@@ -8,6 +8,7 @@ import { parseNbdUri } from '../../src/block/nbd/nbd-address.ts';
 import { openNbdDevice } from '../../src/block/nbd/nbd-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { type Outcome, Workplace } from './varve.ts';
 
 /** A server that runs while it is tested; `ended` is how it ended. */
@@ -39,16 +40,14 @@ async function serving(
 }
 
 async function stopped({ child, ended }: { child: ChildProcess; ended: Promise<Outcome> }): Promise<void> {
-  child.kill('SIGTERM');
-  await ended;
+  await endAndAwait(child, ended, 'SIGTERM');
 }
 
 test('serve takes the place of a server that was killed, and of no other', async (t) => {
   const place = new Workplace(t);
   fs.writeFileSync(join(place.directory, 'disk.raw'), pattern(300_000, 1));
   const killed = await serving(t, place, './disk.raw', '--read-only', '--socket', 'nbd.sock');
-  killed.child.kill('SIGKILL');
-  await killed.ended;
+  await endAndAwait(killed.child, killed.ended);
   assert.ok(fs.existsSync(join(place.directory, 'nbd.sock')));
   const server = await serving(t, place, './disk.raw', '--read-only', '--socket', 'nbd.sock');
   const other = await place.run(['serve', './disk.raw', '--read-only', '--socket', 'nbd.sock']);

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { projectDirectory } from '../../scripts/project.ts';
 import { fillMounted, whyNoMount } from '../filesystem/mounted-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endProcess } from '../process/end-process.ts';
 import { type Outcome, Workplace } from './varve.ts';
 
 const skip = whyNoMount('ext4') || skipWithout('mke2fs', 'e2fsck', 'setfattr', 'setfacl', 'unshare', 'qemu-io');
@@ -193,11 +194,9 @@ describe('varve tx --merge', { skip }, () => {
       const said = new Promise<void>((resolve) =>
         child.stderr.on('data', (text) => String(text).includes('; merging') && resolve()),
       );
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       await said;
       await setTimeout(delay);
-      child.kill('SIGKILL');
-      await ended;
+      await endProcess(child);
       const isMerged = (await place.json('log', 'web')).length === before + 2;
       const [a, b] = (await shown(place, 'cat etc/a etc/b')).split('\n');
       assert.equal(b, String(delay));

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { endAndAwait } from '../process/end-process.ts';
 import type { Operation, Report } from './operation.ts';
 
 const program = fileURLToPath(new URL('worker.ts', import.meta.url));
@@ -60,8 +61,7 @@ export class CrashWorker implements Disposable {
 
   /** Kills it, and says what it had done. @throws what it printed, when it had ended otherwise than by a failed operation */
   async kill(): Promise<WorkerLog> {
-    this.#child.kill('SIGKILL');
-    await this.#closed;
+    await endAndAwait(this.#child, this.#closed);
     const errors = await this.#errors;
     if (errors !== '') throw new Error(`the worker failed: ${errors}`);
     return readLog(await this.#output);

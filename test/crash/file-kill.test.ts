@@ -12,6 +12,7 @@ import { contentOf } from '../../src/conformance/device-content.ts';
 import { seededRandom } from '../../src/filter/seeded-random.ts';
 import { imageDirectory, openPath, qemuImg, qemuIo } from '../interop/qemu-images.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 
 const skip = skipWithout('qemu-img', 'qemu-io');
 const program = fileURLToPath(new URL('file-worker.ts', import.meta.url));
@@ -33,7 +34,7 @@ async function live(kind: string, directory: string, version: number, count: num
   if (lifeMs !== undefined) {
     await Promise.race([once(child.stdout, 'data'), closed]);
     await setTimeout(lifeMs);
-    child.kill('SIGKILL');
+    await endAndAwait(child, closed);
   }
   await closed;
   assert.equal(await errors, '');

@@ -12,6 +12,7 @@ import { seededRandom } from '../../src/filter/seeded-random.ts';
 import { openFileDisk } from '../../src/image/file-disk.ts';
 import { FileTransaction } from '../../src/image/transaction/file-transaction.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { temporaryFolder } from '../store/temporary-store.ts';
 import { FragileFileSystem, whyNoFileSystem } from './fragile-file-system.ts';
 import { stampedDisk } from './transaction-step.ts';
@@ -51,8 +52,7 @@ async function live(directory: string, compiled: string, moment: Moment, stamp: 
   await setTimeout(moment.delayMs);
   const cutNs = process.hrtime.bigint();
   end.cut();
-  child.kill('SIGKILL');
-  await closed;
+  await endAndAwait(child, closed);
   end.mend();
   assert.equal(await errors, '');
   const lines = (await output).split('\n').slice(1, -1);

@@ -8,6 +8,7 @@ import { isVarveError } from '../../src/base/varve-error.ts';
 import { seededRandom } from '../../src/filter/seeded-random.ts';
 import { rebuildCatalog } from '../../src/store/rebuild-catalog.ts';
 import { openStore } from '../../src/store/store.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { diskOf } from '../store/chunky-disk.ts';
 import { startModule } from '../store/run-module.ts';
 import { assertClean, assertSnapshot, importDisk, temporaryFolder } from '../store/temporary-store.ts';
@@ -52,8 +53,7 @@ test(`rebuilding a catalog survives kill -9 at ${rounds} random moments (seed ${
     const child = startModule(rebuilder, [path]);
     await once(child.stdout!, 'data');
     await setTimeout(random() * 100);
-    child.kill('SIGKILL');
-    await once(child, 'close');
+    await endAndAwait(child, once(child, 'close'));
     let store = await openOrLost(path);
     if (store === undefined) {
       lostCount += 1;

@@ -13,6 +13,7 @@ import { settleImage } from '../../src/image/settle-image.ts';
 import { collectGarbage } from '../../src/store/collect-garbage.ts';
 import { rebuildCatalog } from '../../src/store/rebuild-catalog.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { assertClean, importDisk, readSnapshot, temporaryFolder } from '../store/temporary-store.ts';
 import { ExpectedDisk, type Stamps, stampsOf } from './expected-disk.ts';
 import { FragileFileSystem, whyNoFileSystem } from './fragile-file-system.ts';
@@ -51,8 +52,7 @@ class OverlayWorker implements Disposable {
   }
 
   async kill(): Promise<OverlayReport[]> {
-    this.#child.kill('SIGKILL');
-    await this.#closed;
+    await endAndAwait(this.#child, this.#closed);
     assert.equal(await this.#errors, '');
     const lines = (await this.#output).split('\n').slice(0, -1);
     return lines.filter((line) => line !== 'ready').map((line) => JSON.parse(line) as OverlayReport);

@@ -17,6 +17,7 @@ import { isRunName } from '../../src/image/transaction/transaction-name.ts';
 import { collectGarbage } from '../../src/store/collect-garbage.ts';
 import { rebuildCatalog } from '../../src/store/rebuild-catalog.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { assertClean, importDisk, readSnapshot, temporaryFolder } from '../store/temporary-store.ts';
 import { FragileFileSystem, whyNoFileSystem } from './fragile-file-system.ts';
 import { stampedDisk, type TransactionReport, transactionImages } from './transaction-step.ts';
@@ -55,8 +56,7 @@ async function live(path: string, compiled: string, random: () => number, stamp:
   await setTimeout(random() * longestLifeMs);
   const cutNs = end.isPowerCut ? Number(process.hrtime.bigint()) : Infinity;
   end.cut();
-  child.kill('SIGKILL');
-  await closed;
+  await endAndAwait(child, closed);
   end.mend();
   assert.equal(await errors, '');
   const lines = (await output).split('\n').slice(1, -1);

@@ -9,6 +9,7 @@ import { assertEqualBytes } from '../../src/conformance/device-content.ts';
 import { hexOf } from '../../src/store/chunk.ts';
 import type { Snapshot } from '../../src/store/image-table.ts';
 import { openStore } from '../../src/store/store.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { importDisk, readSnapshot, temporaryFolder } from '../store/temporary-store.ts';
 import { stampedDisk, transactionImages } from './transaction-step.ts';
 
@@ -25,8 +26,7 @@ async function startWorker(path: string): Promise<AsyncDisposable> {
   child.stdin.write('!');
   return {
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await closed;
+      await endAndAwait(child, closed);
       assert.equal(await errors, '');
     },
   };

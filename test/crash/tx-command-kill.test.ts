@@ -11,6 +11,7 @@ import { collectGarbage } from '../../src/store/collect-garbage.ts';
 import { openStore } from '../../src/store/store.ts';
 import { Workplace } from '../command/varve.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { assertClean, readSnapshot } from '../store/temporary-store.ts';
 
 const skip = skipWithout('qemu-io', 'qemu-img');
@@ -71,7 +72,7 @@ async function run(
   const start = performance.now();
   if (moment !== undefined) {
     await Promise.race([setTimeout(moment.delayMs), exited]);
-    child.kill('SIGKILL');
+    await endAndAwait(child, exited);
   }
   const [status, signal] = await exited;
   assert.ok(signal === 'SIGKILL' || status === 0, `it ended with ${signal ?? status}`);

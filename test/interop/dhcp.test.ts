@@ -15,6 +15,7 @@ import { encodeValue, type Options } from '../../src/protocol/dhcp/option-codec.
 import { messageTypes, optionCodes } from '../../src/protocol/dhcp/option-codes.ts';
 import { type DhcpPacket, encodePacket } from '../../src/protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../src/protocol/dhcp/subnet.ts';
+import { endProcess } from '../process/end-process.ts';
 import { requireTool } from './require-tool.ts';
 import { serveDhcpCommand } from './serve-dhcp.ts';
 
@@ -48,10 +49,7 @@ class Cable {
   async serve(t: TestContext, directory: string, mode: 'server' | 'proxy'): Promise<void> {
     const command = ['netns', 'exec', this.server, ...serveDhcpCommand(join(directory, 'leases'), mode)];
     const child = spawn('ip', command, { stdio: ['ignore', 'pipe', 'inherit'] });
-    t.after(async () => {
-      child.kill('SIGKILL');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    });
+    t.after(() => endProcess(child));
     await once(child.stdout, 'data');
   }
 

@@ -12,6 +12,7 @@ import { parseHttpAddress } from '../../src/block/http/http-address.ts';
 import { openHttpDevice } from '../../src/block/http/http-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { Workplace } from '../command/varve.ts';
+import { endProcess } from '../process/end-process.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -62,8 +63,7 @@ async function startNginx(t: TestContext, directory: string): Promise<Nginx> {
     stdio: 'ignore',
   });
   t.after(async () => {
-    child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    await endProcess(child, 'SIGTERM');
     await rm(directory, { recursive: true, force: true });
   });
   await untilListening(plainPort);

@@ -12,6 +12,7 @@ import { pattern } from '../../src/conformance/device-content.ts';
 import { directorySource } from '../../src/server/files/directory-source.ts';
 import { hotFiles } from '../../src/server/files/hot-files.ts';
 import { type HttpServerOptions, listenHttp } from '../../src/server/http/http-server.ts';
+import { endProcess } from '../process/end-process.ts';
 import { makeCertificates } from './certificates.ts';
 import { requireTool, skipWithout } from './require-tool.ts';
 
@@ -196,10 +197,7 @@ async function startNginx(t: TestContext, directory: string): Promise<number> {
      server { listen 127.0.0.1:${port}; root ${directory}/files; max_ranges 1; } }`,
   );
   const child = spawn('nginx', ['-c', config, '-p', directory], { stdio: 'ignore' });
-  t.after(async () => {
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
-  });
+  t.after(() => endProcess(child, 'SIGTERM'));
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const answer = await fetch(`http://127.0.0.1:${port}/empty`).catch(() => undefined);
     if (answer?.status === 200) return port;

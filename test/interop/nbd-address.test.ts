@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pattern } from '../../src/conformance/device-content.ts';
 import { Workplace } from '../command/varve.ts';
+import { endProcess } from '../process/end-process.ts';
 import { skipWithout } from './require-tool.ts';
 
 /** Serves a file of a workplace with nbdkit until the test is over, and gives its address. */
@@ -14,10 +14,7 @@ async function serve(t: TestContext, place: Workplace, file: string, ...options:
   const socket = join(place.directory, `${file}.sock`);
   const command = ['-f', '-U', socket, 'file', join(place.directory, file), ...options];
   const child: ChildProcess = spawn('nbdkit', command, { stdio: 'ignore' });
-  t.after(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  });
+  t.after(() => endProcess(child));
   while (!fs.existsSync(socket)) await sleep(10);
   return `nbd+unix:///?socket=${socket}`;
 }

@@ -12,6 +12,7 @@ import { LostWritesError } from '../../src/block/nbd/lost-writes-error.ts';
 import { type NbdDeviceOptions, openNbdDevice } from '../../src/block/nbd/nbd-device.ts';
 import { testBlockDevice } from '../../src/conformance/block-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
+import { endProcess } from '../process/end-process.ts';
 import { skipWithout } from './require-tool.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'varve-'));
@@ -41,10 +42,8 @@ async function start(socket: string, command: readonly string[]): Promise<Server
     child,
     open: (options) => openNbdDevice({ server: { kind: 'unix', path: socket }, exportName: '' }, options),
     async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
       // SIGTERM is put off by nbdkit until its clients have gone.
-      child.kill('SIGKILL');
-      await once(child, 'exit');
+      await endProcess(child, 'SIGKILL');
     },
   };
 }
@@ -128,8 +127,7 @@ describe('nbdkit as the server', { skip: skipWithout('nbdkit') }, () => {
     await using server = await start(socket, nbdkit(socket, 'pattern', '1M'));
     await using device = await server.open({ reconnectAttempts: 1 });
     await contentOf(device, 0, 512);
-    server.child.kill('SIGKILL');
-    await once(server.child, 'exit');
+    await endProcess(server.child);
     await assert.rejects(contentOf(device, 0, 512), { code: 'NOT_FOUND' });
   });
 
@@ -141,8 +139,7 @@ describe('nbdkit as the server', { skip: skipWithout('nbdkit') }, () => {
     await using device = await first.open({ connections: 4 });
     await device.write(pattern(65536, 2), 65536);
     const reading = Promise.all(Array.from({ length: 64 }, (_, index) => contentOf(device, index * 65536, 65536)));
-    first.child.kill('SIGKILL');
-    await once(first.child, 'exit');
+    await endProcess(first.child);
     await using _second = await start(socket, command);
     content.set(pattern(65536, 2), 65536);
     for (const [index, bytes] of (await reading).entries()) {

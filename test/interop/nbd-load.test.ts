@@ -8,6 +8,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { projectDirectory } from '../../scripts/project.ts';
+import { endProcess } from '../process/end-process.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -54,8 +55,7 @@ describe('fio', { skip: skipWithout('fio', 'qemu-img') }, () => {
         const directory = placeFor(t);
         const { child, uri } = await serving(t, directory, await makeDisk(directory, format), ...options);
         await run('fio', fio(uri, '--do_verify=1', '--verify_fatal=1'), { cwd: directory });
-        child.kill('SIGTERM');
-        assert.deepEqual(await once(child, 'exit'), [0, null]);
+        assert.deepEqual(await endProcess(child, 'SIGTERM'), [0, null]);
         await run('qemu-img', ['check', '-q', '-f', format, join(directory, `disk.${format}`)]).catch((error) => {
           if (format !== 'raw') throw error;
         });
@@ -138,8 +138,7 @@ describe('nbdinfo', { skip: skipWithout('nbdinfo', 'qemu-img', 'qemu-io') }, () 
           [3, 29 * 2 ** 20],
         ]),
       );
-      child.kill('SIGTERM');
-      await once(child, 'exit');
+      await endProcess(child, 'SIGTERM');
     }
     const { uri } = await serving(t, directory, disk, '--ephemeral');
     for (const ability of abilities) assert.equal(await ask(uri, '--can', ability), 0, ability);

@@ -24,6 +24,7 @@ import { encodeMetadata, metadataFlag, metadataItem } from '../../src/format/vhd
 import { encodeParentLocator } from '../../src/format/vhdx/parent-locator.ts';
 import { decodeRegions, encodeRegions } from '../../src/format/vhdx/region-table.ts';
 import { vhdxFormat } from '../../src/format/vhdx/vhdx.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { assertReadsLikeQemu, imageDirectory, openPath, qemuImg, qemuIo } from './qemu-images.ts';
 import { requireTool, skipWithout } from './require-tool.ts';
 
@@ -186,8 +187,7 @@ async function killWhileWriting(path: string, blockCount: number): Promise<void>
   const qemu = spawn('qemu-io', [...commands.flatMap((each) => ['-c', each]), path], { stdio: 'ignore' });
   const closed = once(qemu, 'close');
   while (qemu.exitCode === null && (await stat(path)).size < size + blockCount * mebibyte) await setImmediate();
-  qemu.kill('SIGKILL');
-  await closed;
+  await endAndAwait(qemu, closed);
 }
 
 describe('VHDX images that we write', { skip }, () => {
