@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -8,11 +7,11 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { stripVTControlCharacters } from 'node:util';
 import { ipxeAsk, ipxeEntry, ipxeFailure, ipxeMenu } from '../../src/server/netboot/menus/ipxe-script.ts';
 import { parseRoom } from '../../src/server/netboot/room/parse-room.ts';
 import { settingsOf } from '../../src/server/netboot/room/settings-of.ts';
 import { requireTool } from './require-tool.ts';
+import { startScreenMachine } from './screen-machine.ts';
 
 // Debian's iPXE runs our scripts, as a kernel of a virtual machine whose only network is QEMU's own; this host is 10.0.2.2.
 const mac = '52:54:00:12:34:56';
@@ -67,38 +66,9 @@ function boot(t: TestContext, script: string): { screen(): string } {
   const directory = fs.mkdtempSync(join(tmpdir(), 'varve-'));
   const path = join(directory, 'script.ipxe');
   fs.writeFileSync(path, script);
-  const machine: ChildProcess = spawn(
-    'qemu-system-x86_64',
-    [
-      ...[
-        '-accel',
-        'tcg',
-        '-m',
-        '128',
-        '-display',
-        'none',
-        '-machine',
-        'pc,graphics=off',
-        '-serial',
-        'stdio',
-        '-monitor',
-        'none',
-      ],
-      ...['-kernel', ipxe, '-initrd', path, '-nic', `user,model=e1000,mac=${mac}`],
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let shown = '';
-  machine.stdout!.on('data', (data: Buffer) => {
-    shown += data.toString('latin1');
-  });
-  t.after(async () => {
-    const ended = machine.exitCode === null ? once(machine, 'exit') : undefined;
-    machine.kill('SIGKILL');
-    await ended;
-    fs.rmSync(directory, { recursive: true });
-  });
-  return { screen: () => stripVTControlCharacters(shown) };
+  const machine = startScreenMachine(t, ['-kernel', ipxe, '-initrd', path, '-nic', `user,model=e1000,mac=${mac}`]);
+  t.after(() => fs.rmSync(directory, { recursive: true }));
+  return machine;
 }
 
 function isMissing(t: TestContext): boolean {

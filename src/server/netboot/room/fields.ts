@@ -67,7 +67,7 @@ export function listOf<T>(reader: Reader<T>): Reader<readonly T[]> {
 export const anything: Reader<RoomNode> = (node) => node;
 
 /** What a node says, for messages. */
-export function quoted(node: RoomNode): string {
+function quoted(node: RoomNode): string {
   if (node.kind !== 'text') return node.kind === 'list' ? 'a list' : 'a group of keys';
   return JSON.stringify(node.text.length > 60 ? `${node.text.slice(0, 60)}…` : node.text);
 }

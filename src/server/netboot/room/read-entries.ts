@@ -5,7 +5,7 @@ import type { RoomNode } from './room-node.ts';
 import { parseArguments, parseImage, parseInnerPath, parseLine, parsePath, parsePlainName } from './values.ts';
 
 /** Every boot method, as rooms write it. */
-export const bootMethods: readonly BootMethod[] = ['nbd', 'iscsi', 'sanboot', 'nfs', 'ram', 'kernel', 'local'];
+const bootMethods: readonly BootMethod[] = ['nbd', 'iscsi', 'sanboot', 'nfs', 'ram', 'kernel', 'local'];
 /** Every overlay policy. */
 export const overlayPolicies: readonly OverlayPolicy[] = ['discard', 'keep', 'ask'];
 const templateKinds: readonly TemplateKind[] = ['preseed', 'kickstart', 'autoinstall', 'cloud-init', 'ignition'];
