@@ -22,9 +22,7 @@ export const serveVerb: NetbootVerb = {
     const { watchRoom } = await import('../server/netboot/room/watch-room.ts');
     await using store = await context.openStore();
     await using control = await ControlServer.listen();
-    const onFailure: NonNullable<Parameters<typeof NetbootServer.start>[0]['onFailure']> = ({ machine }, { failure }) =>
-      context.remark(`${machine} failed to boot (${failure?.stage}): ${failure?.reason}`);
-    await using server = await NetbootServer.start({ room, store, control, ports, privileges, signal, onFailure });
+    await using server = await NetbootServer.start({ room, store, control, ports, privileges, signal });
     show(context, server.places, privileges.user);
     const change = async (changed: Room): Promise<void> => {
       try {

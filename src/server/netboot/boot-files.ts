@@ -131,7 +131,7 @@ export class BootFiles implements FileSource {
     const step = { kind: 'entry', mac, address, entry: entry.name, boot: entry.boot } as const;
     try {
       const started = await starter.start({ settings, entry, place, address, choice, hasTemplate });
-      onEntry({ ...step, timeMs: Date.now(), image: started.boot.label, files: started.files });
+      onEntry({ ...step, timeMs: Date.now(), image: started.image, files: started.files });
       return started;
     } catch (error) {
       const failure = error instanceof VarveError ? error.message : String(error);

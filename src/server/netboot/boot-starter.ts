@@ -1,5 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
+import { log } from '../../log/log.ts';
 import type { GuestOpener, PinnedDisk } from '../files/guest-source.ts';
 import { targetName } from '../iscsi/targets.ts';
 import type { Machines } from './machines/machines.ts';
@@ -28,6 +29,8 @@ export interface BootParts {
 /** A boot that begins. */
 export interface StartedBoot {
   readonly boot: EntryBoot;
+  /** `web@3`; undefined where no image is booted. */
+  readonly image?: string | undefined;
   /** What the machine fetches next, by name: kernel, initramfs, template. */
   readonly files: readonly string[];
 }
@@ -66,6 +69,20 @@ export class BootStarter {
 
   constructor(parts: BootParts) {
     this.#parts = parts;
+  }
+
+  /** Looks at what entries boot before the first machine asks; whoever asks hears why one cannot. */
+  async prepare(entries: Iterable<Entry>): Promise<void> {
+    for (const entry of entries) {
+      if (entry.image === undefined) continue;
+      try {
+        const image = await this.#pin(entry.image);
+        await this.#kernelOf(entry, image);
+        if (entry.boot === 'ram') await this.#parts.ram.prepare(image.disk);
+      } catch (error) {
+        log(1, 'entry %s cannot be booted now: %s', entry.name, error);
+      }
+    }
   }
 
   /**
@@ -111,9 +128,10 @@ export class BootStarter {
     image: PinnedDisk | undefined,
     template: IssuedWords | undefined,
   ): Promise<StartedBoot> {
-    const label = image?.disk ?? entry.files ?? entry.name;
+    const label = image?.disk ?? entry.title;
     if (entry.boot === 'local') return { boot: { label: 'its own disk' }, files: [] };
-    if (entry.boot === 'sanboot') return { boot: { label, disk: this.#iscsiPlace(settings.mac, place) }, files: [] };
+    if (entry.boot === 'sanboot')
+      return { boot: { label, disk: this.#iscsiPlace(settings.mac, place) }, image: image?.disk, files: [] };
     const guest = image === undefined ? undefined : await this.#kernelOf(entry, image);
     // So that whoever asks for it need not wait, nor give up.
     if (entry.boot === 'ram') await this.#parts.ram.prepare(image!.disk);
@@ -122,6 +140,7 @@ export class BootStarter {
     const words = kernelArguments(settings, entry, { place: root, guest, extra: template?.words });
     return {
       boot: { label, kernel, initramfs, arguments: words },
+      image: image?.disk,
       files: [kernel, ...initramfs, ...(template?.files ?? [])],
     };
   }

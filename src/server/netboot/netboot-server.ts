@@ -1,7 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
-import { log } from '../../log/log.ts';
 import { formatIpv4 } from '../../protocol/dhcp/ipv4.ts';
 import { parseReference } from '../../store/image-name.ts';
 import type { Store } from '../../store/store.ts';
@@ -29,10 +28,10 @@ import type { NetbootPorts, ServerPlace } from './server-place.ts';
 import { TemplateServer } from './templates/template-server.ts';
 import { machineStep } from './trace/file-steps.ts';
 import { traceDirectory } from './trace/read-trace.ts';
-import { BootTrace, type BootTraceOptions } from './trace/trace.ts';
+import { BootTrace } from './trace/trace.ts';
 
 /** What is served to which machines. */
-export interface NetbootOptions extends Pick<BootTraceOptions, 'onFailure'> {
+export interface NetbootOptions {
   readonly room: Room;
   readonly store: Store;
   /** Where commands talk to the server. */
@@ -51,7 +50,7 @@ export class NetbootServer implements AsyncDisposable {
   readonly #places: PlaceServers[] = [];
   readonly #addresses = new Map<string, string>();
   #room: Room;
-  #prepareRam = (): void => {};
+  #prepare = (): void => {};
 
   private constructor(options: NetbootOptions) {
     this.#options = options;
@@ -89,7 +88,7 @@ export class NetbootServer implements AsyncDisposable {
     this.#room = room;
     try {
       for (const place of this.#places) await place.change();
-      this.#prepareRam();
+      this.#prepare();
     } catch (error) {
       this.#room = before;
       throw error;
@@ -112,14 +111,14 @@ export class NetbootServer implements AsyncDisposable {
     const directory = traceDirectory(store.path);
     fs.mkdirSync(directory, { recursive: true });
     const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
-    const trace = this.#resources.use(new BootTrace({ directory, isKnown, onFailure: this.#options.onFailure }));
+    const trace = this.#resources.use(new BootTrace({ directory, isKnown }));
     const journal = this.#resources.use(LeaseJournal.open(join(directory, 'leases')));
     for (const { address, hardwareAddress } of journal.leases())
       this.#addresses.set(hardwareAddress, formatIpv4(address));
     const machines = this.#resources.use(
       await Machines.open(store, control, {
         onEvent: (event) => {
-          const step = machineStep(event, this.#protocolOf(event.mac, machines));
+          const step = machineStep(event, event.protocol ?? 'iscsi');
           if (step !== undefined) trace.note(step);
         },
       }),
@@ -145,14 +144,8 @@ export class NetbootServer implements AsyncDisposable {
       for (const place of found) this.#places.push(this.#resources.use(await PlaceServers.start(place, parts)));
     });
     if (!keepsPrivileges) privileges.drop();
-    this.#prepareRam = () => void packImages(this.#room, ram);
-    this.#prepareRam();
-  }
-
-  #protocolOf(mac: string, machines: Machines): 'iscsi' | 'nbd' {
-    const dashed = mac.toLowerCase().replaceAll(':', '-');
-    const boot = machines.list().find((each) => each.mac === dashed)?.boot;
-    return boot !== undefined && this.#room.entries.get(boot.entry)?.boot === 'nbd' ? 'nbd' : 'iscsi';
+    this.#prepare = () => void starter.prepare(this.#room.entries.values());
+    this.#prepare();
   }
 }
 
@@ -184,12 +177,4 @@ function isServed(disk: string, room: Room, machines: Machines): boolean {
     if (entry.image !== undefined && parseReference(entry.image).image === image) return true;
   }
   return machines.list().some(({ boot }) => boot?.image === image);
-}
-
-/** Packs what machines boot into memory, before the first one asks for it; whoever asks hears why that cannot be done. */
-async function packImages(room: Room, ram: RamImages): Promise<void> {
-  for (const { boot, image } of room.entries.values()) {
-    if (boot !== 'ram' || image === undefined) continue;
-    await ram.prepare(image).catch((error) => log(1, 'not packed: %s', error));
-  }
 }

@@ -199,15 +199,18 @@ export class PlaceServers implements AsyncDisposable {
     const { machines, room } = this.#parts;
     const methods = new Set(Array.from(room().entries.values(), ({ boot }) => boot));
     const needs = (...wanted: BootMethod[]): boolean => wanted.some((method) => methods.has(method));
-    const { exports } = machines;
     if (needs('nbd') && !this.#started.has('nbd')) {
-      this.#resources.use(await listenNbd({ kind: 'tcp', host, port: ports.nbd }, { exports }));
+      this.#resources.use(
+        await listenNbd({ kind: 'tcp', host, port: ports.nbd }, { exports: machines.exportsOver('nbd') }),
+      );
       this.#started.add('nbd');
     }
     if (needs('iscsi', 'sanboot') && !this.#started.has('iscsi')) {
       const login = readChapLogin(room().chap);
       const chap = login && targetSecrets(login);
-      this.#resources.use(await listenIscsi({ host, port: ports.iscsi }, { exports, chap }));
+      this.#resources.use(
+        await listenIscsi({ host, port: ports.iscsi }, { exports: machines.exportsOver('iscsi'), chap }),
+      );
       this.#started.add('iscsi');
     }
     if (needs('nfs') && !this.#started.has('nfs')) {

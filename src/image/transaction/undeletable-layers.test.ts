@@ -3,11 +3,11 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 import { noiseDisk } from '../../../test/store/chunky-disk.ts';
 import { assertClean, importDisk, temporaryStore } from '../../../test/store/temporary-store.ts';
-import { beginTransaction } from '../../image/transaction/begin-transaction.ts';
-import { commitTransaction } from '../../image/transaction/end-transaction.ts';
-import { openTransactionDisk } from '../../image/transaction/open-transaction-disk.ts';
-import { collectGarbage } from '../collect-garbage.ts';
-import { listOverlayFiles } from './overlay-files.ts';
+import { collectGarbage } from '../../store/collect-garbage.ts';
+import { listOverlayFiles } from '../../store/overlay/overlay-files.ts';
+import { beginTransaction } from './begin-transaction.ts';
+import { commitTransaction } from './end-transaction.ts';
+import { openTransactionDisk } from './open-transaction-disk.ts';
 
 test('a commit stands where files of its layers cannot be deleted, and garbage collection deletes them', async (t) => {
   await using place = await temporaryStore();
