@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { assertEqualBytes, pattern } from '../../src/conformance/device-content.ts';
 import { AttachPlace, attachSkip, type ListedAttachment } from '../attach/attach-place.ts';
+import { untilGone } from '../process/until-gone.ts';
 
 describe('varve attach', { skip: attachSkip }, () => {
   test('shows a disk as a block device, until it is detached by any of its names', async (t) => {
@@ -92,7 +92,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     await place.varve('attach', 'web', '--file');
     const [{ holder }] = (await place.attached()) as [ListedAttachment];
     process.kill(holder, 'SIGKILL');
-    while (fs.existsSync(`/proc/${holder}/fd/0`)) await setTimeout(5);
+    await untilGone(`/proc/${holder}/fd/0`);
     assert.match((await place.work.run(['attach', 'web', '--file'])).stderr, /what held web died/);
     await place.varve('detach', 'web');
   });
@@ -162,7 +162,7 @@ describe('varve attach', { skip: attachSkip }, () => {
     await place.program('sync', '-f', place.path('mnt'));
     const [{ holder, file }] = (await place.attached()) as [ListedAttachment];
     process.kill(holder, 'SIGKILL');
-    while (fs.existsSync(`/proc/${holder}/fd/0`)) await setTimeout(5);
+    await untilGone(`/proc/${holder}/fd/0`);
     assert.throws(() => fs.readFileSync(file));
     const { stderr, stdout } = await place.work.run(['list', '--attached', '--json']);
     assert.equal(stderr, `varve: what held ${disk} died; what it left was taken away\n`);

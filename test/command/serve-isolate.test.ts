@@ -12,6 +12,7 @@ import { commands, nbdErrors } from '../../src/protocol/nbd/constants.ts';
 import { confinement } from '../../src/server/nbd/isolate/confinement.ts';
 import { PlainNbdClient } from '../hostile/nbd-client.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endProcess } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 const run = promisify(execFile);
@@ -95,8 +96,7 @@ test('a driver that is killed fails what is under way, is started again, and oth
   assert.notEqual(driversOf(child.pid!)[0], driver);
   assert.equal(await errorOf(other, commands.READ, 0, 4096), 0);
   assert.equal(await errorOf(client, commands.FLUSH), 0);
-  child.kill('SIGTERM');
-  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  assert.deepEqual(await endProcess(child, 'SIGTERM'), [0, null]);
 });
 
 test('the next flush of each client fails after a driver died with what had been acknowledged', async (t) => {

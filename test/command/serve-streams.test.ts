@@ -11,6 +11,7 @@ import { pattern } from '../../src/conformance/device-content.ts';
 import { commands, nbdErrors } from '../../src/protocol/nbd/constants.ts';
 import { PlainNbdClient } from '../hostile/nbd-client.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 const run = promisify(execFile);
@@ -84,8 +85,7 @@ describe('sockets that are handed over', { skip: skipWithout('python3') }, () =>
       assert.equal(client.size, 65536);
       client.stream.destroy();
     }
-    child.kill('SIGTERM');
-    assert.equal(await ended, 0);
+    assert.equal(await endAndAwait(child, ended, 'SIGTERM'), 0);
     assert.ok(paths.every((each) => fs.existsSync(each)));
   });
 });

@@ -9,6 +9,7 @@ import { openNbdDevice } from '../../src/block/nbd/nbd-device.ts';
 import { assertEqualBytes, contentOf, pattern } from '../../src/conformance/device-content.ts';
 import { skipWithout } from '../interop/require-tool.ts';
 import { endAndAwait } from '../process/end-process.ts';
+import { untilGone } from '../process/until-gone.ts';
 import { type Outcome, Workplace } from './varve.ts';
 
 /** A server that runs while it is tested; `ended` is how it ended. */
@@ -111,8 +112,10 @@ test('serve of a snapshot says that it is to be read', async (t) => {
   const server = await serving(t, place, 'web@1', '--listen', '0');
   await using device = await openNbdDevice(parseNbdUri(server.uris[0]!));
   assert.equal(device.supports.write, false);
-  server.child.kill('SIGTERM');
-  assert.match((await server.ended).stderr, /^varve: web@1 is served to be read; with --ephemeral/);
+  assert.match(
+    (await endAndAwait(server.child, server.ended, 'SIGTERM')).stderr,
+    /^varve: web@1 is served to be read; with --ephemeral/,
+  );
 });
 
 test('serve refuses what cannot be served', async (t) => {
@@ -187,6 +190,6 @@ describe('serve --run', { skip: skipWithout('nbdinfo') }, () => {
     }
     assert.equal((await running).signal, 'SIGKILL');
     const [shell, child, socket = ''] = fs.readFileSync(started, 'utf8').trim().split(' ');
-    while ([`/proc/${shell}`, `/proc/${child}`, socket].some((path) => fs.existsSync(path))) await sleep(10);
+    await untilGone(`/proc/${shell}`, `/proc/${child}`, socket);
   });
 });

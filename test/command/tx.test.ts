@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { pattern } from '../../src/conformance/device-content.ts';
 import { whyNoMount } from '../filesystem/mounted-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endProcess } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 const mebibyte = 2 ** 20;
@@ -244,8 +245,7 @@ describe('varve tx', { skip }, () => {
       stdio: 'ignore',
     });
     while (!fs.existsSync(begun)) await setTimeout(20);
-    process.kill(child.pid!, 'SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await endProcess(child);
     assert.equal(JSON.parse(await place.varve('tx', 'list', '--json')).length, 1);
     await place.varve('tx', 'web', '--', 'sh', '-c', writing('0x42', 1));
     assert.deepEqual(JSON.parse(await place.varve('tx', 'list', '--json')), []);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { run } from '../filesystem/sample-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { Workplace } from './varve.ts';
 
 /** An ext4 file system of 64 MiB with `old/` (8 MiB), `new/` (4 MiB) and one file of two names. */
@@ -87,8 +88,7 @@ describe('varve usage', { skip: skipWithout('mke2fs') }, () => {
         [404, 404, 404, 404, 405, 403, 200],
       );
     } finally {
-      child!.kill('SIGTERM');
-      await ended;
+      await endAndAwait(child!, ended, 'SIGTERM');
     }
   });
 

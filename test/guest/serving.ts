@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { endProcess } from '../process/end-process.ts';
 import { varveProgram } from './run-varve.ts';
 
 /** `varve serve` at work. Disposing stops it, and waits until it has ended. */
@@ -17,10 +17,8 @@ export async function serving(args: readonly string[], { port = 0, store = '' } 
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, VARVE_STORE: store },
   });
-  const ended = once(child, 'exit');
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    await ended;
+    await endProcess(child, signal);
   };
   return {
     port: await portOf(child),

@@ -13,6 +13,7 @@ import { AttachPlace, attachSkip, type ListedAttachment } from '../attach/attach
 import { fillMounted, whyNoMount } from '../filesystem/mounted-image.ts';
 import { makeSampleTree } from '../filesystem/sample-tree.ts';
 import { serveRanges } from '../http/range-server.ts';
+import { untilGone } from '../process/until-gone.ts';
 import { skipWithout } from './require-tool.ts';
 
 const mebibyte = 2 ** 20;
@@ -162,7 +163,7 @@ describe('files that are mounted by our own readers', { skip }, () => {
     const [{ holder, mounts }] = (await place.attached()) as [ListedAttachment];
     assert.deepEqual(mounts, [{ directory: place.path('mnt'), type: 'fuse.varve', root: '/' }]);
     process.kill(holder, 'SIGKILL');
-    while (fs.existsSync(`/proc/${holder}/fd/0`)) await setTimeout(5);
+    await untilGone(`/proc/${holder}/fd/0`);
     const { stderr, stdout } = await place.work.run(['list', '--attached', '--json']);
     assert.equal(stderr, `varve: what held ${disk} died; what it left was taken away\n`);
     assert.deepEqual(JSON.parse(stdout), []);
