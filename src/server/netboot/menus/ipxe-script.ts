@@ -1,5 +1,6 @@
 import { formatDuration } from '../../../base/duration.ts';
 import type { Entry, MachineSettings } from '../room/room.ts';
+import { withKnownAddress } from './kernel-arguments.ts';
 import { entryName, menuName, type OverlayChoice, urlOf } from './menu-names.ts';
 import { type ChapLogin, type IscsiPlace, iscsiRootPath } from './root-place.ts';
 
@@ -58,7 +59,7 @@ export function ipxeAsk(settings: MachineSettings, entry: Entry, server: MenuSer
 /** The script that boots an entry. */
 export function ipxeEntry(settings: MachineSettings, entry: Entry, boot: EntryBoot, server: MenuServer): string {
   if (entry.boot === 'local') return script(settings, server, localLines());
-  const lines = boot.disk === undefined ? kernelLines(boot, server) : diskLines(boot.disk);
+  const lines = boot.disk === undefined ? kernelLines(settings, boot, server) : diskLines(boot.disk);
   return script(settings, server, [`echo ${settings.name}: ${entry.title} (${boot.label})`, ...lines]);
 }
 
@@ -119,10 +120,10 @@ function chain(url: string): string {
 }
 
 /** On EFI the kernel looks for its initramfs by the name that its own arguments have. */
-function kernelLines(
-  { arguments: words = '', initramfs = [], kernel = '' }: EntryBoot,
-  { http }: MenuServer,
-): string[] {
+function kernelLines({ name }: MachineSettings, boot: EntryBoot, { http }: MenuServer): string[] {
+  const { arguments: given = '', initramfs = [], kernel = '' } = boot;
+  const [ip, gateway, netmask, dns] = ['ip', 'gateway', 'netmask', 'dns'].map(setting);
+  const words = withKnownAddress(given, `ip=${ip}::${gateway}:${netmask}:${name}::off:${dns}`);
   const named = initramfs.map((file, index) => ({ name: `initramfs${index}`, url: urlOf(http, file) }));
   const all = [...named.map(({ name }) => `initrd=${name}`), words].filter((word) => word !== '');
   return [

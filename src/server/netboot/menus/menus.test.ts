@@ -152,3 +152,20 @@ test('a menu of GRUB has quotes around what GRUB would take for its own', () => 
   );
   assert.match(grubMenu(alice, boots), /^set default=web\nset timeout=0$/m);
 });
+
+test("Debian's initramfs is told the address that the loader has; dracut asks for one", () => {
+  const web = settings.entries[0]!;
+  const lineFor = (words: string) =>
+    lines(ipxeEntry(settings, web, { ...kernel, arguments: words }, server)).find((line) =>
+      line.startsWith('kernel '),
+    )!;
+  const known = ['ip', 'gateway', 'netmask', 'dns'].map((name) => `$\{${name}}`);
+  const [ip, gateway, netmask, dns] = known;
+  const address = `ip=${ip}::${gateway}:${netmask}:52-54-00-00-00-02::off:${dns}`;
+  assert.ok(lineFor('root=x ip=dhcp ro').includes(` root=x ${address} ro ||`));
+  assert.ok(lineFor('root=x ip=dhcp rd.neednet=1 ro').includes(' root=x ip=dhcp rd.neednet=1 ro ||'));
+  const menuFor = (words: string) =>
+    lines(pxelinuxMenu(alice, new Map([['web', { ...kernel, arguments: words }]]), { hasMenu: true })).slice(-4);
+  assert.deepEqual(menuFor('root=x ip=dhcp ro').slice(1), ['IPAPPEND 1', 'APPEND root=x ro', '']);
+  assert.deepEqual(menuFor('ip=dhcp rd.neednet=1').slice(2), ['APPEND ip=dhcp rd.neednet=1', '']);
+});

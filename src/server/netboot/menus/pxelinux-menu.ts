@@ -1,5 +1,6 @@
 import type { Entry, MachineSettings } from '../room/room.ts';
 import { type EntryBoot, ownDiskTitle } from './ipxe-script.ts';
+import { withKnownAddress } from './kernel-arguments.ts';
 import { type MenuChoice, menuChoices } from './menu-choices.ts';
 import { entryName } from './menu-names.ts';
 
@@ -45,12 +46,16 @@ function labelLines(
 ): string[] {
   const head = [`LABEL ${label}`, `  MENU LABEL ${menuText(title)}`];
   if (isForIpxe(entry)) return [...head, '  KERNEL ipxe.lkrn', `  INITRD ${entryName(mac, entry.name, overlay)}`, ''];
+  const given = boot.arguments ?? '';
+  const words = withKnownAddress(given, '');
   return [
     ...head,
     `  KERNEL ${kernel}`,
     ...(initramfs.length === 0 ? [] : [`  INITRD ${initramfs.join(',')}`]),
+    // It adds the address that it has, as ip=.
+    ...(given === words ? [] : ['  IPAPPEND 1']),
     // A hyphen keeps what stands for all of them away.
-    `  APPEND ${boot.arguments || '-'}`,
+    `  APPEND ${words || '-'}`,
     '',
   ];
 }
