@@ -11,7 +11,7 @@ import { ipxeAsk, ipxeEntry, ipxeFailure, ipxeMenu } from '../../src/server/netb
 import { parseRoom } from '../../src/server/netboot/room/parse-room.ts';
 import { settingsOf } from '../../src/server/netboot/room/settings-of.ts';
 import { requireTool } from './require-tool.ts';
-import { startScreenMachine } from './screen-machine.ts';
+import { type ScreenMachine, startScreenMachine } from './screen-machine.ts';
 
 // Debian's iPXE runs our scripts, as a kernel of a virtual machine whose only network is QEMU's own; this host is 10.0.2.2.
 const mac = '52:54:00:12:34:56';
@@ -40,7 +40,10 @@ interface WebServer {
   until(path: string): Promise<void>;
 }
 
-async function serve(t: TestContext, answer: (path: string, url: string) => string | undefined): Promise<WebServer> {
+async function serve(
+  t: TestContext,
+  answer: (path: string, url: string) => string | Uint8Array | undefined,
+): Promise<WebServer> {
   const asked: string[] = [];
   const server = http.createServer((request, response) => {
     // iPXE writes what it may in digits, such as @.
@@ -62,7 +65,7 @@ async function serve(t: TestContext, answer: (path: string, url: string) => stri
 }
 
 /** Starts a machine on a script, and gives what it shows. */
-function boot(t: TestContext, script: string): { screen(): string } {
+function boot(t: TestContext, script: string): ScreenMachine {
   const directory = fs.mkdtempSync(join(tmpdir(), 'varve-'));
   const path = join(directory, 'script.ipxe');
   fs.writeFileSync(path, script);
@@ -78,20 +81,22 @@ function isMissing(t: TestContext): boolean {
   return true;
 }
 
-test("iPXE shows our menus, takes their defaults, and gets an entry's kernel by name", async (t) => {
+test("iPXE shows our menus, takes their defaults, and tells an entry's kernel its own address", async (t) => {
   if (isMissing(t)) return;
   const label = 'web@3';
   const kernel = { label, kernel: 'image/web@3/boot/vm linuz', initramfs: ['image/web@3/boot/initrd.img'] };
-  const { asked, until, url } = await serve(t, (path, http) => {
+  const { asked, url } = await serve(t, (path, http) => {
     if (path.endsWith('/web.ipxe')) return ipxeAsk(settings, web!, { http });
-    if (path.endsWith('/web/keep.ipxe')) return ipxeEntry(settings, web!, { ...kernel, arguments: 'quiet' }, { http });
-    return undefined;
+    if (path.endsWith('/web/keep.ipxe'))
+      return ipxeEntry(settings, web!, { ...kernel, arguments: 'echo told ip=dhcp' }, { http });
+    // iPXE as a kernel runs its arguments as commands.
+    return path.startsWith('/image/') ? fs.readFileSync(ipxe) : undefined;
   });
-  const { screen } = boot(t, ipxeMenu(settings, { http: url }));
-  const file = '/image/web@3/boot/vm linuz';
-  await until(file);
+  const { screen, until: shows } = boot(t, ipxeMenu(settings, { http: url }));
+  await shows('told ip=10.0.2.15::10.0.2.2:255.255.255.0:52-54-00-12-34-56::off:10.0.2.3');
+  const files = ['/image/web@3/boot/vm linuz', '/image/web@3/boot/initrd.img'];
   const own = '/ipxe/52-54-00-12-34-56';
-  assert.deepEqual(asked, [`${own}/web.ipxe`, `${own}/web/keep.ipxe`, file]);
+  assert.deepEqual(asked, [`${own}/web.ipxe`, `${own}/web/keep.ipxe`, ...files]);
   for (const shown of ['--gap Web [#1] "quoted" \'server\' %20', 'The disk of this machine', 'Throw it away']) {
     assert.ok(screen().includes(shown), `${shown} in ${screen()}`);
   }
