@@ -234,7 +234,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     name: 'netboot',
     elsewhere: ['pxe', 'ltsp'],
     group: serving,
-    summary: 'boot machines over the network, each on an overlay of its own',
+    summary: 'boot machines over the network, each on its own overlay',
     load: async () => (await import('./netboot.ts')).netbootCommand,
   },
   {
