@@ -13,7 +13,8 @@ interface Thread<Result> {
 
 /**
  * Threads that answer each message with one message, in order. They start with the first job, and keep the process
- * alive only while they have work.
+ * alive only while they have work. Node's own pool, in which `CompressPool` packs what goes into a store, has four threads
+ * from the beginning, and not as many as the user gives an export.
  */
 export class WorkerPool<Message, Result> implements AsyncDisposable {
   readonly #start: () => Worker;
