@@ -175,7 +175,7 @@ umount /nfs
 test ${isRoot} = true || exit 0
 echo "== as an initramfs of Debian's mounts its root, which asks for ports"
 chmod 755 /lib/klibc-* /bin/nfsmount
-nfsmount -o ro,nolock 10.0.2.2:/web/etc /nfs
+nfsmount -o vers=3,tcp,nolock,ro,port=${port} 10.0.2.2:/web/etc /nfs
 diff -r /direct/etc /nfs
 `;
 }
