@@ -97,7 +97,7 @@ export const commandsInside: readonly CatalogueEntry[] = [
     name: 'align',
     elsewhere: ['virt-alignment-scan'],
     group: inside,
-    summary: 'tell whether partitions start where storage writes fast, or mend it',
+    summary: 'tell whether partitions start where storage is quick, or mend it',
     load: async () => (await import('./align.ts')).alignCommand,
   },
   {
