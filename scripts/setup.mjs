@@ -3,7 +3,7 @@
  * so it is quick and silent the second time. Plain JavaScript, because it runs before anything is installed, on
  * whatever Node the machine has (18 is enough).
  *
- *     node scripts/setup.mjs start | test | bench | check | build | package
+ *     node scripts/setup.mjs start | test | netboot | bench | check | build | package
  *
  * Nothing is built for a test or a check: what the compiler finds is then one result among the others.
  */
@@ -18,7 +18,7 @@ try {
   installNpmPackages();
   installRuntime();
   installDebianPackages(purpose);
-  if (purpose !== 'check' && purpose !== 'test') await build({ force: purpose === 'build' });
+  if (!['check', 'test', 'netboot'].includes(purpose)) await build({ force: purpose === 'build' });
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`setup: ${error.message}`);
