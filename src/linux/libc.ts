@@ -27,8 +27,14 @@ interface Libc {
   umount2Later(target: string, flags: number): Promise<number>;
   socket(domain: number, type: number, protocol: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  bind(fd: number, address: Uint8Array, size: number): number;
+  connect(fd: number, address: Uint8Array, size: number): number;
   /** `address` is a `struct sockaddr` of some family. */
   sendto(fd: number, source: Uint8Array, length: number, flags: number, address: Uint8Array, size: number): number;
+  epoll_create1(flags: number): number;
+  /** `event` is a `struct epoll_event`. */
+  epoll_ctl(epollFd: number, operation: number, fd: number, event: Uint8Array): number;
+  epoll_wait(epollFd: number, events: Uint8Array, count: number, timeoutMs: number): number;
   /** 0 is a failure. */
   if_nametoindex(name: string): number;
   /** Receives bytes, and beside them what `control` (`struct cmsghdr` and on) has room for. */
@@ -108,6 +114,11 @@ function load(): Libc {
     umount2Later: inThreadPool(umount2, failure),
     socket: library.func('int socket(int domain, int type, int protocol)') as Libc['socket'],
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *fds)') as Libc['socketpair'],
+    bind: library.func('int bind(int fd, void *address, uint32_t size)') as Libc['bind'],
+    connect: library.func('int connect(int fd, void *address, uint32_t size)') as Libc['connect'],
+    epoll_create1: library.func('int epoll_create1(int flags)') as Libc['epoll_create1'],
+    epoll_ctl: library.func('int epoll_ctl(int epollFd, int operation, int fd, void *event)') as Libc['epoll_ctl'],
+    epoll_wait: library.func('int epoll_wait(int epollFd, void *events, int count, int timeout)') as Libc['epoll_wait'],
     sendto: library.func(
       'int64_t sendto(int fd, void *source, uint64_t length, int flags, void *address, uint32_t size)',
     ) as Libc['sendto'],

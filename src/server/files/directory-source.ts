@@ -29,7 +29,7 @@ function openIn(root: string, name: string): ServedFile | undefined {
   }
   if (parts.length === 0) return undefined;
   try {
-    const path = fs.realpathSync(join(root, ...parts));
+    const path = fs.realpathSync.native(join(root, ...parts));
     requireInside(root, path, name);
     return openFile(root, path, name);
   } catch (error) {

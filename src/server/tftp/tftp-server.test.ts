@@ -163,12 +163,17 @@ test('a file that changed is served as it is now, and events tell of each', asyn
   const path = directory(t);
   const events: TftpEvent[] = [];
   const { port } = await serve(t, path, { onEvent: (event) => events.push(event) });
+  const until = async (count: number): Promise<void> => {
+    while (events.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   writeFileSync(join(path, 'file'), 'one');
   assert.equal((await fetchFile(port, { fileName: 'file' })).data.toString(), 'one');
+  await until(1);
   writeFileSync(join(path, 'file'), 'three');
   assert.equal((await fetchFile(port, { fileName: 'file' })).data.toString(), 'three');
+  await until(2);
   await fetchFile(port, { fileName: 'missing' });
-  while (events.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(3);
   assert.deepEqual(
     events.map(({ fileName, size, failure }) => [fileName, size, failure]),
     [
@@ -201,4 +206,36 @@ test('requests over the limit are answered when there is room, without being rep
   const { port } = await serve(t, path, { maximumTransfersPerClient: 2 });
   const fetched = await Promise.all(Array.from({ length: 12 }, () => fetchFile(port, { fileName: 'file' })));
   for (const { data } of fetched) assert.ok(data.equals(content(5000)));
+});
+
+test('files that are not in memory come by the same rules', async (t) => {
+  const path = directory(t);
+  writeFileSync(join(path, 'file'), content(300_000));
+  const { port } = await serve(t, path, { source: directorySource(path) });
+  const { data } = await fetchFile(port, { fileName: 'file', options: { blksize: '1428', windowsize: '4' } });
+  assert.ok(data.equals(content(300_000)));
+});
+
+test('closing the server tells clients whose files are under way', async (t) => {
+  const path = directory(t);
+  writeFileSync(join(path, 'file'), content(5000));
+  const events: TftpEvent[] = [];
+  const server = await serve(t, path, { onEvent: (event) => events.push(event) });
+  const socket = dgram.createSocket('udp4');
+  t.after(() => socket.close());
+  socket.send(
+    encodeRequest({ kind: 'read', fileName: 'file', mode: 'octet', options: new Map() }),
+    server.port,
+    '127.0.0.1',
+  );
+  const [first] = (await once(socket, 'message')) as [Buffer];
+  assert.equal(first[1], 3);
+  const message = once(socket, 'message');
+  await server[Symbol.asyncDispose]();
+  const [last] = (await message) as [Buffer];
+  assert.deepEqual([last[1], last.toString('utf8', 4, last.length - 1)], [5, 'the server shuts down']);
+  assert.deepEqual(
+    events.map(({ failure }) => failure),
+    ['the server shuts down'],
+  );
 });

@@ -2,12 +2,14 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { isVarveError, systemError } from '../../base/varve-error.ts';
-import { negotiateOptions, type TermLimits } from '../../protocol/tftp/negotiate-options.ts';
+import { negotiateOptions, type TermLimits, type TransferTerms } from '../../protocol/tftp/negotiate-options.ts';
 import { encodeNetascii } from '../../protocol/tftp/netascii.ts';
 import { decodeRequest, encodeError, errorCodes, type TftpRequest } from '../../protocol/tftp/packet-codec.ts';
 import type { FileSource, ServedFile } from '../files/file-source.ts';
 import { memoryFile } from '../files/memory-file.ts';
+import { DatagramSocket } from './datagram-socket.ts';
 import { Transfer, type TransferEnd } from './transfer.ts';
+import { type RunningTransfer, TransferThread } from './transfer-thread.ts';
 
 /** A request that was answered, when it was done with. */
 export interface TftpEvent {
@@ -79,10 +81,11 @@ class Server implements TftpServer {
   readonly #host: string;
   readonly #socket: dgram.Socket;
   /** By address and port of the client; undefined until its file is open. */
-  readonly #transfers = new Map<string, Transfer | undefined>();
+  readonly #transfers = new Map<string, RunningTransfer | undefined>();
   readonly #countByAddress = new Map<string, number>();
   /** Requests over the limits, by address and port of the client. */
   readonly #waiting = new Map<string, WaitingRequest>();
+  #thread: TransferThread | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -110,6 +113,7 @@ class Server implements TftpServer {
       this.#socket.close();
       throw systemError(`serve TFTP at ${this.#host}, port ${port}`, error);
     }
+    this.#thread = TransferThread.start();
     this.#socket.on('error', () => {});
     this.#socket.on('message', (bytes, client) => void this.#answer(bytes, client));
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
@@ -122,6 +126,7 @@ class Server implements TftpServer {
     clearInterval(this.#sweeper);
     for (const transfer of [...this.#transfers.values()]) transfer?.abort('the server shuts down');
     this.#socket.close();
+    await this.#thread?.[Symbol.asyncDispose]();
   }
 
   #sweep(): void {
@@ -175,15 +180,31 @@ class Server implements TftpServer {
       void transfer.close();
       report(failure, served.size);
     };
-    const transfer = new Transfer(served, negotiateOptions(options, served.size, this.#options), client.address, end);
+    const transfer = await this.#begin(served, negotiateOptions(options, served.size, this.#options), client, end);
+    if (this.#isClosed) transfer.abort('the server shuts down');
+    else if (this.#transfers.has(key)) this.#transfers.set(key, transfer);
+  }
+
+  /** Files in memory are sent by the thread, and all others from here. */
+  async #begin(
+    file: ServedFile,
+    terms: TransferTerms,
+    { address, port }: Client,
+    end: (failure: TransferEnd) => void,
+  ): Promise<RunningTransfer> {
+    if (this.#thread?.canSend(file, this.#host, address) === true) {
+      return this.#thread.send(file, terms, { local: this.#host, remote: { address, port } }, end);
+    }
+    const socket = new DatagramSocket(address);
+    const transfer = new Transfer(file, terms, socket, end);
     try {
-      await transfer.start(this.#host, client.address, client.port);
+      await socket.connect(transfer, this.#host, address, port);
     } catch (error) {
       await transfer.close();
       throw systemError('send to the client', error);
     }
-    if (this.#isClosed) transfer.abort('the server shuts down');
-    else if (this.#transfers.has(key)) this.#transfers.set(key, transfer);
+    transfer.start();
+    return transfer;
   }
 
   async #open({ kind, fileName, mode }: TftpRequest): Promise<ServedFile> {

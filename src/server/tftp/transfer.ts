@@ -1,5 +1,3 @@
-import dgram from 'node:dgram';
-import { once } from 'node:events';
 import type { TransferTerms } from '../../protocol/tftp/negotiate-options.ts';
 import {
   dataHeaderLength,
@@ -16,13 +14,19 @@ import { BlockReader } from './block-reader.ts';
 /** How a transfer ended: undefined where the client has it all, else why not. */
 export type TransferEnd = string | undefined;
 
-/** Whoever sends from here on is sent to by its address, which needs no look-up. */
-const lookup = (host: string, _options: unknown, done: (error: null, address: string, family: number) => void): void =>
-  done(null, host, host.includes(':') ? 6 : 4);
+/** What a transfer sends by. */
+export interface TransferSocket {
+  /** Sends a packet to the client. It may be changed afterwards. */
+  send(packet: Uint8Array): void;
+  close(): void;
+}
 
-/** A file on its way to a client, from a socket of its own that takes packets of that client alone. */
+/** What is sent next: a packet is done with when it is sent. */
+let outgoing = new Uint8Array(2 ** 11);
+
+/** A file on its way to a client, by a socket of its own. */
 export class Transfer {
-  readonly #socket: dgram.Socket;
+  readonly #socket: TransferSocket;
   readonly #terms: TransferTerms;
   readonly #state: ReadTransfer;
   readonly #blocks: BlockReader;
@@ -32,28 +36,18 @@ export class Transfer {
   #isPreparing = false;
 
   /** @param end is called once */
-  constructor(file: ServedFile, terms: TransferTerms, address: string, end: (end: TransferEnd) => void) {
+  constructor(file: ServedFile, terms: TransferTerms, socket: TransferSocket, end: (end: TransferEnd) => void) {
     const { blockSize, windowSize, timeoutMs, acknowledged } = terms;
     const hasOptions = acknowledged.size > 0;
     this.#terms = terms;
     this.#state = new ReadTransfer({ size: file.size, blockSize, windowSize, timeoutMs, hasOptions });
     this.#blocks = new BlockReader(file, blockSize);
     this.#end = end;
-    this.#socket = dgram.createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: lookup as never });
+    this.#socket = socket;
   }
 
-  /** @param local the address to send from @throws Error of the system, when there is no port or descriptor left */
-  async start(local: string, address: string, port: number): Promise<void> {
-    this.#socket.on('message', (bytes) => this.#take(bytes));
-    const isListening = once(this.#socket, 'listening');
-    this.#socket.bind(0, local);
-    await isListening;
-    const isConnected = once(this.#socket, 'connect');
-    this.#socket.connect(port, address);
-    await isConnected;
-    // The client's port is closed: it has gone, and where all was sent it had it all.
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#finish(`the client is gone (${error.code})`));
-    this.#send();
+  start(): void {
+    if (!this.#isEnded) this.#send();
   }
 
   /** Whether the client has got something of it. */
@@ -76,7 +70,7 @@ export class Transfer {
   /** Ends it, and tells the client why. */
   abort(reason: string): void {
     if (this.#isEnded) return;
-    this.#put(encodeError(errorCodes.UNDEFINED, reason));
+    this.#socket.send(encodeError(errorCodes.UNDEFINED, reason));
     this.#finish(reason);
   }
 
@@ -84,13 +78,17 @@ export class Transfer {
   async close(): Promise<void> {
     this.#isEnded = true;
     this.#deadline = Number.POSITIVE_INFINITY;
-    this.#socket.removeAllListeners('error').on('error', () => {});
     this.#socket.close();
     await this.#blocks[Symbol.asyncDispose]();
   }
 
-  /** Hot: bench/netboot.ts. */
-  #take(bytes: Uint8Array): void {
+  /** The client's port is closed: it has gone, and where all was sent it had it all. */
+  refused(code: string | undefined): void {
+    this.#finish(`the client is gone (${code})`);
+  }
+
+  /** Takes a packet of the client. Hot: bench/netboot.ts. */
+  received(bytes: Uint8Array): void {
     if (this.#isEnded) return;
     const packet = decodeTransferPacket(bytes);
     if (packet.kind === 'error') this.#finish(`the client gave up: ${packet.message || `error ${packet.code}`}`);
@@ -101,7 +99,7 @@ export class Transfer {
 
   #send(): void {
     this.#deadline = performance.now() + this.#state.timeoutMs;
-    if (this.#state.isOpening) this.#put(encodeOptionAcknowledgement(this.#terms.acknowledged));
+    if (this.#state.isOpening) this.#socket.send(encodeOptionAcknowledgement(this.#terms.acknowledged));
     // What is read meanwhile is sent from where the client then is.
     else if (!this.#isPreparing) this.#sendBlocks();
   }
@@ -127,16 +125,12 @@ export class Transfer {
     this.#state.noteSent();
     for (let number = firstBlock; number <= lastBlock; number += 1) {
       const data = this.#blocks.block(number);
-      const packet = Buffer.allocUnsafe(dataHeaderLength + data.length);
-      putDataHeader(packet, number);
-      packet.set(data, dataHeaderLength);
-      this.#put(packet);
+      const length = dataHeaderLength + data.length;
+      if (outgoing.length < length) outgoing = new Uint8Array(length);
+      putDataHeader(outgoing, number);
+      outgoing.set(data, dataHeaderLength);
+      this.#socket.send(outgoing.subarray(0, length));
     }
-  }
-
-  #put(packet: Uint8Array): void {
-    // A packet that the system does not take counts as one that was lost.
-    this.#socket.send(packet, () => {});
   }
 
   #finish(end: TransferEnd): void {
