@@ -1,7 +1,7 @@
 import { formatSize } from '../base/size.ts';
+import { knownMachines } from '../image/machine/machine-overlays.ts';
 import { listMachines } from '../server/netboot/machines/list-machines.ts';
 import type { MachineOverlay, MachineStatus } from '../server/netboot/machines/machine-types.ts';
-import { readMachineRecords } from '../store/machine/machine-records.ts';
 import type { Store } from '../store/store.ts';
 import { askForMachines } from './framework/ask-machines.ts';
 import type { NetbootVerb } from './netboot-verb.ts';
@@ -38,7 +38,7 @@ export const clientsVerb: NetbootVerb = {
 async function machinesOf(store: Store): Promise<MachineStatus[]> {
   const served = await askForMachines(store);
   if (served !== undefined) return served.machines as MachineStatus[];
-  return listMachines(store, readMachineRecords(store).values());
+  return listMachines(store, knownMachines(store).values());
 }
 
 /** The boot, and then what the machine keeps besides. */

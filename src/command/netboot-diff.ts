@@ -1,9 +1,9 @@
 import { VarveError } from '../base/varve-error.ts';
 import { findMachine } from '../image/machine/find-machine.ts';
 import { machinesHolder } from '../image/machine/hold-machines.ts';
+import { knownMachines } from '../image/machine/machine-overlays.ts';
 import { type MachineDisks, openMachineDisks } from '../image/machine/open-machine-disks.ts';
 import type { MachineRecord } from '../store/machine/machine-record.ts';
-import { readMachineRecords } from '../store/machine/machine-records.ts';
 import type { Store } from '../store/store.ts';
 import type { ShowFilesOptions } from './diff-files.ts';
 import { openGuests, orNothing } from './diff-guests.ts';
@@ -39,7 +39,7 @@ export const diffVerb: NetbootVerb = {
 };
 
 function recordOf(store: Store, machine: string): MachineRecord {
-  const records = readMachineRecords(store);
+  const records = knownMachines(store);
   const record = records.get(findMachine(records.values(), machine));
   if (record !== undefined) return record;
   const how = machinesHolder(store) === undefined ? '' : ' yet';

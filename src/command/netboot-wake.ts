@@ -1,7 +1,7 @@
 import { findMachine } from '../image/machine/find-machine.ts';
 import { macOf } from '../image/machine/mac-address.ts';
+import { knownMachines } from '../image/machine/machine-overlays.ts';
 import { wakeMachine } from '../server/netboot/machines/wake-machine.ts';
-import { readMachineRecords } from '../store/machine/machine-records.ts';
 import type { CommandContext } from './framework/command-context.ts';
 import type { NetbootVerb } from './netboot-verb.ts';
 
@@ -19,5 +19,5 @@ export const wakeVerb: NetbootVerb = {
 /** Only a name needs the store. */
 async function macOfName(context: CommandContext, machine: string): Promise<string> {
   await using store = await context.openStore();
-  return findMachine(readMachineRecords(store).values(), machine);
+  return findMachine(knownMachines(store).values(), machine);
 }

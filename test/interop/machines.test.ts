@@ -167,6 +167,20 @@ describe('machines whose server is killed', { skip: skipWithout('qemu-io', 'nbdc
     await assertClean(store);
   });
 
+  test('are cut off from their old disks by the next boot', async (t) => {
+    const { start } = await room(t);
+    const server = await start();
+    await server.begin(alice, 'keep');
+    const commands = ['-c', 'sleep 100000', '-c', 'read 0 512'];
+    const old = spawn('qemu-io', ['-f', 'raw', ...commands, nbd(server, alice)], { stdio: 'ignore' });
+    t.after(() => old.kill());
+    while ((await server.ask({})).isConnected !== true);
+    await server.begin(alice, 'keep');
+    // QEMU sleeps, and would stay.
+    while ((await server.ask({})).clientCount !== 0);
+    await qemuIo(server, alice, 'write -P 1 0 512', 'read -P 1 0 512');
+  });
+
   const withoutInitiator = skipWithout('iscsi-ls', 'iscsi-readcapacity16');
   test('come back over iSCSI, too', { skip: withoutInitiator }, async (t) => {
     const { start } = await room(t);

@@ -1,5 +1,6 @@
 import { VarveError } from '../../base/varve-error.ts';
-import type { MachineRecord } from '../../store/machine/machine-record.ts';
+import { type MachineRecord, newMachine } from '../../store/machine/machine-record.ts';
+import { readMachineRecords } from '../../store/machine/machine-records.ts';
 import type { Stack } from '../../store/overlay/commit-stacks.ts';
 import type { StackOwner } from '../../store/overlay/edit-overlays.ts';
 import { machineOf, machineOwner, type OverlayPolicy } from '../../store/overlay/machine-owner.ts';
@@ -25,6 +26,16 @@ export function bootStack(store: Store, { boot, mac, name }: MachineRecord): Sta
   const who = { image: Number(image), owner: machineOwner({ mac, overlay: boot?.overlay ?? 'discard' }) };
   if (image !== undefined && store.overlays.stack(who.image, who.owner).length > 0) return who;
   throw new VarveError('NOT_FOUND', `machine ${name ?? mac} has no overlay; it gets one when it boots`);
+}
+
+/** All machines of a store, by MAC: those that are recorded, and those that have overlays although their records are lost. */
+export function knownMachines(store: Store): Map<string, MachineRecord> {
+  const machines = readMachineRecords(store);
+  for (const { owner } of store.overlays.all()) {
+    const mac = machineOf(owner)?.mac;
+    if (mac !== undefined && !machines.has(mac)) machines.set(mac, newMachine(mac));
+  }
+  return machines;
 }
 
 /** The overlays of all machines, by MAC. */

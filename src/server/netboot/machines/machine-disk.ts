@@ -1,5 +1,5 @@
 import { Mutex } from '../../../base/mutex.ts';
-import { VarveError } from '../../../base/varve-error.ts';
+import { isVarveError, VarveError } from '../../../base/varve-error.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { checkedDevice } from '../../../block/checked-device.ts';
 import { log } from '../../../log/log.ts';
@@ -105,7 +105,8 @@ export class MachineDisk {
   async cover(layerId: string): Promise<void> {
     using _lock = await this.#lock.lock();
     if (this.#open === undefined) return;
-    await this.#open.stack.push(layerId);
+    // Whoever opened it since the catalog has the layer has it on top already.
+    if (this.#open.stack.uppermost.id !== layerId) await this.#open.stack.push(layerId);
     await this.#open.stack.flush();
   }
 
@@ -116,11 +117,19 @@ export class MachineDisk {
   }
 
   async #openStack(): Promise<Open> {
-    const layers = this.#store.overlays.stack(this.who.image, this.who.owner);
-    if (layers.length === 0) throw new VarveError('NOT_FOUND', `${this.#label}: its overlay was dropped`);
-    const stack = await OverlayStack.open(this.#store, layers);
+    const stack = await this.#openLayers().catch((error) => {
+      // A commit has put other layers in their place at this moment.
+      if (isVarveError(error, 'NOT_FOUND')) return this.#openLayers();
+      throw error;
+    });
     const gate = new SwitchDevice(this.#hasWritten ? stack : new TellingDevice(stack, () => this.#wrote()));
     return { stack, gate, device: checkedDevice(gate, { label: this.#label }) };
+  }
+
+  async #openLayers(): Promise<OverlayStack> {
+    const layers = this.#store.overlays.stack(this.who.image, this.who.owner);
+    if (layers.length === 0) throw new VarveError('NOT_FOUND', `${this.#label}: its overlay was dropped`);
+    return await OverlayStack.open(this.#store, layers);
   }
 
   #wrote(): void {

@@ -233,6 +233,34 @@ test('a reset drops the overlay, and not under a machine that runs', async () =>
   await assertDisk(machines, alice, content);
 });
 
+test('a machine whose record is lost has its overlays still', async () => {
+  await using place = await room();
+  const { machines, store } = place;
+  await machines.begin(keep(alice));
+  await write(machines, alice, 1);
+  await machines[Symbol.asyncDispose]();
+  store.packs.delete(`machines/${alice}.json`);
+  await using again = await Machines.open(store, undefined);
+  assert.deepEqual(
+    again.list().map(({ boot, kept, mac }) => [mac, boot, kept.length]),
+    [[alice, undefined, 1]],
+  );
+  assert.equal((await again.begin(keep(alice))).isKept, true);
+  await again.reset(alice);
+  assert.deepEqual(await again.reset(alice), []);
+  removeFromStore(store, ['web']);
+});
+
+test('a boot from what is not there leaves the machine its disk', async () => {
+  await using place = await room();
+  const { machines } = place;
+  await machines.begin(keep(alice));
+  const disk = await connect(machines, alice);
+  await assert.rejects(machines.begin(keep(alice, 'web@9')), failsWith('NOT_FOUND', /web@9/));
+  assert.equal(disk.ended?.aborted, false);
+  await disk[Symbol.asyncDispose]?.();
+});
+
 test('a machine keeps one overlay for each image, and each can be dropped by itself', async () => {
   await using place = await room();
   const { content, machines, store } = place;

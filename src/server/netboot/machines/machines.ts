@@ -3,13 +3,12 @@ import type { CommitMachine } from '../../../image/machine/commit-machine.ts';
 import { findMachine } from '../../../image/machine/find-machine.ts';
 import { holdMachines } from '../../../image/machine/hold-machines.ts';
 import { requireMac } from '../../../image/machine/mac-address.ts';
-import { bootStack } from '../../../image/machine/machine-overlays.ts';
+import { bootStack, knownMachines } from '../../../image/machine/machine-overlays.ts';
 import { completeNote, type SnapshotDetails } from '../../../image/snapshot-details.ts';
 import { log } from '../../../log/log.ts';
 import { hexOf } from '../../../store/chunk.ts';
-import { parseReference } from '../../../store/image-name.ts';
 import { type MachineRecord, newMachine } from '../../../store/machine/machine-record.ts';
-import { readMachineRecords } from '../../../store/machine/machine-records.ts';
+import { machineOf } from '../../../store/overlay/machine-owner.ts';
 import type { Store } from '../../../store/store.ts';
 import type { ControlServer } from '../../control/control-server.ts';
 import type { NbdExports } from '../../nbd/nbd-export.ts';
@@ -24,7 +23,6 @@ import type {
   BeginOptions,
   MachineBoot,
   MachineCommit,
-  MachineOverlay,
   MachineProtocol,
   MachineStatus,
   MachinesOptions,
@@ -86,7 +84,7 @@ export class Machines implements AsyncDisposable, MachineHost {
     await using stack = new AsyncDisposableStack();
     stack.use(holdMachines(store, purpose, control?.path));
     const machines = new Machines(store, control === undefined ? workHere(store) : machineThreads(store), options);
-    for (const [mac, record] of readMachineRecords(store)) machines.#machines.set(mac, new Machine(record, machines));
+    for (const [mac, record] of knownMachines(store)) machines.#machines.set(mac, new Machine(record, machines));
     for (const machine of machines.#machines.values()) machines.#setDisk(machine);
     if (control !== undefined) stack.use(answerForMachines(control, machines));
     machines.#resources.use(stack.move());
@@ -108,7 +106,7 @@ export class Machines implements AsyncDisposable, MachineHost {
     const retried = machine.record.next === undefined ? machine.imageOfRetry(options) : undefined;
     const image = machine.record.next ?? retried ?? options.image;
     // What is not there must not cost a machine its disk.
-    this.#store.images.get(parseReference(image).image);
+    if (this.#store.images.pendingNumber(image) === undefined) this.#store.images.resolve(image);
     if (retried === undefined || !this.#isCurrent(machine, retried)) await this.#beginAnew(machine, options, image);
     machine.asked(options, image);
     const { boot, name } = machine.record;
@@ -146,7 +144,8 @@ export class Machines implements AsyncDisposable, MachineHost {
   }
 
   /**
-   * Drops a machine's overlays: the one that it booted last with, or those over an image. The images they were over.
+   * Drops a machine's overlays: those over an image, by default the one that it booted last; all of them where it has not
+   * booted since the last time. The images they were over.
    *
    * @throws VarveError `NOT_FOUND`, `BUSY` while it is connected, unless `force` ends that
    */
@@ -160,9 +159,8 @@ export class Machines implements AsyncDisposable, MachineHost {
     const used = boot && this.#imageNamed(boot.image.uuid);
     const isUsed = image === undefined || image === used;
     if (isUsed) await this.#endDisk(machine, { force, isDropped: true });
-    const which = image ?? used;
     const { mac } = machine.record;
-    const dropped = which === undefined ? [] : await this.#workers.do({ kind: 'drop', mac, image: which });
+    const dropped = await this.#workers.do({ kind: 'drop', mac, image: image ?? used });
     if (isUsed) {
       machine.disk = undefined;
       await this.#keep(machine, { boot: undefined, firstWriteMs: undefined, committed: undefined });
@@ -297,7 +295,8 @@ export class Machines implements AsyncDisposable, MachineHost {
   }
 
   async #forgetOne(maximum: number): Promise<void> {
-    const kept = new Set(this.list().flatMap(({ boot, kept, mac }) => (hasKept([boot, ...kept]) ? [mac] : [])));
+    const owners = this.#store.overlays.all().map(({ owner }) => machineOf(owner));
+    const kept = new Set(owners.flatMap((owner) => (owner?.overlay === 'keep' ? [owner.mac] : [])));
     const free = [...this.#machines.values()].filter(
       ({ connectionCount, lock, record }) => connectionCount === 0 && !lock.locked && !kept.has(record.mac),
     );
@@ -332,8 +331,4 @@ export class Machines implements AsyncDisposable, MachineHost {
     for (const { disk } of this.#machines.values()) await disk?.end();
     await this.#late[Symbol.asyncDispose]();
   }
-}
-
-function hasKept(overlays: readonly (MachineOverlay | undefined)[]): boolean {
-  return overlays.some((each) => each?.overlay === 'keep');
 }
