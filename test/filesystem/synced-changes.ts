@@ -4,12 +4,15 @@ import { pattern } from '../../src/conformance/device-content.ts';
 import { randomBelow, seededRandom } from '../../src/filter/seeded-random.ts';
 import { run } from './sample-image.ts';
 
-/** Does `count` random things to files below `directory`, most of them synced one by one, after a sync of what there was. */
+/**
+ * Does `count` random things to files below `directory`, most of them synced one by one, after a sync of what there was.
+ * Of eight kinds none makes symlinks, for which ext4 always makes a whole transaction.
+ */
 export async function makeSyncedChanges(
   directory: string,
-  { seed, count }: { seed: number; count: number },
+  { seed, count, kinds = 9 }: { seed: number; count: number; kinds?: 8 | 9 },
 ): Promise<void> {
-  const changes = new SyncedChanges(directory, seed);
+  const changes = new SyncedChanges(directory, seed, kinds);
   await run('sync', ['-f', directory]);
   for (let step = 0; step < count; step++) changes.step();
 }
@@ -17,10 +20,12 @@ export async function makeSyncedChanges(
 class SyncedChanges {
   readonly #random: () => number;
   readonly #directories: string[];
+  readonly #kinds: number;
   #files: string[] = [];
   #count = 0;
 
-  constructor(directory: string, seed: number) {
+  constructor(directory: string, seed: number, kinds: number) {
+    this.#kinds = kinds;
     this.#random = seededRandom(seed);
     this.#directories = [directory, ...['a', 'b', 'c'].map((name) => join(directory, name))];
     for (const each of this.#directories.slice(1)) fs.mkdirSync(each);
@@ -30,7 +35,7 @@ class SyncedChanges {
   step(): void {
     this.#count++;
     const file = this.#one(this.#files);
-    const kind = randomBelow(this.#random, 9);
+    const kind = randomBelow(this.#random, this.#kinds);
     if (kind === 0) this.#sync(this.#create(this.#one(this.#directories), `new ${this.#count}`));
     else if (kind === 1) this.#remove(file);
     else if (kind === 2) this.#rename(file);

@@ -67,7 +67,8 @@ function recordLength(stored: number, blockLength: number): number {
   return stored === 65_535 || stored === 0 ? blockLength : (stored & 0xfffc) | ((stored & 3) << 16);
 }
 
-function isName(name: Uint8Array): boolean {
+/** Whether bytes can be a name in a directory. */
+export function isName(name: Uint8Array): boolean {
   return name.length > 0 && !isDots(name) && !name.includes(0x2f) && !name.includes(0);
 }
 

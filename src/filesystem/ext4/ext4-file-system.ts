@@ -11,6 +11,7 @@ import type {
 } from '../file-system.ts';
 import { checksumProblem, entriesIn, parentIn } from './directory.ts';
 import { readAttributes } from './extended-attributes.ts';
+import { nameKey } from './fast-commits/changed-files.ts';
 import { extentsOf, findRun, inlineContent, readContent } from './file-content.ts';
 import { freeRangesOf } from './free-space.ts';
 import { type DirectoryBlocks, findByHash, nodeOf } from './hash-tree.ts';
@@ -46,6 +47,11 @@ export class Ext4FileSystem implements FileSystem {
 
   async lookup(directory: number, name: Uint8Array): Promise<number | undefined> {
     const inode = await this.#inode(directory, 'directory');
+    const changed = this.#volume.changed?.directories.get(directory);
+    if (changed !== undefined) {
+      const key = nameKey(name);
+      if (changed.names.has(key) || changed.parent !== undefined) return changed.names.get(key)?.node;
+    }
     if ((inode.flags & inodeFlags.index) !== 0 && (inode.flags & withoutIndex) === 0) {
       const found = await findByHash(this.#volume, inode, name, this.#blocksOf(inode));
       if (found !== 'no index') return found;
@@ -63,9 +69,20 @@ export class Ext4FileSystem implements FileSystem {
 
   async *entryBatches(directory: number): AsyncGenerator<readonly DirectoryEntry[]> {
     const inode = await this.#inode(directory, 'directory');
+    const changed = this.#volume.changed?.directories.get(directory);
+    if (changed === undefined) return yield* this.#storedBatches(inode);
+    if (changed.parent === undefined) {
+      for await (const entries of this.#storedBatches(inode)) {
+        yield entries.filter(({ name }) => !changed.names.has(nameKey(name)));
+      }
+    }
+    yield [...changed.names.values()].filter((entry) => entry !== undefined);
+  }
+
+  async *#storedBatches(inode: Inode): AsyncGenerator<readonly DirectoryEntry[]> {
     const inline = inlineContent(this.#volume, inode);
     if (inline === undefined) return yield* this.#entriesInBlocks(inode);
-    const options = this.#entriesOptions(`directory ${directory}`);
+    const options = this.#entriesOptions(`directory ${inode.number}`);
     const own = inode.blockArea.length;
     yield entriesIn(inline.subarray(inlineNames, own), options);
     yield entriesIn(inline.subarray(own), options);
@@ -111,6 +128,8 @@ export class Ext4FileSystem implements FileSystem {
 
   async changesSince(earlier: FileSystem, ranges: IntervalSet): Promise<FileSystemChanges | undefined> {
     if (!(earlier instanceof Ext4FileSystem)) return undefined;
+    // What fast commits say is not in blocks that could differ.
+    if (this.#volume.changed !== undefined || earlier.#volume.changed !== undefined) return undefined;
     const { ext4ChangesSince } = await import('./changes/changes-since.ts');
     return await ext4ChangesSince(this.#volume, earlier.#volume, ranges);
   }
@@ -123,6 +142,8 @@ export class Ext4FileSystem implements FileSystem {
   async parent(directory: number): Promise<number> {
     const inode = await this.#inode(directory, 'directory');
     const { blockArea } = inode;
+    const made = this.#volume.changed?.directories.get(directory)?.parent;
+    if (made !== undefined) return made;
     if (inlineContent(this.#volume, inode) !== undefined) {
       return new DataView(blockArea.buffer, blockArea.byteOffset).getUint32(0, true);
     }

@@ -6,7 +6,7 @@ import { readInside } from '../read-inside.ts';
 import { replayedDevice } from '../replayed-device.ts';
 import { Ext4FileSystem } from './ext4-file-system.ts';
 import { readContent } from './file-content.ts';
-import { replayJournal } from './journal/replay-journal.ts';
+import { type ReplayedJournal, replayJournal } from './journal/replay-journal.ts';
 import {
   compat,
   decodeSuperblock,
@@ -46,9 +46,18 @@ async function openExt4(device: BlockDevice, { name }: OpenFileSystemOptions): P
   if ((superblock.incompat & incompat.recover) === 0) {
     return await openVolume(new Ext4Volume(device, superblock, name), isClean);
   }
-  const replayed = await withJournal(device, superblock, name);
+  const { blocks, tags } = await journalOf(device, superblock, name);
+  const replayed = replayedDevice(device, blocks, superblock.blockSize);
   const current = await readSuperblock(replayed, name);
-  return await openVolume(new Ext4Volume(replayed, current, name), false);
+  const volume = new Ext4Volume(replayed, current, name);
+  if (tags.length === 0) return await openVolume(volume, false);
+  // Few file systems have them.
+  const { applyFastCommits } = await import('./fast-commits/apply-fast-commits.ts');
+  const files = new Ext4FileSystem(volume, identityOf(current), false);
+  const changedBlocks = new Map<number, Uint8Array>(blocks);
+  const changed = await applyFastCommits(tags, { device, blocks: changedBlocks, files, volume, name });
+  const latest = replayedDevice(device, changedBlocks, current.blockSize);
+  return await openVolume(new Ext4Volume(latest, current, name, changed), false);
 }
 
 async function openVolume(volume: Ext4Volume, isClean: boolean): Promise<FileSystem> {
@@ -64,12 +73,12 @@ async function readSuperblock(device: BlockDevice, name: string): Promise<Superb
   return decodeSuperblock(bytes, name);
 }
 
-async function withJournal(device: BlockDevice, superblock: Superblock, name: string): Promise<BlockDevice> {
+async function journalOf(device: BlockDevice, superblock: Superblock, name: string): Promise<ReplayedJournal> {
   const volume = new Ext4Volume(device, superblock, name);
   const { blockSize, journalInode } = superblock;
   if (journalInode === 0) throw volume.unsupported('its journal, which is on another disk, was not written back');
   const inode = await volume.inode(journalInode);
-  const blocks = await replayJournal({
+  return await replayJournal({
     blockSize,
     async read(index) {
       const block = new Uint8Array(blockSize);
@@ -80,7 +89,6 @@ async function withJournal(device: BlockDevice, superblock: Superblock, name: st
     corrupt: (why) => volume.corrupt(why),
     unsupported: (why) => volume.unsupported(why),
   });
-  return replayedDevice(device, blocks, blockSize);
 }
 
 function identityOf(superblock: Superblock): FileSystemIdentity {

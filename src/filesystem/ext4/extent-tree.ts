@@ -25,6 +25,8 @@ const lastBlock = 2 ** 32;
 
 /** The run of blocks from block `index` of a file on, at most `count` of them. @throws VarveError `CORRUPT` */
 export async function findExtent(volume: Ext4Volume, inode: Inode, index: number, count: number): Promise<BlockRun> {
+  const changed = volume.changed?.extents.get(inode.number);
+  if (changed !== undefined) return changed.find(index, count);
   const area = inode.blockArea;
   let node = new DataView(area.buffer, area.byteOffset, area.length);
   let what = `the tree of extents of inode ${inode.number}`;

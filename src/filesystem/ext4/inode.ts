@@ -98,15 +98,29 @@ export function decodeInode(bytes: Uint8Array, number: number, context: InodeCon
 /** An inode with zeros for its checksum. */
 let scratch = new Uint8Array(256);
 
+/** Has an inode's bytes, which were changed, fit their checksum again. */
+export function sealInode(bytes: Uint8Array, number: number, { checksumSeed, hasChecksums }: InodeContext): void {
+  if (!hasChecksums) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const hasHigh = bytes.length > 128 && view.getUint16(128, true) >= 4;
+  const sum = asStored(checksumOf(bytes, chained(checksumSeed, number, view.getUint32(100, true)), hasHigh));
+  view.setUint16(124, sum & 0xffff, true);
+  if (hasHigh) view.setUint16(130, sum >>> 16, true);
+}
+
 function checksumFits(bytes: Uint8Array, view: DataView, seed: number, extraLength: number): boolean {
-  if (scratch.length !== bytes.length) scratch = new Uint8Array(bytes.length);
-  scratch.set(bytes);
   const hasHigh = bytes.length > 128 && extraLength >= 4;
-  scratch.fill(0, 124, 126);
-  if (hasHigh) scratch.fill(0, 130, 132);
-  const sum = crc32c(scratch, seed);
+  const sum = checksumOf(bytes, seed, hasHigh);
   const stored = view.getUint16(124, true) + (hasHigh ? view.getUint16(130, true) * 0x1_0000 : 0);
   return (hasHigh ? asStored(sum) : asStored(sum) & 0xffff) === stored;
+}
+
+function checksumOf(bytes: Uint8Array, seed: number, hasHigh: boolean): number {
+  if (scratch.length !== bytes.length) scratch = new Uint8Array(bytes.length);
+  scratch.set(bytes);
+  scratch.fill(0, 124, 126);
+  if (hasHigh) scratch.fill(0, 130, 132);
+  return crc32c(scratch, seed);
 }
 
 /** What of a file is inside its inode counts as Linux counts it, or programs would take it for a hole. */

@@ -2,6 +2,7 @@ import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { DevicePages } from '../../block/device-pages.ts';
 import { FileSystemVolume } from '../file-system-volume.ts';
+import type { ChangedFiles } from './fast-commits/changed-files.ts';
 import { type GroupDescriptor, GroupDescriptors } from './group-descriptors.ts';
 import { decodeInode, type Inode } from './inode.ts';
 import { roCompat, type Superblock } from './superblock.ts';
@@ -15,13 +16,16 @@ export class Ext4Volume extends FileSystemVolume {
   readonly superblock: Superblock;
   readonly groups: GroupDescriptors;
   readonly hasChecksums: boolean;
+  /** What fast commits have changed; undefined where there are none. */
+  readonly changed: ChangedFiles | undefined;
   readonly #pages: DevicePages;
   readonly #inodes = new LruMap<number, Inode>(cachedInodes);
   /** Blocks that were found to be in order; they are looked at again when they are read again. */
   readonly #verified = new WeakSet<DataView>();
 
-  constructor(device: BlockDevice, superblock: Superblock, name: string) {
+  constructor(device: BlockDevice, superblock: Superblock, name: string, changed?: ChangedFiles) {
     super(device, name);
+    this.changed = changed;
     this.superblock = superblock;
     this.hasChecksums = (superblock.roCompat & roCompat.metadataChecksums) !== 0;
     this.#pages = new DevicePages({ device, name, capacity: Math.ceil(cachedLength / superblock.blockSize) });

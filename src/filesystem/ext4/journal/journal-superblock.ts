@@ -22,13 +22,19 @@ const journalMagic = 0xc03b_3998;
 /** What h_blocktype says. */
 export const journalBlocks = { descriptor: 1, commit: 2, superblock1: 3, superblock2: 4, revoke: 5 } as const;
 /** Bits of s_feature_incompat that change how blocks are laid out. */
-export const journalFeatures = { wide: 2, checksums2: 8, checksums3: 16 } as const;
+export const journalFeatures = { wide: 2, checksums2: 8, checksums3: 16, fastCommit: 32 } as const;
+
+/** How many blocks fast commits have where s_num_fc_blks is 0, and how many are left for whole ones at least. */
+const usualFastCommitBlocks = 256;
+const leastBlocks = 1024;
 
 /** The journal's superblock. */
 export interface JournalSuperblock {
   readonly blockSize: number;
-  /** In blocks, as are the next two. */
+  /** In blocks, as are the next three. */
   readonly length: number;
+  /** Where the ring of whole transactions ends; behind the next block are fast commits. */
+  readonly end: number;
   readonly first: number;
   /** Where the oldest transaction begins that may not be in its place; 0 for none. */
   readonly start: number;
@@ -53,5 +59,13 @@ export function decodeJournalSuperblock(block: Uint8Array): JournalSuperblock | 
   const [blockSize, length, first, sequence, start] = Array.from({ length: 5 }, () => reader.u32be());
   reader.seek(40);
   const incompat = type === journalBlocks.superblock2 ? reader.u32be() : 0;
-  return { blockSize: blockSize!, length: length!, first: first!, sequence: sequence!, start: start!, incompat };
+  reader.seek(84);
+  const end = length! - (type === journalBlocks.superblock2 ? fastCommitBlocks(length!, incompat, reader.u32be()) : 0);
+  return { blockSize: blockSize!, length: length!, end, first: first!, sequence: sequence!, start: start!, incompat };
+}
+
+function fastCommitBlocks(length: number, incompat: number, stored: number): number {
+  if ((incompat & journalFeatures.fastCommit) === 0) return 0;
+  const count = stored === 0 ? usualFastCommitBlocks : stored;
+  return length - count >= leastBlocks ? count : 0;
 }

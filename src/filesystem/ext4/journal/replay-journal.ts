@@ -1,5 +1,12 @@
 import type { VarveError } from '../../../base/varve-error.ts';
-import { decodeJournalSuperblock, type JournalSuperblock, journalBlocks, journalHeader } from './journal-superblock.ts';
+import { FastCommitReader, type FastCommitTag } from './fast-commit-tags.ts';
+import {
+  decodeJournalSuperblock,
+  type JournalSuperblock,
+  journalBlocks,
+  journalFeatures,
+  journalHeader,
+} from './journal-superblock.ts';
 import { decodeRevoked, decodeTags } from './journal-tags.ts';
 
 /** What a journal is read from. */
@@ -19,6 +26,14 @@ interface JournaledBlock {
   readonly sequence: number;
 }
 
+/** What a journal holds. */
+export interface ReplayedJournal {
+  /** By their numbers on the disk; they are whoever's calls. */
+  readonly blocks: Map<number, Uint8Array>;
+  /** What has happened after the last whole transaction, in that order. */
+  readonly tags: readonly FastCommitTag[];
+}
+
 const knownFeatures = 0x3f;
 /** No journal of Linux holds more; in blocks. */
 const mostBlocks = 10_240_000;
@@ -26,42 +41,57 @@ const mostBlocks = 10_240_000;
 /**
  * Which blocks of the disk are to be taken from the journal: what transactions that were committed hold of them, the
  * newest of each, unless it was revoked. The journal's own checksums are not needed for it: a transaction without its
- * commit block, and all after it, never happened. What stands in the area for fast commits is left out: the files are as
- * they were at the last whole commit.
+ * commit block, and all after it, never happened. And what fast commits say that came after.
  *
  * Source: Linux, Documentation/filesystems/ext4/journal.rst.
  * @throws VarveError `CORRUPT`, `UNSUPPORTED`
  */
-export async function replayJournal(source: JournalSource): Promise<Map<number, Uint8Array>> {
+export async function replayJournal(source: JournalSource): Promise<ReplayedJournal> {
   const journal = decodeJournalSuperblock(await source.read(0));
   if (journal === undefined) throw source.corrupt('its journal has no superblock');
   checkJournal(journal, source);
   const blocks = new Map<number, JournaledBlock>();
-  if (journal.start !== 0) await scan(source, journal, blocks);
+  const next = journal.start === 0 ? undefined : await scan(source, journal, blocks);
   const contents = new Map<number, Uint8Array>();
   for (const [block, { index, isEscaped }] of blocks) {
     const bytes = await source.read(index);
     if (isEscaped) bytes.set([0xc0, 0x3b, 0x39, 0x98]);
     contents.set(block, bytes);
   }
-  return contents;
+  return { blocks: contents, tags: next === undefined ? [] : await fastCommits(source, journal, next) };
 }
 
-function checkJournal({ blockSize, length, first, start, incompat }: JournalSuperblock, source: JournalSource): void {
+/** `transaction` is the number of the one that did not come about. */
+async function fastCommits(
+  source: JournalSource,
+  { end, incompat, length }: JournalSuperblock,
+  transaction: number,
+): Promise<readonly FastCommitTag[]> {
+  if ((incompat & journalFeatures.fastCommit) === 0) return [];
+  const reader = new FastCommitReader(transaction);
+  for (let index = end + 1; index < length; index++) if (!reader.take(await source.read(index))) break;
+  return reader.tags;
+}
+
+function checkJournal(
+  { blockSize, length, end, first, start, incompat }: JournalSuperblock,
+  source: JournalSource,
+): void {
   if (blockSize !== source.blockSize) throw source.corrupt(`its journal has blocks of ${blockSize} bytes`);
   if ((incompat & ~knownFeatures) !== 0) {
     throw source.unsupported(`its journal has features (0x${incompat.toString(16)}) that are not known here`);
   }
-  if (length > mostBlocks || first < 1 || first >= length || start >= length) {
+  if (length > mostBlocks || first < 1 || first >= end || start >= end) {
     throw source.corrupt(`its journal has ${length} blocks from ${first} on, and starts at ${start}`);
   }
 }
 
+/** The number of the transaction that would come next. */
 async function scan(
   source: JournalSource,
   journal: JournalSuperblock,
   blocks: Map<number, JournaledBlock>,
-): Promise<void> {
+): Promise<number> {
   const revoked = new Map<number, number>();
   let { start: index, sequence } = journal;
   let pending: [number, JournaledBlock][] = [];
@@ -92,8 +122,9 @@ async function scan(
     const entry = blocks.get(block);
     if (entry !== undefined && entry.sequence <= until) blocks.delete(block);
   }
+  return sequence;
 }
 
-function following(index: number, count: number, { first, length }: JournalSuperblock): number {
-  return index + count < length ? index + count : first + (index + count - length);
+function following(index: number, count: number, { end, first }: JournalSuperblock): number {
+  return index + count < end ? index + count : first + (index + count - end);
 }
