@@ -1,4 +1,4 @@
-import { corruptImage, unsupportedImage } from './errors.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { decodeFeatureNames, type FeatureName, featureNames, incompatibleFeature } from './features.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';

@@ -1,5 +1,6 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { alignDown } from '../../bytes/align.ts';
+import { corruptImage } from '../image-errors.ts';
 import { hasFeature, l2Coverage } from './check-header.ts';
 import {
   type ClusterKind,
@@ -9,7 +10,6 @@ import {
   hostOffsetOf,
   standardKind,
 } from './cluster-entry.ts';
-import { corruptImage } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { copiedBit } from './layout.ts';

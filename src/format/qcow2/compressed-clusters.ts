@@ -1,9 +1,9 @@
 import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
+import { corruptImage } from '../image-errors.ts';
 import type { Compression } from '../image-format.ts';
 import type { ClusterRun } from './cluster-map.ts';
 import { decompressCluster } from './decompress.ts';
-import { corruptImage } from './errors.ts';
 
 /** Where compressed clusters come from. */
 export interface CompressedClustersOptions {

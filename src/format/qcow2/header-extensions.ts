@@ -11,7 +11,7 @@
 import { alignUp } from '../../bytes/align.ts';
 import type { ByteReader } from '../../bytes/byte-reader.ts';
 import type { ByteWriter } from '../../bytes/byte-writer.ts';
-import { corruptImage } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 
 /** Types of header extensions that have a meaning here. */
 export const extensionType = {

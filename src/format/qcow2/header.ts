@@ -21,7 +21,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import { alignUp } from '../../bytes/align.ts';
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { corruptImage, unsupportedImage } from './errors.ts';
+import { corruptImage, unsupportedImage } from '../image-errors.ts';
 import { decodeExtensions, encodeExtensions, extensionsLength, type HeaderExtension } from './header-extensions.ts';
 
 /** "QFI\xfb" */

@@ -2,7 +2,7 @@ import { answerOf, type Steps } from '../../block/run-steps.ts';
 import { KeptBitmaps } from './bitmaps/kept-bitmaps.ts';
 import { ChangeLock } from './change-lock.ts';
 import type { ClusterData } from './cluster-data.ts';
-import { contradiction } from './errors.ts';
+import { contradiction } from './contradiction.ts';
 import { autoclearFeature, compatibleFeature, incompatibleFeature } from './features.ts';
 import type { ImageFile } from './image-file.ts';
 import type { L1Table } from './l1-table.ts';

@@ -1,6 +1,6 @@
+import { corruptImage } from '../image-errors.ts';
 import { hasFeature } from './check-header.ts';
 import { compressedLength, compressedOffset, compressedSectorLength, hostOffsetOf } from './cluster-entry.ts';
-import { corruptImage } from './errors.ts';
 import type { ImageFile } from './image-file.ts';
 import { copiedBit } from './layout.ts';
 

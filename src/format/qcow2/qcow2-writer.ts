@@ -3,7 +3,7 @@ import type { Steps } from '../../block/run-steps.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
-import { isContradiction } from './errors.ts';
+import { isContradiction } from './contradiction.ts';
 import type { ImageTables } from './image-tables.ts';
 import { resizeImage } from './resize-image.ts';
 

@@ -6,7 +6,7 @@
  */
 import { VarveError } from '../../base/varve-error.ts';
 import type { Steps } from '../../block/run-steps.ts';
-import { corruptImage } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 import type { ImageFile } from './image-file.ts';
 
 /** A block in memory; it may be written back, and read anew, at any `yield`. */

@@ -1,7 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { isResizable } from '../../block/block-device.ts';
 import type { Steps } from '../../block/run-steps.ts';
-import { contradiction } from './errors.ts';
+import { contradiction } from './contradiction.ts';
 import type { ImageFile } from './image-file.ts';
 import { RefcountBlocks } from './refcount-blocks.ts';
 import { type RefcountCodec, refcountCodec } from './refcount-codec.ts';

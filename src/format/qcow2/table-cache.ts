@@ -1,6 +1,6 @@
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import type { Steps } from '../../block/run-steps.ts';
-import { corruptImage } from './errors.ts';
+import { corruptImage } from '../image-errors.ts';
 
 /** What a cache of L2 tables reads from, and how much it may keep. */
 export interface TableCacheOptions {

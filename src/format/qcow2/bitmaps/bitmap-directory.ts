@@ -22,8 +22,8 @@
 import { alignUp } from '../../../bytes/align.ts';
 import { ByteReader } from '../../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../../bytes/byte-writer.ts';
+import { corruptImage } from '../../image-errors.ts';
 import { hostOffsetOf } from '../cluster-entry.ts';
-import { corruptImage } from '../errors.ts';
 
 /** Where the directory of an image's bitmaps is. */
 export interface BitmapsExtension {

@@ -1,7 +1,7 @@
 import type { BlockDevice } from '../../../block/block-device.ts';
 import type { Steps } from '../../../block/run-steps.ts';
+import { corruptImage } from '../../image-errors.ts';
 import { hostOffsetOf } from '../cluster-entry.ts';
-import { corruptImage } from '../errors.ts';
 import { autoclearFeature } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
 import { extensionData, extensionType } from '../header-extensions.ts';

@@ -6,7 +6,7 @@
  * Source: QEMU docs/interop/qcow2.txt, section "Full disk encryption header pointer".
  */
 import { ByteReader } from '../../../bytes/byte-reader.ts';
-import { corruptImage } from '../errors.ts';
+import { corruptImage } from '../../image-errors.ts';
 import type { Qcow2Header } from '../header.ts';
 import { extensionData, extensionType } from '../header-extensions.ts';
 

@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { ByteReader } from '../../../bytes/byte-reader.ts';
-import { corruptImage } from '../errors.ts';
+import { corruptImage } from '../../image-errors.ts';
 import type { Qcow2Header } from '../header.ts';
 import { decodeSnapshotEntry, maximumSnapshotEntryLength, type SnapshotEntry } from './snapshot-table.ts';
 

@@ -1,4 +1,4 @@
-import { corruptImage } from '../errors.ts';
+import { corruptImage } from '../../image-errors.ts';
 import type { ImageFile } from '../image-file.ts';
 
 /**

@@ -19,7 +19,7 @@ import { isUtf8 } from 'node:buffer';
 import { alignUp } from '../../../bytes/align.ts';
 import { ByteReader } from '../../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../../bytes/byte-writer.ts';
-import { corruptImage } from '../errors.ts';
+import { corruptImage } from '../../image-errors.ts';
 
 /** A snapshot as the table has it. */
 export interface SnapshotEntry {

@@ -1,7 +1,7 @@
 import { alignUp } from '../../../bytes/align.ts';
+import { corruptImage } from '../../image-errors.ts';
 import { hasFeature } from '../check-header.ts';
 import { compressedLength, compressedOffset, hostOffsetOf, standardKind } from '../cluster-entry.ts';
-import { corruptImage } from '../errors.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { HostClusters } from '../refcounts.ts';
 import { readTable } from './read-table.ts';
