@@ -13,7 +13,7 @@ import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelExfat } from './kernel-exfat.ts';
-import { tryKernelNfs } from './kernel-nfs.ts';
+import { tryKernelNfs, tryNfsRoot } from './kernel-nfs.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
 import { tryLiveSnapshots } from './live-snapshots.ts';
 import { emptyImage, emptyQcow2 } from './served-disk.ts';
@@ -66,12 +66,14 @@ guestTest('Linux boots from an image in a store, and finds what it wrote when it
 guestTest('snapshots of an image that Linux writes to have all that was synced', (directory) =>
   tryLiveSnapshots({ directory, kernel }),
 );
-test('Debian boots from an image in a store, and finds each file of its packages', async (t) => {
+test('Debian boots from an image in a store, on a disk and over NFS, and finds each file of its packages', async (t) => {
   const { origin, path } = debianDisk();
   if (!origin.endsWith('by debootstrap')) return t.skip(origin);
   const directory = await mkdtemp(join(tmpdir(), 'varve-'));
   t.after(() => rm(directory, { recursive: true }));
   await tryBootDebian({ directory, disk: path, kernel });
+  await rm(join(directory, 'store'), { recursive: true });
+  await tryNfsRoot({ directory, disk: path, kernel });
 });
 guestTest('what Linux’s own exFAT writes is read', (directory) => tryKernelExfat({ directory, kernel }));
 guestTest('disks become block devices by Linux’s own NBD client, in a guest that runs Varve', (directory) =>

@@ -55,6 +55,34 @@ export async function tryKernelNfs({ directory, kernel }: { directory: string; k
   }
 }
 
+/** Boots a Debian, an image made of `disk`, with its root over NFS, and has dpkg compare each file of its packages. */
+export async function tryNfsRoot({
+  directory,
+  disk,
+  kernel,
+}: {
+  readonly directory: string;
+  readonly disk: string;
+  readonly kernel: GuestKernel;
+}): Promise<void> {
+  const place = { store: join(directory, 'store'), state: join(directory, 'state') };
+  await runVarve(place.store, 'import', disk, 'web');
+  const { child, port } = await startServer(0, place);
+  try {
+    const task = { root: `-t nfs -o ${mountOptions(port)} 10.0.2.2:/web`, init: '/bin/bash' };
+    const initramfs = await makeInitramfs({ kernel, modules: ['virtio_pci', 'virtio_net', 'nfsv3'], task });
+    await using guest = await startGuest({ kernelPath: kernel.path, initramfs, devices: userNetwork });
+    await guest.waitFor(/root@.*:\/# /);
+    guest.type('dpkg --verify && echo "all of $(dpkg-query -f . -W | wc -c) packages are whole"');
+    guest.type('touch /new; mount -t proc proc /proc; echo o > /proc/sysrq-trigger');
+    const printed = await guest.end();
+    assert.match(printed, /all of \d{2,} packages are whole$/m, printed);
+    assert.match(printed, /'\/new': Read-only file system/, printed);
+  } finally {
+    await stop(child, 'SIGTERM');
+  }
+}
+
 interface ServerPlace {
   readonly store: string;
   readonly state: string;
@@ -116,14 +144,17 @@ function masterBootRecord(): Uint8Array {
   return sector;
 }
 
+function mountOptions(port: number): string {
+  return `vers=3,addr=10.0.2.2,port=${port},mountport=${port},proto=tcp,mountproto=tcp,nolock,ro`;
+}
+
 function guestScript(port: number): string {
-  const options = `vers=3,addr=10.0.2.2,port=${port},mountport=${port},proto=tcp,mountproto=tcp,nolock,ro`;
   return `
 set -e
 mkdir /direct /nfs
 mount -t ext4 -o ro,noload /dev/vda1 /direct
 mount -t ext4 -o ro,noload /dev/vda2 /direct/boot
-mount -t nfs -o ${options} 10.0.2.2:/web /nfs
+mount -t nfs -o ${mountOptions(port)} 10.0.2.2:/web /nfs
 cat /proc/mounts
 tell() {
   cd $1

@@ -1,5 +1,5 @@
 import { isVarveError } from '../../base/varve-error.ts';
-import { textOf } from '../../guest/guest-tree.ts';
+import { bytesOf, textOf } from '../../guest/guest-tree.ts';
 import { log } from '../../log/log.ts';
 import { fileTypes } from '../../protocol/nfs/attribute-codec.ts';
 import { longestHandle, mountProcedures, mountVersion, nfsStatus } from '../../protocol/nfs/constants.ts';
@@ -149,7 +149,7 @@ async function lookup(files: UsedExport['files'], file: ExportFile, name: string
   const { type } = await files.attributes(file);
   if (type !== fileTypes.directory) return undefined;
   try {
-    return await files.lookup(file, new TextEncoder().encode(name));
+    return await files.lookup(file, bytesOf(name));
   } catch (error) {
     if (isVarveError(error, 'NOT_FOUND')) return undefined;
     throw error;

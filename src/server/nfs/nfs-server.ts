@@ -14,6 +14,7 @@ import { type MountEvent, MountProgram } from './mount-program.ts';
 import type { NfsExports } from './nfs-export.ts';
 import { NfsProgram } from './nfs-program.ts';
 import { OpenExports } from './open-exports.ts';
+import { plainAddress } from './plain-address.ts';
 import { portMapProgram } from './port-map-program.ts';
 import { ReplyBuffers } from './reply-buffers.ts';
 import { RpcConnection } from './rpc-connection.ts';
@@ -175,11 +176,6 @@ function mappingsOf(port: number, portMapPort: number): PortMapping[] {
     { program: programs.MOUNT, version: mountVersion, port },
   ];
   return listed.flatMap((each) => Object.values(transports).map((transport) => ({ ...each, transport })));
-}
-
-/** Of an IPv4 client on an IPv6 socket. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d)/, '');
 }
 
 function listenError(doing: string, error: NodeJS.ErrnoException): unknown {

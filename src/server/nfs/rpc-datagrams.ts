@@ -2,6 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { log } from '../../log/log.ts';
 import { markLength } from '../../protocol/rpc/record-marks.ts';
+import { plainAddress } from './plain-address.ts';
 import type { RpcDispatcher } from './rpc-dispatcher.ts';
 
 /** Under way at once; clients ask again for what was dropped. */
@@ -45,7 +46,7 @@ export class RpcDatagrams implements AsyncDisposable {
     if (this.#underWay >= mostUnderWay) return;
     this.#underWay += 1;
     try {
-      const answer = await this.#dispatcher.dispatch(bytes, { address, transport: 'udp' });
+      const answer = await this.#dispatcher.dispatch(bytes, { address: plainAddress(address), transport: 'udp' });
       if (answer instanceof Uint8Array) this.#send(answer, address, port, () => undefined);
       else this.#send(answer.record.subarray(markLength), address, port, () => answer[Symbol.dispose]());
     } catch {
