@@ -101,10 +101,15 @@ export class TransferThread implements AsyncDisposable {
     this.#worker.postMessage({ kind: 'quit' } satisfies LoopRequest);
     this.#ring();
     await isIdle;
+    this.#closeDoorbell();
+  }
+
+  #closeDoorbell(): void {
     for (const fd of this.#fds) closeSync(fd);
   }
 
   #ask(request: LoopRequest): void {
+    if (this.#isClosed) return;
     this.#worker.postMessage(request);
     this.#ring();
   }
@@ -123,6 +128,7 @@ export class TransferThread implements AsyncDisposable {
   }
 
   #fail(error: Error): void {
+    if (!this.#isClosed) this.#closeDoorbell();
     this.#isClosed = true;
     for (const end of [...this.#ends.values()]) end(`sending failed: ${error.message}`);
   }
