@@ -62,7 +62,7 @@ export const netbootCommand: CommandModule<string[], NetbootOptions> = {
           .option('--arguments <words>', 'for the kernel, behind all others')
           .option(
             '--port <service=number>',
-            'other ports: dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs, port-map',
+            'other ports: dhcp, dhcp-client, tftp, http, https, nbd, iscsi, nfs, port-map',
             several,
           )
           .option('--user <name>', "go on as, once all ports are open; the store's owner where nothing is said")

@@ -45,7 +45,7 @@ export async function portsOf(given: readonly string[]): Promise<NetbootPorts> {
     const [, word = '', digits = ''] = /^([a-z-]+)=(\d{1,5})$/.exec(text) ?? [];
     const name = names[word] ?? word;
     if (!Object.hasOwn(usualPorts, name) || Number(digits) < 1 || Number(digits) > 65_535) {
-      const words = 'dhcp, dhcp-client, tftp, http, nbd, iscsi, nfs, port-map';
+      const words = 'dhcp, dhcp-client, tftp, http, https, nbd, iscsi, nfs, port-map';
       throw new VarveError('INVALID', `--port ${text}: say it as http=8080, with one of ${words}`);
     }
     ports[name] = Number(digits);

@@ -60,6 +60,11 @@ export class BootFiles implements FileSource {
     }
   }
 
+  /** Begins the boot of a machine that gets no script. */
+  async begin(mac: string, entry: Entry): Promise<void> {
+    await this.#start(settingsOf(this.#options.room(), { mac }), entry, undefined).catch(() => {});
+  }
+
   #firstScript(settings: MachineSettings): FoundFile | Promise<FoundFile> {
     if (settings.hasMenu) return scriptFile(ipxeMenu(settings, this.#server));
     return this.#scriptOf(settings, settings.entries[0]!, undefined);

@@ -1,27 +1,28 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
 import { log } from '../../log/log.ts';
-import type { DhcpClient } from '../../protocol/dhcp/client.ts';
+import { clientOf, type DhcpClient } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
 import type { Store } from '../../store/store.ts';
 import { type DhcpEvent, listenDhcp } from '../dhcp/dhcp-server.ts';
 import { findDhcpServers } from '../dhcp/find-servers.ts';
 import type { LeaseJournal } from '../dhcp/lease-journal.ts';
 import type { FileSource } from '../files/file-source.ts';
-import { listenHttp } from '../http/http-server.ts';
+import { type HttpEvent, listenHttp } from '../http/http-server.ts';
 import { listenIscsi } from '../iscsi/iscsi-server.ts';
+import type { NbdExports } from '../nbd/nbd-export.ts';
 import { listenNbd } from '../nbd/nbd-server.ts';
 import type { MountEvent } from '../nfs/mount-program.ts';
 import type { NfsExports } from '../nfs/nfs-export.ts';
 import { listenNfs } from '../nfs/nfs-server.ts';
 import { listenTftp } from '../tftp/tftp-server.ts';
 import { BootFiles } from './boot-files.ts';
-import { bootPlanFor, silenceFor } from './boot-plans.ts';
+import { bootPlanFor, scriptlessEntry, silenceFor } from './boot-plans.ts';
 import type { BootStarter } from './boot-starter.ts';
 import { readChapLogin, targetSecrets } from './chap-secrets.ts';
 import type { FoundLoaders } from './loaders/find-loaders.ts';
 import type { Machines } from './machines/machines.ts';
-import type { BootMethod, DhcpMode, Room } from './room/room.ts';
-import { settingsOf } from './room/settings-of.ts';
+import type { BootMethod, DhcpMode, Entry, Room } from './room/room.ts';
+import { dashedMac, settingsOf } from './room/settings-of.ts';
 import { subnetsOf } from './room/subnets-of.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import type { TemplateServer } from './templates/template-server.ts';
@@ -60,6 +61,8 @@ export interface ServedPlace {
 
 /** Remembered for scripts; whoever is forgotten is known again when it asks DHCP. */
 const mostAddresses = 20_000;
+/** More machines than that no room has; each has a connection or two. */
+const maximumClients = 10_000;
 
 /** The servers on one interface. */
 export class PlaceServers implements AsyncDisposable {
@@ -70,6 +73,9 @@ export class PlaceServers implements AsyncDisposable {
   #networks = '';
   #mode: ServedPlace['dhcp'] = 'off';
   #because: string | undefined;
+  #files: BootFiles | undefined;
+  /** Boots that are beginning, by the machine's MAC with dashes. */
+  readonly #beginning = new Map<string, Promise<void>>();
   readonly #started = new Set<'nbd' | 'iscsi' | 'nfs'>();
 
   private constructor(place: ServerPlace, parts: PlaceParts) {
@@ -114,28 +120,33 @@ export class PlaceServers implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { address: host, ports } = this.#place;
-    const { addresses, files, loaders, room, starter, templates, trace } = this.#parts;
+    const { addresses, files, loaders, room, starter, trace } = this.#parts;
     const source = new BootFiles({
       ...{ room, place: this.#place, starter, files },
       modules: { hasMenu: loaders.files.has('menu.c32') },
       addressOf: (mac) => addresses.get(mac),
       onEntry: (step) => trace.note(step),
     });
-    const http = await listenHttp({
-      ...{ source, host, port: ports.http },
-      onEvent: (event) => {
-        templates.noteTransfer(event);
-        const step = httpStep(event, Date.now());
-        if (step !== undefined) trace.note(step);
-      },
-    });
-    this.#resources.use(http);
+    this.#files = source;
+    await this.#listenHttp(source, ports.http);
+    const { certificates } = room();
+    if (certificates !== undefined) await this.#listenHttp(source, ports.https, { certificates });
     const tftp = { source, host, port: ports.tftp };
     this.#resources.use(await listenTftp({ ...tftp, onEvent: (event) => trace.note(tftpStep(event, Date.now())) }));
     await this.#startDisks();
     this.#mode = await this.#chooseMode(room().dhcp);
     // Last, so that whoever hears of files finds them.
     await this.#startDhcp();
+  }
+
+  async #listenHttp(source: FileSource, port: number, tls?: { readonly certificates: string }): Promise<void> {
+    const { templates, trace } = this.#parts;
+    const onEvent = (event: HttpEvent): void => {
+      templates.noteTransfer(event);
+      const step = httpStep(event, Date.now());
+      if (step !== undefined) trace.note(step);
+    };
+    this.#resources.use(await listenHttp({ source, host: this.#place.address, port, tls, onEvent }));
   }
 
   async #chooseMode(wanted: DhcpMode): Promise<ServedPlace['dhcp']> {
@@ -170,7 +181,10 @@ export class PlaceServers implements AsyncDisposable {
       ports: { server: ports.dhcpServer, client: ports.dhcpClient },
       leases: this.#mode === 'server' ? { subnets, journal } : undefined,
       isKnown: (client) => settingsOf(room(), identityOf(client)).isKnown,
-      planFor: (client) => bootPlanFor(client, this.#place, this.#parts.loaders),
+      planFor: (client) => {
+        const settings = settingsOf(room(), identityOf(client));
+        return bootPlanFor(client, settings, this.#place, this.#parts.loaders);
+      },
       onEvent: (event) => this.#noteDhcp(event),
     });
   }
@@ -181,7 +195,10 @@ export class PlaceServers implements AsyncDisposable {
   }
 
   #noteDhcp(event: DhcpEvent): void {
-    const { addresses, loaders, trace } = this.#parts;
+    const { addresses, loaders, room, trace } = this.#parts;
+    const client = clientOf(event.request);
+    const entry = scriptlessEntry(settingsOf(room(), identityOf(client)));
+    if (event.reply !== undefined && client.isIpxe && entry !== undefined) this.#begin(client.hardwareAddress, entry);
     for (const step of dhcpSteps(event, Date.now(), (client) => silenceFor(client, loaders))) {
       if (step.kind === 'ack' && step.mac !== undefined && step.address !== undefined) {
         addresses.delete(step.mac);
@@ -193,15 +210,36 @@ export class PlaceServers implements AsyncDisposable {
     if (event.failure !== undefined) log.error(event.failure);
   }
 
+  /** Begins the boot of a machine that asks for no script; who connects meanwhile waits for its disk. */
+  #begin(mac: string, entry: Entry): void {
+    const name = dashedMac(mac);
+    if (this.#files === undefined || this.#beginning.has(name)) return;
+    const beginning = this.#files.begin(mac, entry).finally(() => this.#beginning.delete(name));
+    this.#beginning.set(name, beginning);
+  }
+
+  /** The disks of machines, also of those whose boot is just beginning. */
+  #exportsOver(protocol: 'nbd' | 'iscsi'): NbdExports {
+    const exports = this.#parts.machines.exportsOver(protocol);
+    return {
+      list: () => exports.list(),
+      has: (name) => this.#beginning.has(name) || exports.has?.(name) === true,
+      find: async (name) => {
+        await this.#beginning.get(name);
+        return await exports.find(name);
+      },
+    };
+  }
+
   /** Starts the servers of disks that the room's entries need and that do not run yet. */
   async #startDisks(): Promise<void> {
     const { address: host, ports } = this.#place;
-    const { machines, room } = this.#parts;
+    const { room } = this.#parts;
     const methods = new Set(Array.from(room().entries.values(), ({ boot }) => boot));
     const needs = (...wanted: BootMethod[]): boolean => wanted.some((method) => methods.has(method));
     if (needs('nbd') && !this.#started.has('nbd')) {
       this.#resources.use(
-        await listenNbd({ kind: 'tcp', host, port: ports.nbd }, { exports: machines.exportsOver('nbd') }),
+        await listenNbd({ kind: 'tcp', host, port: ports.nbd }, { exports: this.#exportsOver('nbd'), maximumClients }),
       );
       this.#started.add('nbd');
     }
@@ -209,7 +247,7 @@ export class PlaceServers implements AsyncDisposable {
       const login = readChapLogin(room().chap);
       const chap = login && targetSecrets(login);
       this.#resources.use(
-        await listenIscsi({ host, port: ports.iscsi }, { exports: machines.exportsOver('iscsi'), chap }),
+        await listenIscsi({ host, port: ports.iscsi }, { exports: this.#exportsOver('iscsi'), chap, maximumClients }),
       );
       this.#started.add('iscsi');
     }

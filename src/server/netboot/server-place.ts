@@ -5,6 +5,7 @@ export interface NetbootPorts {
   readonly dhcpClient: number;
   readonly tftp: number;
   readonly http: number;
+  readonly https: number;
   readonly nbd: number;
   readonly iscsi: number;
   readonly nfs: number;
@@ -14,7 +15,17 @@ export interface NetbootPorts {
 
 /** What clients expect. */
 export const usualPorts: NetbootPorts = {
-  ...{ dhcpServer: 67, dhcpClient: 68, tftp: 69, http: 80, nbd: 10_809, iscsi: 3260, nfs: 2049, portMap: 111 },
+  ...{
+    dhcpServer: 67,
+    dhcpClient: 68,
+    tftp: 69,
+    http: 80,
+    https: 443,
+    nbd: 10_809,
+    iscsi: 3260,
+    nfs: 2049,
+    portMap: 111,
+  },
 };
 
 /** Where machines that are on one of our interfaces find us. */

@@ -46,7 +46,7 @@ export type RootPlace = IscsiPlace | NbdPlace | NfsPlace | RamPlace;
 const iscsiPort = 3260;
 
 /** A target as option 17 and iPXE name it. Source: RFC 4173, section 5. */
-export function iscsiRootPath({ address, port, target }: IscsiPlace): string {
+export function iscsiRootPath({ address, port, target }: Pick<IscsiPlace, 'address' | 'port' | 'target'>): string {
   return `iscsi:${address}::${port === iscsiPort ? '' : port}:0:${target}`;
 }
 

@@ -29,6 +29,7 @@ const roomShape = {
   entries: anything,
   machines: anything,
   chap: anything,
+  certificates: anything,
   secrets: anything,
 };
 
@@ -73,6 +74,7 @@ export function roomFrom(node: RoomNode, directory: string, problems: Problems):
     loaders: readLoaders(found.loaders, directory, problems),
     menu: readMenu(found.menu, names, problems),
     machines: readMachines(found.machines, { entries: names, networks: isWhole ? networks : [] }, problems),
+    certificates: found.certificates && textBy((text) => parsePath(text, directory))(found.certificates, problems),
     chap: readChap(found.chap, directory, problems),
     secrets: readSecrets(found.secrets, directory, problems),
   };

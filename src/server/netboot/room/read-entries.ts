@@ -2,7 +2,15 @@ import { anything, fieldsOf, nodeAt, oneOf, textBy } from './fields.ts';
 import type { Problems } from './problems.ts';
 import type { BootMethod, Entry, OverlayPolicy, TemplateKind, TemplateSettings } from './room.ts';
 import type { RoomNode } from './room-node.ts';
-import { parseArguments, parseImage, parseInnerPath, parseLine, parsePath, parsePlainName } from './values.ts';
+import {
+  parseArguments,
+  parseImage,
+  parseInnerPath,
+  parseLine,
+  parsePath,
+  parsePlainName,
+  parseYesNo,
+} from './values.ts';
 
 /** Every boot method, as rooms write it. */
 const bootMethods: readonly BootMethod[] = ['nbd', 'iscsi', 'sanboot', 'nfs', 'ram', 'kernel', 'local'];
@@ -50,16 +58,18 @@ function readEntry(name: string, node: RoomNode, directory: string, problems: Pr
       root: textBy(parseArguments),
       arguments: textBy(parseArguments),
       template: anything,
+      script: textBy(parseYesNo),
     },
     problems,
   );
-  const { template: templateNode, overlay = 'discard', title = name, ...rest } = found;
+  const { template: templateNode, overlay = 'discard', script: hasScript = true, title = name, ...rest } = found;
   const template = templateNode && readTemplate(templateNode, directory, problems);
   if (node.kind !== 'map') return undefined;
   if (!node.fields.has('boot')) problems.add(node, `does not say how to boot; add boot: ${bootMethods.join(', ')}`);
   if (rest.boot === undefined) return undefined;
   checkTogether(node, rest.boot, problems);
-  return { ...rest, name, title, overlay, boot: rest.boot, arguments: rest.arguments ?? '', template };
+  if (!hasScript && overlay === 'ask') problems.add(node, 'cannot ask without a script; choose keep or discard');
+  return { ...rest, name, title, overlay, hasScript, boot: rest.boot, arguments: rest.arguments ?? '', template };
 }
 
 function readTemplate(node: RoomNode, directory: string, problems: Problems): TemplateSettings | undefined {
@@ -90,6 +100,7 @@ function checkTogether(node: RoomNode, boot: BootMethod, problems: Problems): vo
   if (boot !== 'kernel') {
     for (const key of ['files', 'template']) refuse(key, 'but with boot: kernel');
   }
+  if (boot !== 'sanboot') refuse('script', 'but with boot: sanboot');
   if (!withOverlay.includes(boot)) refuse('overlay', `but with boot: ${withOverlay.join(', ')}`);
   if (has('initramfs') && !has('kernel')) problems.add(node, 'names an initramfs and no kernel; write both or none');
 }

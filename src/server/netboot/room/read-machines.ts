@@ -1,3 +1,4 @@
+import { parseSize } from '../../../base/size.ts';
 import { VarveError } from '../../../base/varve-error.ts';
 import { formatIpv4, parseIpv4 } from '../../../protocol/dhcp/ipv4.ts';
 import { anything, fieldsOf, listOf, meant, nodeAt, oneOf, type Reader, textBy } from './fields.ts';
@@ -44,6 +45,7 @@ function machineShape({ entries, networks }: Surroundings) {
     overlay: oneOf(overlayPolicies),
     arguments: textBy(parseArguments),
     variables: readNamed,
+    memory: textBy(parseSize),
     menu: textBy(parseYesNo),
     image: anything,
   };
@@ -58,9 +60,9 @@ function readMachine(node: RoomNode, shape: ReturnType<typeof machineShape>, pro
   if (address !== undefined && (mac === undefined || mac.includes('*'))) {
     problems.add(nodeAt(node, 'address')!, 'is for one machine, whose whole mac has to stand beside it');
   }
-  const { menu, name, overlay } = found;
+  const { memory, menu, name, overlay } = found;
   const entries = [...new Set(entry ?? [])];
-  return { mac, uuid, name, address, entries, overlay, arguments: found.arguments ?? '', variables, menu };
+  return { mac, uuid, name, address, entries, overlay, arguments: found.arguments ?? '', variables, memory, menu };
 }
 
 /** Refuses what another machine has. */

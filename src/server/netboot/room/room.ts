@@ -57,6 +57,8 @@ export interface Entry {
   /** For the kernel, after all others. */
   readonly arguments: string;
   readonly template: TemplateSettings | undefined;
+  /** With `sanboot`: whether iPXE gets a script; else DHCP tells it the disk, and nothing more. */
+  readonly hasScript: boolean;
 }
 
 /** Which machines get what. */
@@ -73,6 +75,8 @@ export interface Machine {
   /** For the kernel, after the entry's. */
   readonly arguments: string;
   readonly variables: Readonly<Record<string, string>>;
+  /** How much it has, in bytes, where somebody says so. */
+  readonly memory: number | undefined;
   /** Whether it sees a menu, where something is said of that. */
   readonly menu: boolean | undefined;
 }
@@ -111,6 +115,8 @@ export interface Room {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly machines: readonly Machine[];
   readonly chap: ChapSettings | undefined;
+  /** The absolute path of a directory with certificates, where files are served over HTTPS, too. */
+  readonly certificates: string | undefined;
   /** Absolute paths of files that templates may have the content of, by the names that templates call them by. */
   readonly secrets: Readonly<Record<string, string>>;
 }
@@ -132,6 +138,7 @@ export interface MachineSettings {
   /** Until the menu takes the default; 0 where it waits for ever. */
   readonly menuTimeoutMs: number;
   readonly variables: Readonly<Record<string, string>>;
+  readonly memory: number | undefined;
   /** Whether the room names this very machine, by its MAC address or UUID. */
   readonly isKnown: boolean;
 }

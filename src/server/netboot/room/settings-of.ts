@@ -36,6 +36,7 @@ export function settingsOf(room: Room, { mac, uuid }: MachineIdentity): MachineS
     hasMenu: machine?.menu ?? !isAlone,
     menuTimeoutMs: room.menu.timeoutMs,
     variables: machine?.variables ?? {},
+    memory: machine?.memory,
     isKnown: own !== undefined,
   };
 }
