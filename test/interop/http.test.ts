@@ -9,9 +9,15 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { pattern } from '../../src/conformance/device-content.ts';
+import { importDisk } from '../../src/image/import-disk.ts';
+import { under } from '../../src/server/files/combined-sources.ts';
 import { directorySource } from '../../src/server/files/directory-source.ts';
+import { diskGuests } from '../../src/server/files/disk-guests.ts';
+import { guestSource } from '../../src/server/files/guest-source.ts';
 import { hotFiles } from '../../src/server/files/hot-files.ts';
 import { type HttpServerOptions, listenHttp } from '../../src/server/http/http-server.ts';
+import { listenTftp } from '../../src/server/tftp/tftp-server.ts';
+import { openStore } from '../../src/store/store.ts';
 import { endProcess } from '../process/end-process.ts';
 import { makeCertificates } from './certificates.ts';
 import { requireTool, skipWithout } from './require-tool.ts';
@@ -97,6 +103,35 @@ test('curl gets files over HTTPS, from a server it can verify', async (t) => {
   const proof = ['--cert', join(certificates, 'client-cert.pem'), '--key', join(certificates, 'client-key.pem')];
   await run(curl, ['-sSf', '-m', '15', '-o', local, ...proof, ...again]);
   assert.ok(fs.readFileSync(local).equals(kernel));
+});
+
+test('many machines get the kernel out of an image at once, over HTTP and TFTP', async (t) => {
+  const curl = requireTool(t, 'curl');
+  if (curl === undefined || requireTool(t, 'mke2fs') === undefined) return;
+  const directory = makeDirectory(t);
+  const root = join(directory, 'root');
+  fs.mkdirSync(join(root, 'boot'), { recursive: true });
+  fs.writeFileSync(join(root, 'boot/vmlinuz-6.1'), kernel);
+  fs.symlinkSync('boot/vmlinuz-6.1', join(root, 'vmlinuz'));
+  const disk = join(directory, 'disk.raw');
+  await run('mke2fs', ['-q', '-t', 'ext4', '-d', root, disk, '32M']);
+  await using store = await openStore(join(directory, 'store'), { create: true });
+  await importDisk(store, disk, { name: 'web' });
+  await using guests = guestSource(diskGuests({ store }), { allowed: (name) => name === 'web@1' });
+  const source = under('image', guests);
+  await using http = await listenHttp({ source, host: '127.0.0.1', port: 0 });
+  await using tftp = await listenTftp({ source, host: '127.0.0.1', port: 0 });
+  const names = [
+    ...Array.from({ length: 64 }, () => `http://127.0.0.1:${http.port}/image/web@1/vmlinuz`),
+    ...Array.from({ length: 4 }, () => `tftp://127.0.0.1:${tftp.port}/image/web@1/boot/vmlinuz-6.1`),
+  ];
+  const files = names.map((url, index) => ['-o', join(directory, `out${index}`), url]);
+  const options = ['-sSf', '-m', '30', '--tftp-blksize', '1468', '-Z', '--parallel-max', '100'];
+  await run(curl, [...options, ...files.flat()]);
+  for (const index of names.keys()) {
+    assert.ok(fs.readFileSync(join(directory, `out${index}`)).equals(kernel), names[index]);
+  }
+  assert.equal(guests.openCount, 1);
 });
 
 /** Requests that nginx answers in another way. */
