@@ -3,15 +3,21 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryStore } from '../../../test/store/temporary-store.ts';
 import { isVarveError } from '../../base/varve-error.ts';
-import { decodeMachineRecord, encodeMachineRecord, type MachineRecord, newMachine } from './machine-record.ts';
+import {
+  type BootRecord,
+  decodeMachineRecord,
+  encodeMachineRecord,
+  type MachineRecord,
+  newMachine,
+} from './machine-record.ts';
 import { readMachineRecords, removeMachineRecord, writeMachineRecords } from './machine-records.ts';
 
 const mac = '52-54-00-12-34-56';
-const boot = {
+const boot: BootRecord = {
   entry: 'desk',
   image: { uuid: '0b6f1f0e-6f0a-4c7e-9a3e-1f2d3c4b5a69', name: 'web' },
   ...{ number: 3, size: 2 ** 40, overlay: 'keep', sinceMs: 1_795_000_000_000 },
-} as const;
+};
 const whole: MachineRecord = {
   ...{ mac, name: 'Büro 3', boot, lastContactMs: 1_795_000_001_000, firstWriteMs: 1_795_000_002_000 },
   ...{ next: 'web@2', committed: 'ab'.repeat(32) },
