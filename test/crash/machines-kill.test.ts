@@ -13,6 +13,7 @@ import { Machines } from '../../src/server/netboot/machines/machines.ts';
 import { collectGarbage } from '../../src/store/collect-garbage.ts';
 import { rebuildCatalog } from '../../src/store/rebuild-catalog.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { endAndAwait } from '../process/end-process.ts';
 import { assertClean, importDisk, readSnapshot, temporaryFolder } from '../store/temporary-store.ts';
 import { FragileFileSystem, whyNoFileSystem } from './fragile-file-system.ts';
 import { type MachineReport, stampedMachines } from './machines-step.ts';
@@ -82,8 +83,7 @@ async function live(path: string, compiled: string, random: () => number, round:
   await setTimeout(random() * longestLifeMs);
   const cutNs = end.isPowerCut ? Number(process.hrtime.bigint()) : Infinity;
   end.cut();
-  child.kill('SIGKILL');
-  await closed;
+  await endAndAwait(child, closed);
   end.mend();
   if (!end.isPowerCut) assert.equal(await errors, '');
   const lines = (await output).split('\n').slice(1, -1);

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { assertEqualBytes, pattern } from '../../src/conformance/device-content.ts';
 import { hexOf } from '../../src/store/chunk.ts';
 import { openStore } from '../../src/store/store.ts';
+import { endProcess } from '../process/end-process.ts';
 import { assertClean, importDisk, temporaryFolder } from '../store/temporary-store.ts';
 import { skipWithout } from './require-tool.ts';
 
@@ -49,9 +50,7 @@ class MachineServer {
   }
 
   async kill(): Promise<void> {
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await ended;
+    await endProcess(this.#child);
     await rm(this.socket, { force: true });
   }
 
