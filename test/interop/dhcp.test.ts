@@ -47,15 +47,23 @@ class Cable {
 
   /** Serves until the test is over. */
   async serve(t: TestContext, directory: string, mode: 'server' | 'proxy'): Promise<void> {
-    const command = ['netns', 'exec', this.server, ...serveDhcpCommand(join(directory, 'leases'), mode)];
-    const child = spawn('ip', command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const command = [...insideOf(this.server), ...serveDhcpCommand(join(directory, 'leases'), mode)];
+    const child = spawn('nsenter', command, { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => endProcess(child));
     await once(child.stdout, 'data');
   }
 
   inClient(...command: string[]): Promise<{ stdout: string; stderr: string }> {
-    return run('ip', ['netns', 'exec', this.client, ...command], { timeout: 25_000 });
+    return run('nsenter', [...insideOf(this.client), ...command], { timeout: 25_000 });
   }
+}
+
+/**
+ * For nsenter(1). `ip netns exec` would make a mount namespace as well, which holds copies of what other tests have mounted:
+ * they could not take that away until this one is over.
+ */
+function insideOf(space: string): string[] {
+  return [`--net=/run/netns/${space}`, '--'];
 }
 
 /** A cable and a directory, and which of `programs` it took; undefined where the test is skipped. */
