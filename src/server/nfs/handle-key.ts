@@ -15,13 +15,13 @@ export async function keptHandleKey(path: string): Promise<Uint8Array> {
     const known = await keyIn(path);
     if (known !== undefined) return known;
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const temporary = `${path}.${process.pid}`;
+    const temporary = `${path}.${randomBytes(6).toString('hex')}`;
     await writeFile(temporary, randomBytes(handleKeyLength), { mode: 0o600, flush: true });
     // Where two servers make one, the first counts.
     await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
-    await rm(temporary);
+    await rm(temporary, { force: true });
     return (await keyIn(path))!;
   } catch (error) {
     throw systemError(`keep the key of file handles in ${path}`, error);

@@ -35,7 +35,7 @@ const prepares = new Map<number, Prepare>([
   ),
 ]);
 
-/** Answers for the files of exports. Hot: bench/nfs.ts. */
+/** Answers for the files of exports. Hot: it is called for each request. */
 export class NfsProgram implements RpcProgram {
   readonly number = programs.NFS;
   readonly version = nfsVersion;
