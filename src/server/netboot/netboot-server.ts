@@ -176,5 +176,5 @@ function isServed(disk: string, room: Room, machines: Machines): boolean {
   for (const entry of room.entries.values()) {
     if (entry.image !== undefined && parseReference(entry.image).image === image) return true;
   }
-  return machines.list().some(({ boot }) => boot?.image === image);
+  return machines.boots(image);
 }

@@ -194,6 +194,12 @@ export class Machines implements AsyncDisposable, MachineHost {
     return new MachineExports(this.#machines, protocol);
   }
 
+  /** Whether some machine has booted an image last. */
+  boots(image: string): boolean {
+    for (const { record } of this.#machines.values()) if (record.boot?.image.name === image) return true;
+    return false;
+  }
+
   /** All machines that are known. */
   list(): MachineStatus[] {
     const records = [...this.#machines.values()].map(({ record }) => record);

@@ -69,10 +69,11 @@ export function parseWhole(text: string, most: number): number {
   throw new VarveError('INVALID', `${show(text)} is no whole number from 0 to ${most}`);
 }
 
-/** `true` or `false`. @throws VarveError `INVALID` */
+/** `true` or `yes`, `false` or `no`: YAML had both once. @throws VarveError `INVALID` */
 export function parseYesNo(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new VarveError('INVALID', `${show(text)} is neither true nor false`);
+  if (/^(?:true|yes)$/i.test(text)) return true;
+  if (/^(?:false|no)$/i.test(text)) return false;
+  throw new VarveError('INVALID', `${show(text)} is neither yes nor no`);
 }
 
 /** A MAC address in small letters, with `:`; with `*` for what may stand there. @throws VarveError `INVALID` */
