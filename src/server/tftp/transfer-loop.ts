@@ -17,8 +17,6 @@ export type LoopRequest =
       readonly terms: TransferTerms;
       readonly local: string;
       readonly remote: UdpAddress;
-      /** One number, that becomes 1 when the client has got something of the file. */
-      readonly progress: Int32Array;
     }
   | { readonly kind: 'stop'; readonly id: number; readonly reason: string | undefined }
   /** To end, when all transfers are stopped. */
@@ -30,8 +28,10 @@ export interface LoopAnswer {
   readonly end: TransferEnd;
 }
 
-/** How the other threads are heard while this one waits for packets. */
+/** How the threads know of each other while this one waits for packets. */
 export interface Doorbell {
+  /** By the number of a transfer, modulo the length: becomes 1 when the client has got something of the file. */
+  readonly progress: Int32Array;
   /** Has a byte to read where there are new messages. */
   readonly fd: number;
   /** One number, that is 1 from when that byte was written until it was read. */
@@ -39,8 +39,8 @@ export interface Doorbell {
 }
 
 interface Running {
+  readonly id: number;
   readonly transfer: Transfer;
-  readonly progress: Int32Array;
 }
 
 const sweepMs = 200;
@@ -82,12 +82,13 @@ export class TransferLoop {
       this.#answerDoor();
       return;
     }
+    const { progress } = this.#doorbell;
     const running = this.#running.get(fd);
     if (running === undefined) return;
     const length = this.#libc.read(fd, this.#packet, longestPacket);
     if (length >= 0) {
       running.transfer.received(this.#packet.subarray(0, length));
-      if (running.progress[0] === 0 && running.transfer.hasProgress) running.progress[0] = 1;
+      if (running.transfer.hasProgress) progress[running.id % progress.length] = 1;
     } else if (this.#libc.errno() === constants.errno.ECONNREFUSED) running.transfer.refused('ECONNREFUSED');
   }
 
@@ -116,7 +117,7 @@ export class TransferLoop {
     else transfer?.abort(request.reason);
   }
 
-  #start({ content, id, local, progress, remote, terms }: LoopRequest & { kind: 'start' }): void {
+  #start({ content, id, local, remote, terms }: LoopRequest & { kind: 'start' }): void {
     let fd: number;
     try {
       fd = openConnectedUdpSocket(local, remote);
@@ -132,7 +133,7 @@ export class TransferLoop {
       this.#port.postMessage({ id, end: reason } satisfies LoopAnswer);
     };
     const transfer = new Transfer(memoryFile(new Uint8Array(content)), terms, this.#socketOf(fd), end);
-    this.#running.set(fd, { transfer, progress });
+    this.#running.set(fd, { id, transfer });
     this.#fds.set(id, fd);
     transfer.start();
   }

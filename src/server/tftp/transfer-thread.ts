@@ -26,12 +26,15 @@ export interface RunningTransfer {
 
 /** Longer files, in bytes, are sent without the thread, as it needs memory of its own for them. */
 const longest = 2 ** 25;
+/** More than there are ports to send from. */
+const mostTransfers = 2 ** 16;
 
 /** The thread that sends files of memory to IPv4 clients, on Linux. Disposing ends it. */
 export class TransferThread implements AsyncDisposable {
   readonly #worker: Worker;
   /** The thread's end, and ours. */
   readonly #fds: readonly [number, number];
+  readonly #progress = new Int32Array(new SharedArrayBuffer(4 * mostTransfers));
   readonly #isRung = new Int32Array(new SharedArrayBuffer(4));
   readonly #ends = new Map<number, (end: TransferEnd) => void>();
   /** What the thread reads, by what it is a copy of. */
@@ -41,7 +44,7 @@ export class TransferThread implements AsyncDisposable {
 
   private constructor(fds: readonly [number, number]) {
     this.#fds = fds;
-    this.#worker = startTransfersWorker({ fd: fds[0], isRung: this.#isRung });
+    this.#worker = startTransfersWorker({ fd: fds[0], isRung: this.#isRung, progress: this.#progress });
     this.#worker.unref();
     this.#worker.on('message', ({ end, id }: LoopAnswer) => this.#ends.get(id)?.(end));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -72,19 +75,21 @@ export class TransferThread implements AsyncDisposable {
   ): RunningTransfer {
     const id = this.#nextId;
     this.#nextId += 1;
-    const progress = new Int32Array(new SharedArrayBuffer(4));
+    const progress = this.#progress;
+    const slot = id % mostTransfers;
+    progress[slot] = 0;
     const finish = (reason: TransferEnd): void => {
       if (this.#ends.delete(id)) end(reason);
     };
     this.#ends.set(id, finish);
-    this.#ask({ kind: 'start', id, content: this.#share(file.content), terms, progress, ...way });
+    this.#ask({ kind: 'start', id, content: this.#share(file.content), terms, ...way });
     const stop = (reason: string | undefined, why: string): void => {
       this.#ask({ kind: 'stop', id, reason });
       finish(why);
     };
     return {
       get hasProgress() {
-        return progress[0] === 1;
+        return progress[slot] === 1;
       },
       expire() {},
       abandon: () => stop(undefined, 'the client asked for another file'),
