@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { openGuest } from '../../src/guest/open-guest.ts';
+import { openDisk } from '../../src/image/open-disk.ts';
+import { guestFileTree } from '../../src/server/guest-tree/file-place.ts';
+import { ExportFiles } from '../../src/server/nfs/export-files.ts';
 import { fillMounted, whyNoMount } from '../filesystem/mounted-image.ts';
 import { run } from '../filesystem/sample-image.ts';
 import { skipWithout } from '../interop/require-tool.ts';
@@ -64,6 +68,21 @@ describe('a disk with subvolumes', { skip }, () => {
       assert.deepEqual([volume.type, volume.uuid, volume.mountedOn], ['btrfs', uuid, '/']);
       if (distribution !== 'openSUSE') return;
       assert.equal(await place.varve('ls', './disk.raw:/.snapshots'), '1');
+    });
+
+    test(`is served so, each mount with numbers of its own, in the layout of ${distribution}`, async (t) => {
+      const place = await makeDisk(t, layout);
+      await using disk = await openDisk(join(place.directory, 'disk.raw'));
+      await using guest = await openGuest(disk.device, { name: 'disk.raw', askSecret: undefined });
+      const files = new ExportFiles(await guestFileTree(guest, '/'), new Uint8Array(32));
+      const home = await files.lookup(files.root, Buffer.from('home'));
+      assert.ok(home);
+      assert.ok(await files.lookup(home, Buffer.from('letter')));
+      const [above, below] = [await files.attributes(files.root), await files.attributes(home)];
+      assert.notEqual(above.fsid, below.fsid);
+      assert.notEqual(above.fileid, below.fileid);
+      files.notePlace(home, files.root);
+      assert.equal(await files.parentOf(home), files.root);
     });
   }
 

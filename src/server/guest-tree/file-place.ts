@@ -22,10 +22,10 @@ export interface FileTree {
 }
 
 /** The files of a guest from `path` down, with what is mounted there. @throws VarveError `NOT_FOUND`, `INVALID`, `CORRUPT` */
-export async function guestFileTree({ tree, volumes }: Guest, path: string): Promise<FileTree> {
+export async function guestFileTree({ mounts: seen, tree }: Guest, path: string): Promise<FileTree> {
   const mounts: FileMount[] = [];
-  for (const { directory } of volumes) {
-    if (directory === undefined || directory === '/') continue;
+  for (const { directory } of seen) {
+    if (directory === '/') continue;
     const parent = await tree.find(dirname(directory));
     const root = await tree.find(directory, { followLast: false });
     // What is mounted on nothing is nowhere to be seen.

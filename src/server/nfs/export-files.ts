@@ -101,10 +101,10 @@ export class ExportFiles {
   /** The directory that a directory is in; undefined where that is not known any more. */
   async parentOf(directory: ExportFile): Promise<ExportFile | undefined> {
     if (isSame(directory, this.root)) return directory;
+    const known = directory.volume.parents.get(directory.node);
+    if (known !== undefined) return known;
     const { covered, fileSystem } = directory.volume;
     const own = directory.node === fileSystem.root && covered !== undefined ? covered : directory;
-    const known = own.volume.parents.get(own.node);
-    if (known !== undefined) return known;
     const node = await own.volume.fileSystem.parent?.(own.node);
     return node === undefined ? undefined : { volume: own.volume, node };
   }
