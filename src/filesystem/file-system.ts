@@ -156,6 +156,8 @@ export interface FileSystem extends AsyncDisposable {
 export interface OpenFileSystemOptions {
   /** The disk's name, for messages. */
   readonly name: string;
+  /** Devices that may hold other parts of it, for kinds that can be spread over several; they stay the caller's. */
+  readonly others?: readonly BlockDevice[] | undefined;
 }
 
 /** One kind of file system: how it is recognised and opened. */

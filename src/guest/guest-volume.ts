@@ -38,6 +38,8 @@ export interface GuestVolume {
   readonly madeOf: readonly string[];
   /** Its content; undefined where that cannot be read. */
   readonly device: BlockDevice | undefined;
+  /** Of the volumes that hold other parts of its file system. */
+  readonly others?: readonly BlockDevice[];
   /** Undefined for what is not known at all. */
   readonly identity?: FileSystemIdentity | undefined;
   /** What is read of it here; undefined for nothing. */
@@ -62,8 +64,8 @@ export async function identifyContent(device: BlockDevice): Promise<Pick<GuestVo
  * @throws VarveError `CORRUPT`, `UNSUPPORTED`
  */
 export async function openVolume(volume: GuestVolume, name: string): Promise<FileSystem | undefined> {
-  const { device, holds } = volume;
+  const { device, holds, others } = volume;
   if (device === undefined || holds !== 'files') return undefined;
   const driver = await findFileSystem(device);
-  return await driver?.open(device, { name: `${name}, ${volume.name}` });
+  return await driver?.open(device, { name: `${name}, ${volume.name}`, others });
 }

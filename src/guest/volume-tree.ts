@@ -87,8 +87,20 @@ class VolumeTree {
       if (this.#members.length > 0) await this.#assembleArrays();
       else await this.#assembleGroups();
     }
+    this.#joinFileSystems();
     const { refusal } = this.#unlocker;
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** A Btrfs may be spread over several volumes, each of which says of which one it is a part. */
+  #joinFileSystems(): void {
+    for (const [place, volume] of this.volumes.entries()) {
+      const { type, uuid } = volume.identity ?? {};
+      if (type !== 'btrfs' || uuid === undefined) continue;
+      const parts = this.volumes.filter(({ identity }) => identity?.type === type && identity.uuid === uuid);
+      const others = parts.flatMap(({ device }) => (device === undefined || device === volume.device ? [] : [device]));
+      if (others.length > 0) this.volumes[place] = { ...volume, others };
+    }
   }
 
   async #lookInto(

@@ -2,7 +2,7 @@ import { isVarveError } from '../../base/varve-error.ts';
 import type { FileSystemDriver } from '../file-system.ts';
 import { hasBtrfsMark, identityOf, newestSuperblock } from './read-superblock.ts';
 
-/** Btrfs, as far as it is on one device; the uppermost directory is that of the default subvolume. */
+/** Btrfs, as far as its devices are there; the uppermost directory is that of the default subvolume. */
 export const btrfs: FileSystemDriver = {
   types: ['btrfs'],
   async identify(device) {

@@ -3,7 +3,7 @@ import { type Chunk, parallelStripes, stripeUnit } from './chunk.ts';
 
 /** A run of addresses that is in one piece wherever it is. */
 export interface ChunkRun {
-  /** Where its copies on this device begin, in bytes; at least one. */
+  /** Where its copies begin that are there, in bytes of the volume's device; at least one. */
   readonly copies: readonly number[];
   /** In bytes. */
   readonly length: number;
@@ -13,20 +13,27 @@ export interface ChunkRun {
 export interface ChunkMapOptions {
   /** The disk's, in errors. */
   readonly name: string;
-  readonly deviceId: number;
-  /** In bytes. */
-  readonly deviceSize: number;
+  /** The devices that are there, by their numbers; the first one is what is free told of. */
+  readonly devices: ReadonlyMap<number, DevicePart>;
 }
 
-/** Which addresses are where on this device. */
+/** Where the bytes of one of a file system's devices are in the volume's device; both in bytes. */
+export interface DevicePart {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Which addresses are where. */
 export class ChunkMap {
   readonly #options: ChunkMapOptions;
+  readonly #ownId: number | undefined;
   /** By where they begin. */
   #chunks: Chunk[] = [];
   #last: Chunk | undefined;
 
   constructor(options: ChunkMapOptions) {
     this.#options = options;
+    [this.#ownId] = options.devices.keys();
   }
 
   get chunks(): readonly Chunk[] {
@@ -88,12 +95,10 @@ export class ChunkMap {
     return { copies, length: stripeUnit - rest };
   }
 
-  /** The ranges of this device that a chunk takes, in bytes. */
+  /** The ranges of the first device that a chunk takes, in bytes. */
   rangesOf(chunk: Chunk): { readonly offset: number; readonly length: number }[] {
     const length = chunk.length / parallelStripes(chunk);
-    return chunk.stripes
-      .filter(({ deviceId }) => deviceId === this.#options.deviceId)
-      .map(({ offset }) => ({ offset, length }));
+    return chunk.stripes.filter(({ deviceId }) => deviceId === this.#ownId).map(({ offset }) => ({ offset, length }));
   }
 
   #copies(
@@ -101,24 +106,32 @@ export class ChunkMap {
     what: string,
     { stripes, inside }: { readonly stripes: readonly Chunk['stripes'][number][]; readonly inside: number },
   ): number[] {
-    const own = stripes.filter(({ deviceId }) => deviceId === this.#options.deviceId);
-    if (own.length === 0) throw this.#elsewhere(chunk, what);
-    return own.map(({ offset }) => offset + inside);
+    const { devices } = this.#options;
+    const copies = stripes.flatMap(({ deviceId, offset }) => {
+      const part = devices.get(deviceId);
+      return part === undefined ? [] : [part.start + offset + inside];
+    });
+    if (copies.length === 0) throw this.#elsewhere(chunk, what);
+    return copies;
   }
 
   #checkStripes(chunk: Chunk): void {
-    const { deviceSize } = this.#options;
-    for (const { offset, length } of this.rangesOf(chunk)) {
-      if (offset + length <= deviceSize) continue;
-      throw this.#corrupt(`chunk ${chunk.start} lies at bytes ${offset} to ${offset + length} of ${deviceSize}`);
+    const length = chunk.length / parallelStripes(chunk);
+    for (const { deviceId, offset } of chunk.stripes) {
+      const size = this.#options.devices.get(deviceId)?.size;
+      if (size === undefined || offset + length <= size) continue;
+      throw this.#corrupt(`chunk ${chunk.start} lies at bytes ${offset} to ${offset + length} of ${size}`);
     }
   }
 
   #elsewhere({ start, profile, stripes }: Chunk, what: string): VarveError {
-    const { name, deviceId } = this.#options;
-    const devices = [...new Set(stripes.map((stripe) => stripe.deviceId))].sort((a, b) => a - b).join(', ');
-    const where = `chunk ${start}, which is ${profile} over the devices ${devices}, and this is device ${deviceId}`;
-    return new VarveError('UNSUPPORTED', `cannot read ${name}: ${what} is in ${where} alone`);
+    const { name, devices: here } = this.#options;
+    const listed = (ids: Iterable<number>) => [...new Set(ids)].sort((a, b) => a - b).join(', ');
+    const all = listed(stripes.map(({ deviceId }) => deviceId));
+    const those =
+      here.size === 1 ? `this is device ${listed(here.keys())} alone` : `only ${listed(here.keys())} are here`;
+    const where = `chunk ${start}, which is ${profile} over the devices ${all}, and ${those}`;
+    return new VarveError('UNSUPPORTED', `cannot read ${name}: ${what} is in ${where}`);
   }
 
   #corrupt(why: string): VarveError {

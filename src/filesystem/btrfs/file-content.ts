@@ -159,7 +159,8 @@ export class FileContents {
       const address = content.address + content.offset + from - start;
       const { copies, length: most } = this.#forest.volume.chunks.locate(address, nameOf(file));
       const length = Math.min(end - from, most);
-      yield { offset: from, length, kind, place: copies[0]! };
+      const place = copies.find((each) => each < this.#forest.volume.superblock.deviceSize);
+      yield { offset: from, length, kind, ...(place === undefined ? {} : { place }) };
       from += length;
     }
   }

@@ -2,6 +2,7 @@ import type { BlockDevice } from '../../block/block-device.ts';
 import type { FileSystem, OpenFileSystemOptions } from '../file-system.ts';
 import { BtrfsFileSystem } from './btrfs-file-system.ts';
 import { Forest } from './forest.ts';
+import { joinDevices } from './join-devices.ts';
 import { replayLog } from './log/replay-log.ts';
 import { readChunks } from './read-chunks.ts';
 import { identityOf, newestSuperblock } from './read-superblock.ts';
@@ -9,9 +10,14 @@ import { Subvolumes } from './subvolumes.ts';
 import { BtrfsVolume } from './volume.ts';
 
 /** Opens a Btrfs, its log replayed in memory. @throws VarveError `CORRUPT`, `UNSUPPORTED` */
-export async function openBtrfs(device: BlockDevice, { name }: OpenFileSystemOptions): Promise<FileSystem> {
-  const { superblock, isFirst } = await newestSuperblock(device, name);
-  const volume = new BtrfsVolume(device, superblock, name);
+export async function openBtrfs(
+  device: BlockDevice,
+  { name, others = [] }: OpenFileSystemOptions,
+): Promise<FileSystem> {
+  const own = await newestSuperblock(device, name);
+  const { devices, joined, superblock } = await joinDevices(device, own.superblock, others);
+  const { isFirst } = own;
+  const volume = new BtrfsVolume(joined, superblock, name, devices);
   await readChunks(volume);
   const forest = new Forest(volume);
   await replayLog(forest);

@@ -1,24 +1,29 @@
 import { LruMap } from '../../base/lru.ts';
 import type { BlockDevice, MaybePromise } from '../../block/block-device.ts';
 import { FileSystemVolume } from '../file-system-volume.ts';
-import { ChunkMap } from './chunk-map.ts';
+import { ChunkMap, type DevicePart } from './chunk-map.ts';
 import type { Superblock, TreePointer } from './superblock.ts';
 import { decodeTreeBlock, pointerProblem, type TreeBlock } from './tree-block.ts';
 
 /** How many bytes of blocks of trees are kept. */
 const cachedLength = 16 << 20;
 
-/** The device of a Btrfs, and the blocks of its trees. */
+/** The devices of a Btrfs, one behind the other, and the blocks of its trees. */
 export class BtrfsVolume extends FileSystemVolume {
   readonly superblock: Superblock;
   readonly chunks: ChunkMap;
   readonly #blocks = new LruMap<number, TreeBlock>(cachedLength);
 
-  constructor(device: BlockDevice, superblock: Superblock, name: string) {
+  /** `devices` are those in `device`, which has only its own where they are left out. */
+  constructor(
+    device: BlockDevice,
+    superblock: Superblock,
+    name: string,
+    devices: ReadonlyMap<number, DevicePart> = onlyOwn(superblock),
+  ) {
     super(device, name);
     this.superblock = superblock;
-    const { deviceId, deviceSize } = superblock;
-    this.chunks = new ChunkMap({ name, deviceId, deviceSize });
+    this.chunks = new ChunkMap({ name, devices });
   }
 
   /** The block of a tree that a pointer leads to. @throws VarveError `CORRUPT` where no copy of it is in order */
@@ -49,6 +54,10 @@ export class BtrfsVolume extends FileSystemVolume {
     }
     throw this.corrupt(problem);
   }
+}
+
+function onlyOwn({ deviceId, deviceSize }: Superblock): ReadonlyMap<number, DevicePart> {
+  return new Map([[deviceId, { start: 0, size: deviceSize }]]);
 }
 
 function nameOf({ address }: TreePointer, tree: string): string {
