@@ -1,18 +1,29 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { nfsStatus } from '../../src/protocol/nfs/constants.ts';
+import { VarveError } from '../../src/base/varve-error.ts';
+import type { BlockDevice, MaybePromise } from '../../src/block/block-device.ts';
+import { delayFilter } from '../../src/filter/delay.ts';
+import { ForwardingDevice } from '../../src/filter/forwarding-device.ts';
+import { openGuest } from '../../src/guest/open-guest.ts';
+import { openDisk } from '../../src/image/open-disk.ts';
+import { nfsStatus, procedures } from '../../src/protocol/nfs/constants.ts';
+import { programs } from '../../src/protocol/rpc/constants.ts';
+import { XdrReader } from '../../src/protocol/rpc/xdr-reader.ts';
+import { guestFileTree } from '../../src/server/guest-tree/file-place.ts';
 import { openNfsDisks } from '../../src/server/nfs/disk-exports.ts';
 import type { MountEvent } from '../../src/server/nfs/mount-program.ts';
 import { listenNfs, type NfsServer, type NfsServerOptions } from '../../src/server/nfs/nfs-server.ts';
 import { NfsClient, readAttributes } from '../nfs/nfs-client.ts';
 import { makeNfsDisk } from '../nfs/nfs-disk.ts';
+import { encodeArguments, type RpcArgument } from '../nfs/rpc-client.ts';
 import { skipWithout } from './require-tool.ts';
 
 const run = promisify(execFile);
@@ -195,6 +206,86 @@ describe('files over NFS', { skip }, () => {
       ],
     );
   });
+});
+
+/** A disk that can fail to be read. */
+class BreakableDevice extends ForwardingDevice {
+  isBroken = false;
+
+  override read(target: Uint8Array, offset: number): MaybePromise<void> {
+    if (this.isBroken) throw new VarveError('IO', 'the disk is broken');
+    return super.read(target, offset);
+  }
+}
+
+describe('a disk beneath NFS', { skip }, () => {
+  /** Serves the disk through a filter. */
+  async function over(t: TestContext, wrap: (device: BlockDevice) => BlockDevice): Promise<NfsClient> {
+    const stack = new AsyncDisposableStack();
+    t.after(() => stack.disposeAsync());
+    const opened = stack.use(await openDisk(disk));
+    const found = {
+      id: new Uint8Array(32),
+      async open() {
+        const guest = await openGuest(wrap(opened.device), { name: 'disk', askSecret: undefined });
+        return { ...(await guestFileTree(guest, '/')), [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() };
+      },
+    };
+    const exports = { find: async () => found, withId: async () => found, list: () => [] };
+    const server = stack.use(await listenNfs({ exports, key, host: '127.0.0.1', port: 0 }));
+    return stack.use(await NfsClient.connect(server.port));
+  }
+
+  test('that takes its time has many requests under way, which are answered as they are done', async (t) => {
+    await using client = await over(t, (device) => delayFilter(device, { delayMs: 1, jitterMs: 5 }));
+    const root = await mounted(client, '/');
+    const file = await found(client, root, 'file of 1500000 bytes');
+    const content = fs.readFileSync(join(tree, 'file of 1500000 bytes'));
+    const parts = Array.from({ length: 150 }, (_, index) => client.read(file, index * 10_000, 10_000));
+    assert.deepEqual(Buffer.concat((await Promise.all(parts)).map(({ data }) => data)), content);
+  });
+
+  test('that fails makes requests fail, and nothing else', async (t) => {
+    let device: BreakableDevice | undefined;
+    await using client = await over(t, (whole) => {
+      device = new BreakableDevice(whole);
+      return device;
+    });
+    const root = await mounted(client, '/');
+    const file = await found(client, root, 'file of 1500000 bytes');
+    device!.isBroken = true;
+    const { rest, status } = await client.call('READ', [file, 500_000n, 2 ** 18]);
+    assert.equal(status, nfsStatus.IO);
+    assert.deepEqual([rest.u32be(), rest.remaining], [0, 0]);
+    device!.isBroken = false;
+    assert.equal((await client.read(file, 500_000, 2 ** 18)).data.length, 2 ** 18);
+  });
+});
+
+test('what is asked over UDP is answered there', { skip }, async (t) => {
+  await using served = await serving();
+  await using client = await NfsClient.connect(served.server.port);
+  const root = await mounted(client);
+  const file = await found(client, root, 'file of 70000 bytes');
+  const socket = dgram.createSocket('udp4');
+  t.after(() => socket.close());
+  const ask = async (program: number, procedure: number, args: readonly RpcArgument[]): Promise<XdrReader> => {
+    const answer = once(socket, 'message');
+    const message = encodeArguments([1, 0, 2, program, 3, procedure, 0, new Uint8Array(), 0, 0, ...args]);
+    socket.send(message, served.server.port, '127.0.0.1');
+    const reply = new XdrReader((await answer)[0], 'reply');
+    reply.skip(24);
+    return reply;
+  };
+  const handle = await ask(programs.MOUNT, 1, [Buffer.from('/disk.raw')]);
+  assert.equal(handle.u32be(), 0);
+  assert.deepEqual(Buffer.from(handle.opaque(64)), Buffer.from(root));
+  const read = await ask(programs.NFS, procedures.READ, [file, 0n, 2 ** 18]);
+  assert.deepEqual([read.u32be(), read.bool()], [0, true]);
+  readAttributes(read);
+  assert.deepEqual([read.u32be(), read.bool()], [2 ** 15, false]);
+  const content = fs.readFileSync(join(tree, 'file of 70000 bytes'));
+  assert.deepEqual(Buffer.from(read.opaque(2 ** 15)), content.subarray(0, 2 ** 15));
 });
 
 /** Compares a directory with the same of this machine, and all below it. */
