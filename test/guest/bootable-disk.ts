@@ -25,6 +25,8 @@ export interface GrubDisk {
   readonly script: string;
   readonly number: number;
   readonly firstSector: number;
+  /** GRUB is in the partition's own first sector, and the rest of it in a file there. */
+  readonly isInPartition?: boolean;
   /** Boots Linux, which prints the file; GRUB prints it where it is left out. */
   readonly kernel?: GuestKernel;
 }
@@ -33,7 +35,8 @@ const diskLength = 80 * 2 ** 20;
 const partitionSectors = 65536;
 
 /** A raw disk of which GRUB, put there by its own program, boots. What boots prints `greeting`. Needs root. */
-export async function makeGrubDisk({ directory, firstSector, kernel, number, script }: GrubDisk): Promise<string> {
+export async function makeGrubDisk(wanted: GrubDisk): Promise<string> {
+  const { directory, firstSector, isInPartition = false, kernel, number, script } = wanted;
   const [disk, root, image] = ['disk.raw', 'root', 'root.raw'].map((name) => join(directory, name)) as [
     string,
     string,
@@ -49,7 +52,8 @@ export async function makeGrubDisk({ directory, firstSector, kernel, number, scr
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', root, image], { MKE2FS_CONFIG: '/dev/null' });
   await makePartitionedDisk(disk, diskLength, script);
   await run('dd', [`if=${image}`, `of=${disk}`, 'bs=512', `seek=${firstSector}`, 'conv=notrunc', 'status=none']);
-  await installGrub(disk, directory, { firstSector, number, isGpt: script.includes('label: gpt') });
+  await installGrub(disk, directory, { firstSector, isInPartition, number, isGpt: script.includes('label: gpt') });
+  if (isInPartition) await countFromDisk(disk, firstSector);
   return disk;
 }
 
@@ -70,11 +74,16 @@ async function addLinux(boot: string, kernel: GuestKernel, number: number): Prom
   await writeFile(join(boot, 'initrd'), await makeInitramfs({ kernel, modules, task: { script } }));
 }
 
+interface InstallOptions extends Pick<GrubDisk, 'firstSector' | 'number'> {
+  readonly isGpt: boolean;
+  readonly isInPartition: boolean;
+}
+
 /** As grub-install does it, which wants to see device nodes of partitions, that loop devices here do not have. */
 async function installGrub(
   disk: string,
   directory: string,
-  { firstSector, isGpt, number }: { firstSector: number; isGpt: boolean; number: number },
+  { firstSector, isGpt, isInPartition, number }: InstallOptions,
 ): Promise<void> {
   const mount = join(directory, 'mount');
   await mkdir(mount);
@@ -89,11 +98,27 @@ async function installGrub(
   await run('mount', [part, mount]);
   stack.defer(async () => void (await run('umount', [mount])));
   const [map, files] = [join(directory, 'device.map'), join(mount, 'boot/grub/i386-pc')];
-  await writeFile(map, `(hd0) ${whole}\n(hd1) ${part}\n`);
+  await writeFile(map, isInPartition ? `(hd0) ${part}\n` : `(hd0) ${whole}\n(hd1) ${part}\n`);
   const prefix = `(,${isGpt ? 'gpt' : 'msdos'}${number})/boot/grub`;
   const modules = ['biosdisk', isGpt ? 'part_gpt' : 'part_msdos', 'ext2'];
   await run('grub-mkimage', ['-O', 'i386-pc', '-o', join(files, 'core.img'), '-p', prefix, ...modules]);
-  await run(join(grubDirectory, 'grub-bios-setup'), ['--skip-fs-probe', '-m', map, '-d', files, '(hd0)']);
+  await run(join(grubDirectory, 'grub-bios-setup'), ['--force', '--skip-fs-probe', '-m', map, '-d', files, '(hd0)']);
+}
+
+/** What GRUB's program took for a disk is a partition: the numbers of sectors that it wrote count from its start. */
+async function countFromDisk(disk: string, firstSector: number): Promise<void> {
+  const file = await fs.promises.open(disk, 'r+');
+  const add = async (place: number) => {
+    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, place);
+    buffer.writeBigUInt64LE(buffer.readBigUInt64LE() + BigInt(firstSector));
+    await file.write(buffer, 0, 8, place);
+    return Number(buffer.readBigUInt64LE());
+  };
+  const rest = await add(firstSector * 512 + 92);
+  // Its file is in one piece: the list has one entry.
+  await add(rest * 512 + 500);
+  await file.close();
+  await run('dd', [`if=${syslinuxRecord}`, `of=${disk}`, 'bs=440', 'count=1', 'conv=notrunc', 'status=none']);
 }
 
 /** What SYSLINUX looks for, and complains of once it has read its configuration. */

@@ -82,6 +82,14 @@ start=34, size=2001, type=21686148-6449-6E6F-744E-656564454649\nstart=2035, size
     await run('e2fsck', ['-fn', part]);
   });
 
+  test('GRUB in a partition finds its own file where that is then', async (t) => {
+    const directory = await newDirectory(t);
+    const script = 'label: dos\nstart=63, size=1000, type=83\nstart=1063, size=65536, type=83, bootable\n';
+    const disk = await makeGrubDisk({ directory, script, number: 2, firstSector: 1063, isInPartition: true });
+    await boot(disk);
+    await boot(await fix(directory, disk, 'aligned.raw'));
+  });
+
   test('SYSLINUX boots from FAT that has moved, and fsck.fat is content with both copies of its first sector', async (t) => {
     const directory = await newDirectory(t);
     const disk = await makeSyslinuxDisk(directory);
