@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { VarveError } from '../../src/base/varve-error.ts';
+import { isVarveError, VarveError } from '../../src/base/varve-error.ts';
 import type { BlockDevice, MaybePromise } from '../../src/block/block-device.ts';
 import { delayFilter } from '../../src/filter/delay.ts';
 import { ForwardingDevice } from '../../src/filter/forwarding-device.ts';
@@ -260,6 +260,18 @@ describe('a disk beneath NFS', { skip }, () => {
     device!.isBroken = false;
     assert.equal((await client.read(file, 500_000, 2 ** 18)).data.length, 2 ** 18);
   });
+});
+
+test('a port that is in use is BUSY, over TCP and over UDP', { skip }, async (t) => {
+  await using served = await serving();
+  const { port } = served.server;
+  await assert.rejects(serving({ port }), (error) => isVarveError(error, 'BUSY'));
+  await assert.rejects(serving({ portMapPort: port }), (error) => isVarveError(error, 'BUSY'));
+  const socket = dgram.createSocket('udp4');
+  t.after(() => socket.close());
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  await assert.rejects(serving({ port: socket.address().port }), (error) => isVarveError(error, 'BUSY'));
 });
 
 test('what is asked over UDP is answered there', { skip }, async (t) => {

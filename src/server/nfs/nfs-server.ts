@@ -54,6 +54,8 @@ export interface NfsServer extends AsyncDisposable {
 }
 
 const sweepMs = 1000;
+/** How many free ports are tried. */
+const mostTries = 8;
 
 /**
  * Serves files over NFS version 3, for reading.
@@ -117,22 +119,32 @@ class Server implements NfsServer {
     await this.#stack.disposeAsync();
   }
 
-  /** The port that it came to. */
+  /** The port that it came to: the same over TCP and UDP, which any free one need not be. */
   async #listen(port: number, dispatcher: RpcDispatcher, what: string): Promise<number> {
+    for (let triesLeft = port === 0 ? mostTries : 1; ; triesLeft -= 1) {
+      try {
+        return await this.#listenOnce(port, dispatcher);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'EADDRINUSE' && triesLeft > 1) continue;
+        throw listenError(`serve ${what} at ${this.host}, port ${port}`, error as NodeJS.ErrnoException);
+      }
+    }
+  }
+
+  async #listenOnce(port: number, dispatcher: RpcDispatcher): Promise<number> {
+    await using stack = new AsyncDisposableStack();
     const listener = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#accept(socket, dispatcher);
     });
-    try {
-      listener.listen({ host: this.host, port });
-      await once(listener, 'listening');
-      this.#stack.defer(() => this.#close(listener));
-      const bound = (listener.address() as net.AddressInfo).port;
-      this.#stack.use(await RpcDatagrams.listen(this.host, bound, dispatcher));
-      listener.on('error', (error) => log(1, 'accepting a client failed: %s', error.message));
-      return bound;
-    } catch (error) {
-      throw listenError(`serve ${what} at ${this.host}, port ${port}`, error as NodeJS.ErrnoException);
-    }
+    listener.listen({ host: this.host, port });
+    await once(listener, 'listening');
+    stack.defer(() => this.#close(listener));
+    const bound = (listener.address() as net.AddressInfo).port;
+    stack.use(await RpcDatagrams.listen(this.host, bound, dispatcher));
+    listener.on('error', (error) => log(1, 'accepting a client failed: %s', error.message));
+    this.#stack.use(stack.move());
+    return bound;
   }
 
   async #close(listener: net.Server): Promise<void> {
