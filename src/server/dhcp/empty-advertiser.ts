@@ -1,4 +1,4 @@
-import { networkInterfaces } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { openPacketSocket, type PacketSocket } from '../../linux/packet-socket.ts';
 import { log } from '../../log/log.ts';
 import { encodeEmptyAdvertisement } from '../../protocol/ndp/router-advertisement.ts';
@@ -27,9 +27,14 @@ export function openEmptyAdvertiser(interfaceName: string): EmptyAdvertiser {
   };
 }
 
+/** Node would tell it only of interfaces that have a carrier. */
 function hardwareAddressOf(interfaceName: string): Uint8Array | undefined {
-  const [address] = networkInterfaces()[interfaceName] ?? [];
-  return address === undefined ? undefined : Buffer.from(address.mac.replaceAll(':', ''), 'hex');
+  try {
+    const text = readFileSync(`/sys/class/net/${interfaceName}/address`, 'latin1');
+    return Buffer.from(text.trim().replaceAll(':', ''), 'hex');
+  } catch {
+    return undefined;
+  }
 }
 
 function tryOpen(interfaceName: string): PacketSocket | undefined {
