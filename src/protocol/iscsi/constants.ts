@@ -90,4 +90,5 @@ export const taskResponses = {
   NO_LUN: 2,
   NO_REASSIGNMENT: 4,
   NOT_SUPPORTED: 5,
+  REJECTED: 255,
 } as const;

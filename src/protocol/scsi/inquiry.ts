@@ -83,10 +83,10 @@ function designator(protocolAndSet: number, kind: number, content: Uint8Array): 
   return Buffer.concat([Uint8Array.of(protocolAndSet, kind, 0, content.length), content]);
 }
 
-/** SIMPSUP, ORDSUP and HEADSUP, V_SUP. */
+/** SIMPSUP, V_SUP. Commands are done side by side whatever order they ask for, so neither ORDSUP nor HEADSUP. */
 function encodeExtended(): Uint8Array {
   const bytes = new Uint8Array(0x3c);
-  bytes[1] = 0x07;
+  bytes[1] = 0x01;
   bytes[2] = 0x01;
   return bytes;
 }

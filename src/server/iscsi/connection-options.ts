@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   readonly budget: MemoryBudget;
   /** Asks whether the initiator is there after so long without a word, in milliseconds; 0 is never. */
   readonly pingIntervalMs: number;
+  /** Leaves an initiator that does not go on with what it has begun, in milliseconds; 0 is never. */
+  readonly stallTimeoutMs: number;
   /** Opens the session; `undefined` instead of one for discovery. */
   open(port: InitiatorPort, connection: SessionCarrier): Promise<Opened>;
   /** Each target with where it is. */

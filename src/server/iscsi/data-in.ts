@@ -1,6 +1,7 @@
 import type { MaybePromise } from '../../block/block-device.ts';
 import { responses } from '../../protocol/iscsi/constants.ts';
 import type { OperationalParameters } from '../../protocol/iscsi/operational-keys.ts';
+import type { MemoryBudget } from '../nbd/memory-budget.ts';
 import { type DiskUnit, deviceFailure, type Failure } from './disk-unit.ts';
 import type { PduOutput } from './pdu-output.ts';
 import { residualOf, type Task } from './task.ts';
@@ -9,6 +10,8 @@ import { residualOf, type Task } from './task.ts';
 const longestSegment = 2 ** 18;
 /** Reads shorter than this are copied, which is quicker than a second system call, in bytes. */
 const shortestFileLength = 2 ** 16;
+/** The rest of a long read waits for an initiator that takes it, where so many bytes wait already. */
+const longestQueue = 2 ** 21;
 const lastByte = new Uint8Array(1);
 const flags = { final: 0x80, hasStatus: 0x01 };
 
@@ -18,6 +21,7 @@ export interface DataInOptions {
   readonly parameters: OperationalParameters;
   /** Returns when the initiator has taken enough of what it was sent; at once where nothing waits. */
   readonly room: () => MaybePromise<void>;
+  readonly budget: MemoryBudget;
 }
 
 /** Sends what commands read: in segments, and bursts, the last with the status. Hot: bench/iscsi.ts watches it. */
@@ -25,13 +29,15 @@ export class DataIn {
   readonly #pdus: PduOutput;
   readonly #parameters: OperationalParameters;
   readonly #room: () => MaybePromise<void>;
+  readonly #budget: MemoryBudget;
   /** Reads have been done when they returned, so that the next may go straight into the output. */
   #readsAtOnce = false;
 
-  constructor({ parameters, pdus, room }: DataInOptions) {
+  constructor({ budget, parameters, pdus, room }: DataInOptions) {
     this.#pdus = pdus;
     this.#parameters = parameters;
     this.#room = room;
+    this.#budget = budget;
   }
 
   /** Sends bytes, of which there were `total`, and that the command ended well. */
@@ -58,6 +64,9 @@ export class DataIn {
       if (isSent !== true) return isSent;
       this.#pdus.flushPart();
       offset += segment;
+      if (this.#pdus.pendingLength > longestQueue && offset < length) {
+        return this.#readApart(unit, task, plan.offset, length, offset, sn + 1);
+      }
     }
     return undefined;
   }
@@ -146,6 +155,7 @@ export class DataIn {
     for (let offset = from; offset < length; sn += 1) {
       const segment = this.#segmentLength(offset, length);
       const buffer = new Uint8Array(segment);
+      this.#budget.change(segment);
       try {
         const pending = unit.device.read(buffer, diskOffset + offset);
         this.#readsAtOnce = pending === undefined;
@@ -153,6 +163,8 @@ export class DataIn {
         await this.#room();
       } catch (error) {
         return deviceFailure(error, false);
+      } finally {
+        this.#budget.change(-segment);
       }
       if (task.isAborted) return undefined;
       const position = this.#begin(task, offset, segment, length, total, sn);

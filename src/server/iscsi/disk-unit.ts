@@ -18,6 +18,12 @@ export interface Failure {
 /** `undefined` where a command ended well. */
 export type Outcome = Failure | undefined;
 
+/** Whoever waits for a command. */
+export interface Waiter {
+  /** Nobody waits any more, and what goes on for long may stop. */
+  readonly isAborted: boolean;
+}
+
 /** What a command comes to, before anything of it is done. Offsets and lengths in bytes. */
 export type Plan =
   | { readonly kind: 'done'; readonly outcome: Outcome }
@@ -31,9 +37,9 @@ export type Plan =
       readonly length: number;
       /** The initiator must have exactly that much. */
       readonly isExact?: boolean;
-      run(data: Uint8Array): MaybePromise<Outcome>;
+      run(data: Uint8Array, waiter: Waiter): MaybePromise<Outcome>;
     }
-  | { readonly kind: 'run'; run(): MaybePromise<Outcome | Uint8Array> };
+  | { readonly kind: 'run'; run(waiter: Waiter): MaybePromise<Outcome | Uint8Array> };
 
 /** A command was done, with nothing to be told. */
 export const good: Plan = { kind: 'done', outcome: undefined };
@@ -55,6 +61,8 @@ const maximumTransferLength = 2 ** 23;
 export class UnitState {
   readonly reservations = new Reservations((nexus, sense) => this.tell(nexus, sense));
   settings: ModeSettings = defaultSettings;
+  /** Held by whoever goes through a piece of the disk. */
+  readonly walks = new Mutex();
   readonly #mutex = new Mutex();
   readonly #attentions = new Map<string, Sense>();
   readonly #nexuses = new Map<string, number>();

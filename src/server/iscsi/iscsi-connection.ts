@@ -20,6 +20,7 @@ import { RequestInput } from '../nbd/request-input.ts';
 import type { Wire, WireReceiver } from '../nbd/wire.ts';
 import { CommandWindow } from './command-window.ts';
 import type { ConnectionOptions, SessionCarrier } from './connection-options.ts';
+import { InitiatorWatch } from './initiator-watch.ts';
 import { PduOutput, paddedLength } from './pdu-output.ts';
 import type { Session } from './session.ts';
 import { TextAnswers } from './text-answers.ts';
@@ -28,6 +29,8 @@ import { TextAnswers } from './text-answers.ts';
 const loginSegmentLength = 8192;
 /** Bytes that wait to be taken by the initiator; then it has to wait. */
 const maximumPendingLength = 2 ** 23;
+/** The same, where all that the server may hold is used up. */
+const leastPendingLength = 2 ** 20;
 
 /**
  * One connection, which is one session: takes PDUs apart, logs the initiator in, and hands on its commands. Ends when the
@@ -57,9 +60,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
   #isEnding = false;
   #writesAtOnce = true;
   #held = 0;
-  #hasHeard = true;
-  #hasAsked = false;
-  #pingTimer: NodeJS.Timeout | undefined;
+  readonly #watch: InitiatorWatch;
 
   constructor(wire: Wire, options: ConnectionOptions) {
     this.#wire = wire;
@@ -67,6 +68,14 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#login = new TargetLogin(options.policy);
     this.#output = new ReplyOutput(wire, () => this.#drained());
     this.pdus = new PduOutput(this.#output, this.window);
+    this.#watch = new InitiatorWatch({
+      pingIntervalMs: options.pingIntervalMs,
+      stallTimeoutMs: options.stallTimeoutMs,
+      isHeard: () => !this.#isPaused,
+      owes: () => this.#owes(),
+      ping: () => this.#ping(),
+      leave: (why) => this.#leave(why),
+    });
   }
 
   /** Serves until the connection is over and the disk has done with it. */
@@ -75,7 +84,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#wire.open(this);
     this.#process();
     await this.#ended.promise;
-    clearInterval(this.#pingTimer);
+    this.#watch[Symbol.dispose]();
     await this.#session?.abort();
   }
 
@@ -87,7 +96,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
   /** Returns when the initiator has taken enough of what it was sent. */
   room(): MaybePromise<void> {
     this.#output.flushPart();
-    if (this.#output.pendingLength < maximumPendingLength || this.#isOver) return;
+    if (this.#hasRoom() || this.#isOver) return;
     return new Promise((resolve) => this.#roomWaiters.push(resolve));
   }
 
@@ -115,7 +124,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
   }
 
   received(length: number): void {
-    this.#hasHeard = true;
+    this.#watch.spoke();
     this.#input.received(length);
     if (this.#isOver) this.#input.clear();
     else this.#process();
@@ -159,8 +168,19 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     if (this.#options.budget.isFull) this.#options.budget.wait(this.#resume);
   }
 
+  #hasRoom(): boolean {
+    return this.#output.pendingLength < (this.#options.budget.isFull ? leastPendingLength : maximumPendingLength);
+  }
+
+  /** It does not take what it was sent, or does not send the rest of what it has begun. */
+  #owes(): boolean {
+    if (this.#output.pendingLength > 0) return true;
+    return !this.#mustWait() && (this.#input.length > 0 || (this.#session?.asksForData ?? false));
+  }
+
   #drained(): void {
-    if (this.#output.pendingLength < maximumPendingLength) for (const wake of this.#roomWaiters.splice(0)) wake();
+    this.#watch.took();
+    if (this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
     this.#process();
   }
 
@@ -235,15 +255,14 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     const pending = session.command(view, at, isInPlace ? data : data.slice());
     this.#writesAtOnce = pending === undefined;
     if (pending === undefined) return;
-    if (!isInPlace) {
-      this.#await(pending);
-      return;
-    }
-    const arena = this.#input.giveAway();
-    this.#await(pending);
-    void pending.then(
-      () => this.#input.takeBack(arena),
-      () => undefined,
+    const arena = isInPlace ? this.#input.giveAway() : undefined;
+    const { budget } = this.#options;
+    budget.change(data.length);
+    this.#await(
+      pending.finally(() => {
+        budget.change(-data.length);
+        if (arena !== undefined) this.#input.takeBack(arena);
+      }),
     );
   }
 
@@ -288,10 +307,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
         if (!this.#isProcessing) this.#output.flush();
         this.#process();
       },
-      (error) => {
-        log(1, 'the session failed: %s', (error as Error).message);
-        this.destroy();
-      },
+      (error) => this.#leave((error as Error).message),
     );
   }
 
@@ -338,7 +354,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
       targets,
     });
     this.#isLoggedIn = true;
-    this.#startPings();
+    this.#watch.begin();
   }
 
   #answerLogin(request: DataView, flags: number, status: number, handle: number, text: Uint8Array): void {
@@ -350,24 +366,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     if (status !== loginStatus.SUCCESS) this.#lose(`the login was refused: ${status.toString(16).padStart(4, '0')}`);
   }
 
-  #startPings(): void {
-    const { pingIntervalMs } = this.#options;
-    if (pingIntervalMs > 0) this.#pingTimer = setInterval(() => this.#ping(), pingIntervalMs).unref();
-  }
-
-  /** Asks whether the initiator is there, where it has said nothing since; without an answer it is not. */
   #ping(): void {
-    if (this.#hasHeard || this.#isPaused) {
-      this.#hasAsked = false;
-      this.#hasHeard = false;
-      return;
-    }
-    if (this.#hasAsked) {
-      log(1, 'the initiator does not answer');
-      this.destroy();
-      return;
-    }
-    this.#hasAsked = true;
     const position = this.pdus.begin(responses.NOP_IN, 0x80, noTag, 0);
     this.pdus.view.setUint32(position + 20, 1);
     this.pdus.view.setUint32(position + 24, this.pdus.statSn);
@@ -380,6 +379,11 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     log(2, 'closing: %s', why);
     this.#isEnding = true;
     return true;
+  }
+
+  #leave(why: string): void {
+    log(1, 'closing: %s', why);
+    this.destroy();
   }
 
   #end(): void {

@@ -12,7 +12,7 @@ import type { ConnectionOptions, InitiatorPort, Opened, SessionCarrier } from '.
 import { diskUnit } from './disk-unit.ts';
 import { IscsiConnection } from './iscsi-connection.ts';
 import { Session } from './session.ts';
-import { type Target, Targets, targetName } from './targets.ts';
+import { type StandingSession, type Target, Targets, targetName } from './targets.ts';
 
 /** How disks are served over iSCSI. */
 export interface IscsiServerOptions {
@@ -29,6 +29,11 @@ export interface IscsiServerOptions {
   readonly handshakeTimeoutMs?: number | undefined;
   /** Asks a silent initiator whether it is there, in milliseconds; 0 is never; 15 s where nothing is given. */
   readonly pingIntervalMs?: number | undefined;
+  /**
+   * For an initiator that does not take what it is sent, or does not send what it has begun with, in milliseconds; 0 is
+   * for ever; 30 s where nothing is given.
+   */
+  readonly stallTimeoutMs?: number | undefined;
 }
 
 /** A target that listens. Disposing shuts it down. */
@@ -113,7 +118,7 @@ class Server implements IscsiServer {
 
   #accept(socket: net.Socket): void {
     const { maximumClients = 128 } = this.#options;
-    if (this.#isShuttingDown || this.#sockets.size >= maximumClients) {
+    if (this.#isShuttingDown || (this.#sockets.size >= maximumClients && !this.#makeRoom())) {
       log(1, 'an initiator was turned away: there are %d', this.#sockets.size);
       socket.destroy();
       return;
@@ -122,8 +127,19 @@ class Server implements IscsiServer {
     this.#serving.add(serving);
   }
 
+  /** Leaves who has not logged in for the longest time: else those who never do could keep all others out. */
+  #makeRoom(): boolean {
+    for (const [socket, connection] of this.#sockets) {
+      if (connection.isLoggedIn) continue;
+      this.#sockets.delete(socket);
+      connection.destroy();
+      return true;
+    }
+    return false;
+  }
+
   async #serve(socket: net.Socket): Promise<void> {
-    const { chap, handshakeTimeoutMs = 30_000, pingIntervalMs = 15_000 } = this.#options;
+    const { chap, handshakeTimeoutMs = 30_000, pingIntervalMs = 15_000, stallTimeoutMs = 30_000 } = this.#options;
     socket.on('error', () => undefined);
     const address = `${inBrackets(plainAddress(socket.localAddress ?? this.host))}:${this.port},1`;
     await using stack = new AsyncDisposableStack();
@@ -131,6 +147,7 @@ class Server implements IscsiServer {
       policy: { hasTarget: (name) => this.#targets.has(name), chap },
       budget: this.#budget,
       pingIntervalMs,
+      stallTimeoutMs,
       open: (port, connection) => this.#open(port, connection, stack),
       targets: () => this.#targets.names().map((name) => [name, address] as const),
     };
@@ -163,9 +180,18 @@ class Server implements IscsiServer {
       const found = await this.#targets.open(login.target);
       if (found === undefined) return { status: loginStatus.NOT_FOUND };
       const nexus = `${login.initiator.toLowerCase()},i,0x${isid}`;
-      await found.target.standing.get(nexus)?.end();
+      const { standing } = found.target;
+      await endAll(standing, nexus);
       const nbdExport = await found.entry.connect();
-      stack.defer(async () => nbdExport[Symbol.asyncDispose]?.());
+      const dispose = async (): Promise<void> => nbdExport[Symbol.asyncDispose]?.();
+      if (stack.disposed) {
+        // The initiator went away meanwhile.
+        await dispose();
+        return { status: loginStatus.TARGET_ERROR };
+      }
+      stack.defer(dispose);
+      await endAll(standing, nexus);
+      if (stack.disposed) return { status: loginStatus.TARGET_ERROR };
       stack.use(onceAborted(nbdExport.ended, () => connection.destroy()));
       return { session: this.#enter(found.target, nbdExport, nexus, connection, stack), handle };
     } catch (error) {
@@ -210,6 +236,11 @@ class Server implements IscsiServer {
     });
     return session;
   }
+}
+
+/** Another may have come in while one was ended. */
+async function endAll(standing: ReadonlyMap<string, StandingSession>, nexus: string): Promise<void> {
+  for (let other = standing.get(nexus); other !== undefined; other = standing.get(nexus)) await other.end();
 }
 
 function inBrackets(host: string): string {

@@ -4,12 +4,7 @@ import { isZero } from '../../bytes/is-zero.ts';
 import { type BlockRange, blockRangeOf, protectionOf } from '../../protocol/scsi/command-block.ts';
 import { maximumUnmapDescriptors, maximumUnmapLength } from '../../protocol/scsi/inquiry.ts';
 import { operationCodes as codes, serviceActions } from '../../protocol/scsi/operation-codes.ts';
-import {
-  type BlockStatus,
-  decodeUnmapList,
-  encodeBlockStatus,
-  encodeCapacity16,
-} from '../../protocol/scsi/parameter-data.ts';
+import { decodeUnmapList, encodeBlockStatus, encodeCapacity16 } from '../../protocol/scsi/parameter-data.ts';
 import { type Sense, senses } from '../../protocol/scsi/sense.ts';
 import {
   check,
@@ -20,10 +15,10 @@ import {
   type Outcome,
   type Plan,
   refuse,
+  type Waiter,
 } from './disk-unit.ts';
+import { blockRuns, compareNow, compareThrough, fill, readThrough, unmapRanges } from './disk-walks.ts';
 
-/** Comparing and filling go through the disk in pieces of this length, in bytes. */
-const pieceLength = 2 ** 20;
 /** GET LBA STATUS tells of so many runs at most. */
 const maximumRuns = 256;
 
@@ -140,9 +135,9 @@ function planWriteVerified(unit: DiskUnit, cdb: DataView): Plan {
   return {
     kind: 'take',
     length: range.count * unit.blockSize,
-    async run(data) {
+    async run(data, waiter) {
       const written = await write(unit, data, offset, false);
-      return written ?? (await compare(unit, data, offset));
+      return written ?? (await compareThrough(unit, waiter, { data, offset, length: data.length }));
     },
   };
 }
@@ -166,50 +161,25 @@ function planVerify(unit: DiskUnit, cdb: DataView): Plan {
   const length = range.count * blockSize;
   if (byteCheck === 0) {
     if (length > maximumUnmapLength) return refuse(senses.invalidField);
-    return { kind: 'run', run: () => readThrough(unit, offset, length) };
+    return { kind: 'run', run: (waiter) => readThrough(unit, waiter, offset, length) };
   }
-  if (byteCheck === 1) return { kind: 'take', length, run: (data) => compare(unit, data, offset) };
+  if (byteCheck === 1) {
+    return {
+      kind: 'take',
+      length,
+      run: (data, waiter) => compareThrough(unit, waiter, { data, offset, length: data.length }),
+    };
+  }
   if (length > unit.maximumTransfer) return refuse(senses.invalidField);
   return {
     kind: 'take',
     length: blockSize,
-    run: (block) => (block.length < blockSize ? short() : compare(unit, repeated(block, length), offset)),
+    run: (data, waiter) => (data.length < blockSize ? short() : compareThrough(unit, waiter, { data, offset, length })),
   };
 }
 
 function short(): Failure {
   return check(senses.invalidField);
-}
-
-/** Has all of a range read. */
-async function readThrough({ device }: DiskUnit, offset: number, length: number): Promise<Outcome> {
-  const buffer = new Uint8Array(Math.min(length, pieceLength));
-  try {
-    for (let done = 0; done < length; done += buffer.length) {
-      await device.read(buffer.subarray(0, Math.min(buffer.length, length - done)), offset + done);
-    }
-  } catch (error) {
-    return deviceFailure(error, false);
-  }
-  return undefined;
-}
-
-/** Says where what is on the disk differs first. */
-async function compare({ device }: DiskUnit, data: Uint8Array, offset: number): Promise<Outcome> {
-  const buffer = new Uint8Array(Math.min(data.length, pieceLength));
-  try {
-    for (let done = 0; done < data.length; done += buffer.length) {
-      const piece = buffer.subarray(0, Math.min(buffer.length, data.length - done));
-      await device.read(piece, offset + done);
-      const wanted = data.subarray(done, done + piece.length);
-      if (Buffer.compare(piece, wanted) === 0) continue;
-      const difference = piece.findIndex((byte, index) => byte !== wanted[index]);
-      return check({ ...senses.miscompare, information: done + difference });
-    }
-  } catch (error) {
-    return deviceFailure(error, false);
-  }
-  return undefined;
 }
 
 function planFetch(unit: DiskUnit, cdb: DataView): Plan {
@@ -250,7 +220,7 @@ function planCompareAndWrite(unit: DiskUnit, cdb: DataView): Plan {
       if (length === 0) return undefined;
       // One after the other: between comparing and writing no other may come.
       return unit.state.exclusively(async () => {
-        const compared = await compare(unit, data.subarray(0, length), offset);
+        const compared = await compareNow(unit, data.subarray(0, length), offset);
         return compared ?? (await write(unit, data.subarray(length), offset, isForced));
       });
     },
@@ -262,25 +232,16 @@ function planUnmap(unit: DiskUnit, cdb: DataView): Plan {
   const length = cdb.getUint16(7);
   if (length === 0) return good;
   if (length < 8) return refuse(senses.parameterListLength);
-  return { kind: 'take', length, run: (list) => unmap(unit, list) };
+  return { kind: 'take', length, run: (list, waiter) => unmap(unit, waiter, list) };
 }
 
-async function unmap(unit: DiskUnit, list: Uint8Array): Promise<Outcome> {
-  const ranges = unmapRanges(unit, list);
-  if (!Array.isArray(ranges)) return check(ranges);
-  try {
-    for (const { count, lba } of ranges) {
-      if (count > 0) await unit.device.zero(lba * unit.blockSize, count * unit.blockSize);
-    }
-    if (!unit.state.settings.writeCache) await unit.device.flush();
-  } catch (error) {
-    return deviceFailure(error, true);
-  }
-  return undefined;
+function unmap(unit: DiskUnit, waiter: Waiter, list: Uint8Array): MaybePromise<Outcome> {
+  const ranges = rangesOf(unit, list);
+  return Array.isArray(ranges) ? unmapRanges(unit, waiter, ranges) : check(ranges);
 }
 
 /** All are checked before the first is unmapped. */
-function unmapRanges(unit: DiskUnit, list: Uint8Array): BlockRange[] | Sense {
+function rangesOf(unit: DiskUnit, list: Uint8Array): BlockRange[] | Sense {
   try {
     const ranges = decodeUnmapList(list);
     if (ranges === undefined) return senses.parameterListLength;
@@ -308,44 +269,18 @@ function planFill(unit: DiskUnit, cdb: DataView): Plan {
   const offset = range.lba * unit.blockSize;
   const length = range.count * unit.blockSize;
   if (length > unit.maximumTransfer || (unmaps && !unit.isThin)) return refuse(senses.invalidField);
-  if (hasNoData) return { kind: 'run', run: () => fill(unit, undefined, offset, length) };
+  if (hasNoData) {
+    return { kind: 'run', run: (waiter) => fill(unit, waiter, { block: undefined, offset, length }) };
+  }
   return {
     kind: 'take',
     length: unit.blockSize,
     isExact: true,
-    run(block) {
+    run(block, waiter) {
       if (block.length < unit.blockSize) return short();
-      return fill(unit, isZero(block) ? undefined : block, offset, length);
+      return fill(unit, waiter, { block: isZero(block) ? undefined : block, offset, length });
     },
   };
-}
-
-/** Zeros where no block is given. */
-async function fill(
-  { blockSize, device, state }: DiskUnit,
-  block: Uint8Array | undefined,
-  offset: number,
-  length: number,
-): Promise<Outcome> {
-  try {
-    if (block === undefined) await device.zero(offset, length);
-    else {
-      const piece = repeated(block, Math.min(length, pieceLength - (pieceLength % blockSize)));
-      for (let done = 0; done < length; done += piece.length) {
-        await device.write(piece.subarray(0, Math.min(piece.length, length - done)), offset + done);
-      }
-    }
-    if (!state.settings.writeCache) await device.flush();
-  } catch (error) {
-    return deviceFailure(error, true);
-  }
-  return undefined;
-}
-
-function repeated(block: Uint8Array, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; done += block.length) bytes.set(block, done);
-  return bytes;
 }
 
 function planServiceAction(unit: DiskUnit, cdb: DataView): Plan {
@@ -360,26 +295,8 @@ function planServiceAction(unit: DiskUnit, cdb: DataView): Plan {
   return { kind: 'run', run: () => blockStatus(unit, lba, allocationLength) };
 }
 
-/** From `lba` on; a block is mapped where any of it is data. */
 async function blockStatus(unit: DiskUnit, lba: number, allocationLength: number): Promise<Outcome | Uint8Array> {
-  const { blockCount, blockSize, device } = unit;
   const count = Math.max(1, Math.min(maximumRuns, Math.floor((allocationLength - 8) / 16)));
-  const runs: BlockStatus[] = [];
-  let next = lba;
-  try {
-    const end = Math.min(blockCount, lba + 2 ** 32 - 1) * blockSize;
-    for await (const extent of device.extents(lba * blockSize, end - lba * blockSize)) {
-      const isData = extent.kind === 'data' || !unit.isThin;
-      const until = Math[isData ? 'ceil' : 'floor']((extent.offset + extent.length) / blockSize);
-      if (until <= next) continue;
-      const last = runs.at(-1);
-      if (last?.isMapped === isData) runs[runs.length - 1] = { ...last, count: until - last.lba };
-      else if (runs.length >= count) break;
-      else runs.push({ lba: next, count: until - next, isMapped: isData });
-      next = until;
-    }
-  } catch (error) {
-    return deviceFailure(error, false);
-  }
-  return encodeBlockStatus(runs).subarray(0, allocationLength);
+  const runs = await blockRuns(unit, lba, count);
+  return Array.isArray(runs) ? encodeBlockStatus(runs).subarray(0, allocationLength) : runs;
 }

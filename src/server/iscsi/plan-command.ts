@@ -1,7 +1,7 @@
 import { encodeStandardInquiry, encodeVitalPage } from '../../protocol/scsi/inquiry.ts';
 import { decodeModeSelect, encodeModeSense } from '../../protocol/scsi/mode-pages.ts';
 import { operationCodes as codes, scsiStatus, serviceActions } from '../../protocol/scsi/operation-codes.ts';
-import { encodeCapacity10, encodeCapacity16, encodeLuns } from '../../protocol/scsi/parameter-data.ts';
+import { encodeCapacity10, encodeLuns } from '../../protocol/scsi/parameter-data.ts';
 import { encodeSense, senses } from '../../protocol/scsi/sense.ts';
 import { encodeOperation, encodeOperations } from '../../protocol/scsi/supported-operations.ts';
 import { check, type DiskUnit, good, type Plan, refuse } from './disk-unit.ts';

@@ -14,13 +14,14 @@ import { residualOf, type TakingTask, type Task, transferLength } from './task.t
 
 /** Commands marked as immediate are not held back by the window; so many are taken in all. */
 const maximumTasks = 160;
+/** Orders to give up commands that may wait for the disk. */
+const maximumManaged = 32;
 const flags = { final: 0x80, read: 0x40, write: 0x20 };
 
 /** What a session works with. */
 export interface SessionOptions extends DataInOptions {
   readonly unit: DiskUnit;
   readonly window: CommandWindow;
-  readonly budget: MemoryBudget;
   /** The sessions of this target, this one among them. */
   readonly siblings: ReadonlySet<Session>;
 }
@@ -36,6 +37,7 @@ export class Session {
   readonly #budget: MemoryBudget;
   readonly #siblings: ReadonlySet<Session>;
   readonly #tasks = new Map<number, Task>();
+  #managed = 0;
 
   constructor(options: SessionOptions) {
     this.#unit = options.unit;
@@ -51,6 +53,14 @@ export class Session {
   /** Commands that are under way. */
   get taskCount(): number {
     return this.#tasks.size;
+  }
+
+  /** Whether the initiator has been asked for data that is not there. */
+  get asksForData(): boolean {
+    for (const task of this.#tasks.values()) {
+      if (isTaking(task) && task.pending === undefined && (task.isUnsolicited || task.isAdmitted)) return true;
+    }
+    return false;
   }
 
   /** A SCSI command, whose header stands at `at` in `view`; `data` came with it, and is needed until that is done. */
@@ -99,8 +109,21 @@ export class Session {
     const tag = view.getUint32(at + 16);
     const reference = view.getUint32(at + 20);
     const code = view.getUint8(at + 1) & 0x7f;
+    if (this.#managed >= maximumManaged) {
+      this.#answerManagement(tag, taskResponses.REJECTED);
+      return;
+    }
     const isTargetReset = code === taskFunctions.TARGET_WARM_RESET || code === taskFunctions.TARGET_COLD_RESET;
-    const response = isOurs(view, at) || isTargetReset ? await this.#manage(code, reference) : taskResponses.NO_LUN;
+    this.#managed += 1;
+    try {
+      const response = isOurs(view, at) || isTargetReset ? await this.#manage(code, reference) : taskResponses.NO_LUN;
+      this.#answerManagement(tag, response);
+    } finally {
+      this.#managed -= 1;
+    }
+  }
+
+  #answerManagement(tag: number, response: number): void {
     this.#pdus.respond(responses.TASK_MANAGEMENT, 0x80, tag, noData, (answer, position) => {
       answer.setUint8(position + 2, response);
     });
@@ -174,7 +197,7 @@ export class Session {
     const { plan } = task;
     if (plan.kind === 'done') return this.#respond(task, plan.outcome, 0);
     if (plan.kind === 'answer') return this.#answer(task, plan.bytes);
-    if (plan.kind === 'run') return this.#await(task, plan.run());
+    if (plan.kind === 'run') return this.#await(task, plan.run(task));
     const length = task.isRead ? Math.min(plan.length, task.expectedLength) : 0;
     if (plan.kind !== 'read' || length === 0) return this.#respond(task, undefined, plan.length);
     const outcome = this.#dataIn.sendRead(this.#unit, task, length);
@@ -191,7 +214,7 @@ export class Session {
   }
 
   #run(task: Task, data: Uint8Array): MaybePromise<void> {
-    return task.plan.kind === 'take' ? this.#await(task, task.plan.run(data)) : undefined;
+    return task.plan.kind === 'take' ? this.#await(task, task.plan.run(data, task)) : undefined;
   }
 
   #await(task: Task, outcome: MaybePromise<Outcome | Uint8Array>): MaybePromise<void> {

@@ -14,6 +14,8 @@ export interface TextAnswersOptions {
 }
 
 const flags = { final: 0x80, continues: 0x40 };
+/** A text that goes on and on is none. */
+const maximumParts = 64;
 const noText = new Uint8Array();
 
 /** Answers text requests: which targets there are, and the little that can be negotiated later. */
@@ -37,7 +39,7 @@ export class TextAnswers {
     }
     this.#partsLength += data.length;
     this.#parts.push(data.slice());
-    if (this.#partsLength > maximumTextLength) this.#refuse(view, at);
+    if (this.#partsLength > maximumTextLength || this.#parts.length > maximumParts) this.#refuse(view, at);
     else if ((view.getUint8(at + 1) & flags.continues) !== 0) this.#respond(tag, 0, 1, noText);
     else this.#finish(view, at, tag);
   }
