@@ -88,7 +88,10 @@ class Server implements AsyncDisposable {
     if (interfaceName !== undefined) bindToDevice(descriptorOf(socket), interfaceName);
     socket.setBroadcast(true);
     socket.on('error', () => {});
-    socket.on('message', (bytes, sender) => void this.#take(socket, port, bytes, sender));
+    socket.on('message', (bytes, sender) => {
+      // Port 0 is nobody's: it cannot be answered.
+      if (sender.port !== 0) void this.#take(socket, port, bytes, sender);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -43,7 +43,8 @@ export class RpcDatagrams implements AsyncDisposable {
   }
 
   async #answer(bytes: Uint8Array, { address, port }: dgram.RemoteInfo): Promise<void> {
-    if (this.#underWay >= mostUnderWay) return;
+    // Port 0 is nobody's: it cannot be answered.
+    if (this.#underWay >= mostUnderWay || port === 0) return;
     this.#underWay += 1;
     try {
       const answer = await this.#dispatcher.dispatch(bytes, { address: plainAddress(address), transport: 'udp' });

@@ -115,7 +115,10 @@ class Server implements TftpServer {
     }
     this.#thread = TransferThread.start();
     this.#socket.on('error', () => {});
-    this.#socket.on('message', (bytes, client) => void this.#answer(bytes, client));
+    this.#socket.on('message', (bytes, client) => {
+      // Port 0 is nobody's: it cannot be answered.
+      if (client.port !== 0) void this.#answer(bytes, client);
+    });
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
   }
 
