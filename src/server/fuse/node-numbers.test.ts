@@ -47,6 +47,14 @@ describe('NodeNumbers', () => {
     for (const inode of strange) assert.ok(inode > 0 && Number.isSafeInteger(inode));
   });
 
+  test('files of nested subvolumes have inode numbers of their own, though their inodes are called alike', () => {
+    const [root, nested] = [2 ** 40 + 256, 2 ** 41 + 257];
+    const fileSystem = { root, subvolumes: async function* () {} } as unknown as FileSystem;
+    const own = new NodeNumbers({ root: { fileSystem, node: root }, mounts: [] });
+    assert.equal(own.inodeOf({ fileSystem, node: root + 1 }, 257), 257);
+    assert.notEqual(own.inodeOf({ fileSystem, node: nested }, 257), 257);
+  });
+
   test('a number that the kernel could not give back is refused', () => {
     assert.throws(() => numbers.numberOf({ fileSystem: system, node: 2 ** 52 }), { code: 'UNSUPPORTED' });
   });

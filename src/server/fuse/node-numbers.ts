@@ -7,6 +7,8 @@ const rootNumber = 1;
 const firstNumber = 2;
 /** Inode numbers of file systems other than the first begin at multiples of it. */
 const inodeStride = 2 ** 48;
+/** The uppermost directory of each subvolume. Source: Linux, include/uapi/linux/btrfs_tree.h (BTRFS_FIRST_FREE_OBJECTID). */
+const subvolumeRoot = 256;
 
 /**
  * What the files of several file systems are called by the kernel: a number that says by itself which file it is, so that
@@ -50,6 +52,7 @@ export class NodeNumbers {
 
   /** An inode number that no two files share: those of the root's file system are its own. */
   inodeOf(place: FilePlace, inode: number): number {
+    if (isNested(place, inode)) return this.#plainNumber(place);
     const index = this.#fileSystems.indexOf(place.fileSystem);
     const shown = inode + index * inodeStride;
     const isOwn = inode > 0 && (index === 0 || inode < inodeStride) && Number.isSafeInteger(shown);
@@ -62,4 +65,9 @@ export class NodeNumbers {
     if (Number.isSafeInteger(number)) return number;
     throw new VarveError('UNSUPPORTED', `node ${node} of a file system has too large a number to be mounted`);
   }
+}
+
+/** Whether a file is in another subvolume than its file system's root: inodes there have the same numbers, and only nodes tell. */
+function isNested({ fileSystem, node }: FilePlace, inode: number): boolean {
+  return fileSystem.subvolumes !== undefined && node - inode !== fileSystem.root - subvolumeRoot;
 }
