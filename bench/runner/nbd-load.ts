@@ -103,7 +103,7 @@ export function fio(socket: string, exportName = '', options: readonly string[] 
 }
 
 /** In microseconds, of all threads. */
-function processorTimeOf(pid: number): number {
+export function processorTimeOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) * 1e6) / clockTicksPerSecond;
