@@ -6,9 +6,9 @@ import type { FileSource } from './file-source.ts';
  */
 export function firstOf(sources: readonly FileSource[]): FileSource {
   return {
-    async open(name) {
+    async open(name, client) {
       for (const source of sources) {
-        const found = await source.open(name);
+        const found = await source.open(name, client);
         if (found !== undefined) return found;
       }
       return undefined;
@@ -20,9 +20,9 @@ export function firstOf(sources: readonly FileSource[]): FileSource {
 export function under(prefix: string, source: FileSource): FileSource {
   const beginning = `${withoutSlash(prefix).replace(/\/+$/, '')}/`;
   return {
-    open(name) {
+    open(name, client) {
       const plain = withoutSlash(name);
-      return plain.startsWith(beginning) ? source.open(plain.slice(beginning.length)) : undefined;
+      return plain.startsWith(beginning) ? source.open(plain.slice(beginning.length), client) : undefined;
     },
   };
 }

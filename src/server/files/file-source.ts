@@ -21,6 +21,9 @@ export type FoundFile = ServedFile | 'gone' | undefined;
 
 /** Where served files come from: a directory, or the inside of an image. It must let nothing outside be named. */
 export interface FileSource {
-  /** @throws VarveError `PERMISSION` for names that are not served, `BUSY` for what may be served later, `IO` */
-  open(name: string): FoundFile | Promise<FoundFile>;
+  /**
+   * @param client the address of who asks, without a port; undefined where nobody else asks
+   * @throws VarveError `PERMISSION` for names that are not served, or not to this client, `BUSY` for what may be served later, `IO`
+   */
+  open(name: string, client?: string): FoundFile | Promise<FoundFile>;
 }

@@ -17,8 +17,8 @@ export interface HotFilesOptions {
 export function hotFiles(source: FileSource, options: HotFilesOptions = {}): FileSource {
   const files = new HotFiles(options);
   return {
-    async open(name) {
-      const file = await source.open(name);
+    async open(name, client) {
+      const file = await source.open(name, client);
       return file === undefined || file === 'gone' ? file : files.take(name, file);
     },
   };

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FileSource, ServedFile } from '../files/file-source.ts';
+import { plainAddress } from '../plain-address.ts';
 import { planAnswer } from './plan-answer.ts';
 import { type Refusal, refusalOf, refuse } from './refusal.ts';
 import { nameOfTarget } from './request-target.ts';
@@ -57,7 +58,7 @@ export async function answerRequest(
     } catch (error) {
       return await refused(response, refuse(400, (error as Error).message), name);
     }
-    const found = await context.source.open(name);
+    const found = await context.source.open(name, plainAddress(request.socket.remoteAddress ?? ''));
     if (found === undefined) return await refused(response, refuse(404, 'there is no such file'), name);
     if (found === 'gone') return await refused(response, refuse(410, 'the file is not served any more'), name);
     await using file = found;

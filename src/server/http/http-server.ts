@@ -4,6 +4,7 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { systemError } from '../../base/varve-error.ts';
 import type { FileSource } from '../files/file-source.ts';
+import { plainAddress } from '../plain-address.ts';
 import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
 import { answerLater, answerRequest, type ExchangeContext, type ExchangeEnd } from './http-exchange.ts';
 import { type HttpTlsOptions, httpsOptions } from './https-options.ts';
@@ -193,7 +194,7 @@ class FileServer implements HttpServer {
   #connectionOf(socket: Socket): Connection {
     const before = this.#connections.get(socket);
     if (before !== undefined) return before;
-    const address = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '');
+    const address = plainAddress(socket.remoteAddress ?? '');
     const connection = { client: `${address} ${socket.remotePort}`, waiting: 0, answering: Promise.resolve() };
     this.#connections.set(socket, connection);
     return connection;

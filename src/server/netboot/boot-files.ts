@@ -7,6 +7,7 @@ import { grubMenu } from './menus/grub-menu.ts';
 import { type EntryBoot, ipxeAsk, ipxeEntry, ipxeFailure, ipxeMenu, type MenuServer } from './menus/ipxe-script.ts';
 import { type MenuName, type OverlayChoice, parseMenuName } from './menus/menu-names.ts';
 import { type PxelinuxModules, pxelinuxMenu } from './menus/pxelinux-menu.ts';
+import { type KnownAddresses, requireOwn, StrangerError } from './require-own.ts';
 import type { Entry, MachineSettings, Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
@@ -21,6 +22,8 @@ export interface BootFilesOptions {
   readonly files: FileSource;
   /** The address that a machine has, where that is known. */
   readonly addressOf: (mac: string) => string | undefined;
+  /** By what it is known who asks. */
+  readonly known: KnownAddresses;
   /** What loaders without scripts have beside them. */
   readonly modules: PxelinuxModules;
   readonly onEntry: (step: EntryStep) => void;
@@ -41,10 +44,14 @@ export class BootFiles implements FileSource {
     this.#server = { http: httpOf(options.place) };
   }
 
-  open(name: string): FoundFile | Promise<FoundFile> {
+  open(name: string, client?: string): FoundFile | Promise<FoundFile> {
     const menu = parseMenuName(name);
-    if (menu === undefined) return this.#options.files.open(name);
+    return menu === undefined ? this.#options.files.open(name, client) : this.#openOwn(menu, client);
+  }
+
+  async #openOwn(menu: MenuName, client: string | undefined): Promise<FoundFile> {
     const settings = settingsOf(this.#options.room(), menu);
+    if (client !== undefined) await this.#requireOwn(settings, menu, client);
     switch (menu.kind) {
       case 'menu':
         return this.#firstScript(settings);
@@ -63,6 +70,23 @@ export class BootFiles implements FileSource {
   /** Begins the boot of a machine that gets no script. */
   async begin(mac: string, entry: Entry): Promise<void> {
     await this.#start(settingsOf(this.#options.room(), { mac }), entry, undefined).catch(() => {});
+  }
+
+  /** Whoever asks for an entry of another machine would end what runs there, and see its secrets. */
+  async #requireOwn(settings: MachineSettings, menu: MenuName, client: string): Promise<void> {
+    try {
+      await requireOwn(settings.mac, client, this.#options.known);
+    } catch (error) {
+      const { entries, hasMenu } = settings;
+      const name = 'entry' in menu ? menu.entry : hasMenu ? undefined : entries[0]?.name;
+      const entry = entries.find((each) => each.name === name);
+      if (error instanceof StrangerError && entry !== undefined) {
+        const { address, mac, message: failure } = error;
+        const step = { kind: 'entry', timeMs: Date.now(), entry: entry.name, boot: entry.boot } as const;
+        this.#options.onEntry({ ...step, mac, address, failure });
+      }
+      throw error;
+    }
   }
 
   #firstScript(settings: MachineSettings): FoundFile | Promise<FoundFile> {

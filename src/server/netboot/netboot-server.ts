@@ -113,8 +113,8 @@ export class NetbootServer implements AsyncDisposable {
     const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
     const trace = this.#resources.use(new BootTrace({ directory, isKnown }));
     const journal = this.#resources.use(LeaseJournal.open(join(directory, 'leases')));
-    for (const { address, hardwareAddress } of journal.leases())
-      this.#addresses.set(hardwareAddress, formatIpv4(address));
+    for (const { address, expiresMs, hardwareAddress } of journal.leases())
+      if (expiresMs > Date.now()) this.#addresses.set(hardwareAddress, formatIpv4(address));
     const machines = this.#resources.use(
       await Machines.open(store, control, {
         onEvent: (event) => {

@@ -1,4 +1,5 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { neighbourAddress } from '../../linux/neighbours.ts';
 import { log } from '../../log/log.ts';
 import { clientOf, type DhcpClient } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
@@ -125,6 +126,11 @@ export class PlaceServers implements AsyncDisposable {
       ...{ room, place: this.#place, starter, files },
       modules: { hasMenu: loaders.files.has('menu.c32') },
       addressOf: (mac) => addresses.get(mac),
+      known: {
+        neighbour: (address) => neighbourAddress(address, this.#place.interfaceName),
+        // What another server gives out is not known to us.
+        leased: (mac) => (this.#mode === 'server' ? addresses.get(mac) : undefined),
+      },
       onEntry: (step) => trace.note(step),
     });
     this.#files = source;

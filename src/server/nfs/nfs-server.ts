@@ -10,11 +10,11 @@ import { type PortMapping, portMapVersion, transports } from '../../protocol/rpc
 import { MemoryBudget } from '../nbd/memory-budget.ts';
 import { SocketWire } from '../nbd/socket-wire.ts';
 import { StreamWire } from '../nbd/stream-wire.ts';
+import { plainAddress } from '../plain-address.ts';
 import { type MountEvent, MountProgram } from './mount-program.ts';
 import type { NfsExports } from './nfs-export.ts';
 import { NfsProgram } from './nfs-program.ts';
 import { OpenExports } from './open-exports.ts';
-import { plainAddress } from './plain-address.ts';
 import { portMapProgram } from './port-map-program.ts';
 import { ReplyBuffers } from './reply-buffers.ts';
 import { RpcConnection } from './rpc-connection.ts';

@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { log } from '../../log/log.ts';
 import { markLength } from '../../protocol/rpc/record-marks.ts';
-import { plainAddress } from './plain-address.ts';
+import { plainAddress } from '../plain-address.ts';
 import type { RpcDispatcher } from './rpc-dispatcher.ts';
 
 /** Under way at once; clients ask again for what was dropped. */

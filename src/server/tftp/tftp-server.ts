@@ -7,6 +7,7 @@ import { encodeNetascii } from '../../protocol/tftp/netascii.ts';
 import { decodeRequest, encodeError, errorCodes, type TftpRequest } from '../../protocol/tftp/packet-codec.ts';
 import type { FileSource, ServedFile } from '../files/file-source.ts';
 import { memoryFile } from '../files/memory-file.ts';
+import { plainAddress } from '../plain-address.ts';
 import { DatagramSocket } from './datagram-socket.ts';
 import { Transfer, type TransferEnd } from './transfer.ts';
 import { type RunningTransfer, TransferThread } from './transfer-thread.ts';
@@ -160,7 +161,7 @@ class Server implements TftpServer {
       return;
     }
     try {
-      const file = await this.#open(request);
+      const file = await this.#open(request, client);
       await this.#serve(file, request, client, report);
     } catch (error) {
       this.#release(client, key);
@@ -210,10 +211,10 @@ class Server implements TftpServer {
     return transfer;
   }
 
-  async #open({ kind, fileName, mode }: TftpRequest): Promise<ServedFile> {
+  async #open({ kind, fileName, mode }: TftpRequest, { address }: Client): Promise<ServedFile> {
     if (kind === 'write') throw new Refusal(errorCodes.ACCESS_VIOLATION, 'files are only read here');
     if (mode !== 'octet' && mode !== 'netascii') throw new Refusal(errorCodes.ILLEGAL_OPERATION, `no mode ${mode}`);
-    const file = await this.#options.source.open(fileName);
+    const file = await this.#options.source.open(fileName, plainAddress(address));
     if (file === undefined) throw new Refusal(errorCodes.FILE_NOT_FOUND, `there is no file ${fileName}`);
     if (file === 'gone') throw new Refusal(errorCodes.FILE_NOT_FOUND, `${fileName} is not there any more`);
     return file;

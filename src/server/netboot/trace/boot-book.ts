@@ -81,9 +81,13 @@ export class BootBook {
   #identified(given: TraceStep): TraceStep {
     const step = bounded(given);
     const { address } = step;
-    const named = step.kind === 'file' ? macOfName(step.name) : undefined;
-    const mac = step.mac?.toLowerCase() ?? named ?? (address === undefined ? undefined : this.#macs.get(address));
-    const tellsAddress = step.kind === 'ack' || step.kind === 'request' || named !== undefined;
+    const known = address === undefined ? undefined : this.#macs.get(address);
+    const isFailed = step.kind === 'file' && step.failure !== undefined;
+    // What a machine is refused by name is another one's.
+    const named = step.kind === 'file' && step.status !== 403 ? macOfName(step.name) : undefined;
+    const mac = step.mac?.toLowerCase() ?? (isFailed ? (known ?? named) : (named ?? known));
+    const tellsAddress =
+      step.kind === 'ack' || step.kind === 'request' || step.kind === 'entry' || (named && !isFailed);
     if (tellsAddress && mac !== undefined && address !== undefined) this.#macs.set(address, mac);
     return mac === step.mac ? step : { ...step, mac };
   }

@@ -1,3 +1,4 @@
+import { plainAddress } from '../../plain-address.ts';
 import type { TftpEvent } from '../../tftp/tftp-server.ts';
 import type { MachineEvent } from '../machines/machine-types.ts';
 import type { FileStep, TraceStep } from './trace-step.ts';
@@ -50,5 +51,5 @@ export function machineStep(event: MachineSeen, protocol: 'iscsi' | 'nbd' | 'nfs
 function addressOf(client: string): string {
   const [, inBrackets] = /^\[([^\]]*)\]/.exec(client) ?? [];
   const [, before] = /^([^:]*):\d+$/.exec(client) ?? /^(\S*) \d+$/.exec(client) ?? [];
-  return (inBrackets ?? before ?? client).replace(/^::ffff:(?=\d+\.)/, '');
+  return plainAddress(inBrackets ?? before ?? client);
 }

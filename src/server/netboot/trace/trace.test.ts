@@ -408,6 +408,24 @@ test('what one process traces another one reads, also when the first has ended',
   assert.deepEqual(new TraceReader(directory.path).read().length, steps.length + 1);
 });
 
+test('what a stranger asks for and is refused is its own failure, and not that of the machine', () => {
+  const book = new BootBook({ maximumMachines: 10, maximumBoots: 2, maximumStrangers: 10 });
+  const [stranger, elsewhere] = ['52:54:00:00:00:66', '10.9.0.50'];
+  let timeMs = 0;
+  for (const step of [...toScript, entry('nbd'), scriptGot, ...kernelsGot, login('nbd'), write]) {
+    book.take({ ...step, timeMs: ++timeMs } as TraceStep);
+  }
+  const failure = 'it is not its own';
+  book.take({ kind: 'entry', timeMs: ++timeMs, mac: stranger, address: elsewhere, entry: 'web', boot: 'nbd', failure });
+  const refused = { ...file('http', 'ipxe/52-54-00-12-34-56/web.ipxe', 403, failure), address: elsewhere, timeMs };
+  book.take(refused as TraceStep);
+  const said = book.boots().map((boots) => [boots[0]!.machine, boots.length, diagnose(boots.at(-1)!, timeMs).state]);
+  assert.deepEqual(said, [
+    [mac, 1, 'running'],
+    [stranger, 1, 'failed'],
+  ]);
+});
+
 test('tokens of templates are not in the journal', () => {
   using directory = temporary();
   const token = 'ab'.repeat(16);
