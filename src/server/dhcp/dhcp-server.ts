@@ -38,6 +38,8 @@ export interface DhcpServerOptions extends Pick<DhcpContext, 'isKnown' | 'planFo
 
 /** Answers that wait for the disk; who asks meanwhile asks again. */
 const maximumWaiting = 4096;
+/** Bytes; what comes while the disk or another program has the processors waits, a second of a room's questions. */
+const receiveBufferSize = 2 ** 20;
 const usualPorts = { server: 67, client: 68 } as const;
 
 /**
@@ -76,7 +78,10 @@ class Server implements AsyncDisposable {
 
   async listen(port: number): Promise<void> {
     const { interfaceName } = this.#options;
-    const socket = dgram.createSocket({ type: 'udp4', reuseAddr: interfaceName !== undefined });
+    const socket = dgram.createSocket({
+      ...{ type: 'udp4', reuseAddr: interfaceName !== undefined },
+      recvBufferSize: receiveBufferSize,
+    });
     this.#sockets.push(socket);
     try {
       const isListening = once(socket, 'listening');
