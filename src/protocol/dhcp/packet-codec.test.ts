@@ -5,7 +5,7 @@ import { isVarveError } from '../../base/varve-error.ts';
 import { clientOf } from './client.ts';
 import { encodeOption, encodeValue, type Options } from './option-codec.ts';
 import { optionCodes } from './option-codes.ts';
-import { type DhcpPacket, decodePacket, encodePacket } from './packet-codec.ts';
+import { type DhcpPacket, decodePacket, encodePacket, fitPacket } from './packet-codec.ts';
 
 function packet(options: Options, rest: Partial<DhcpPacket> = {}): DhcpPacket {
   return {
@@ -34,7 +34,7 @@ test('packets come back as they were, long options in pieces', () => {
 });
 
 test('options that do not fit go to the fields that are empty, option 82 stays last in its own', () => {
-  const options: Options = new Map([120, 120, 100, 60].map((length, index) => [index + 1, Buffer.alloc(length, 9)]));
+  const options: Options = new Map([120, 120, 100, 60].map((length, index) => [index + 101, Buffer.alloc(length, 9)]));
   options.set(optionCodes.RELAY_AGENT, encodeValue.text('relay'));
   const bytes = encodePacket(packet(options, { file: '', serverName: '' }));
   assert.ok(bytes.length <= 548);
@@ -42,9 +42,23 @@ test('options that do not fit go to the fields that are empty, option 82 stays l
   assert.equal(after.options.get(optionCodes.OVERLOAD)?.[0], 3);
   assert.deepEqual(
     [...after.options.keys()].sort((a, b) => a - b),
-    [1, 2, 3, 4, 52, 82],
+    [52, 82, 101, 102, 103, 104],
   );
   assert.equal(Buffer.from(bytes).toString('latin1', bytes.length - 8), '\x52\x05relay\xff');
+});
+
+test('what does not fit is named, and is what a client can do without', () => {
+  const options: Options = new Map([
+    [optionCodes.DOMAIN_NAME, Buffer.alloc(200, 9)],
+    [optionCodes.IPXE, Buffer.alloc(150, 9)],
+    [43, Buffer.alloc(200, 9)],
+    [optionCodes.ROOT_PATH, Buffer.alloc(60, 9)],
+    [optionCodes.MESSAGE_TYPE, encodeValue.u8(5)],
+  ]);
+  const { bytes, leftOut } = fitPacket(packet(options, { file: 'file' }));
+  assert.deepEqual(leftOut, [optionCodes.DOMAIN_NAME, optionCodes.IPXE]);
+  assert.deepEqual([...decodePacket(bytes).options.keys()], [43, 17, 53]);
+  assert.deepEqual(fitPacket(packet(options), 1500).leftOut, []);
 });
 
 test('a packet that was cut off or damaged is CORRUPT or a packet', () => {

@@ -3,7 +3,7 @@ import { ByteReader } from '../../bytes/byte-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import type { Ipv4 } from './ipv4.ts';
 import { decodeOptions, encodeOption, numberOf, type Options } from './option-codec.ts';
-import { optionCodes } from './option-codes.ts';
+import { optionCodes as codes } from './option-codes.ts';
 
 // A packet of DHCP, big-endian. Source: RFC 2131, section 2; RFC 951.
 //
@@ -65,7 +65,7 @@ export function decodePacket(bytes: Uint8Array): DhcpPacket {
   const [serverName, file] = [reader.bytes(serverNameLength), reader.bytes(fileLength)];
   if (reader.u32be() !== magic) throw new VarveError('CORRUPT', 'DHCP packet: it has no options');
   const options = decodeOptions(reader.bytes(reader.remaining));
-  const overload = numberOf(options.get(optionCodes.OVERLOAD), 1) ?? 0;
+  const overload = numberOf(options.get(codes.OVERLOAD), 1) ?? 0;
   if ((overload & 1) !== 0) decodeOptions(file, options);
   if ((overload & 2) !== 0) decodeOptions(serverName, options);
   const [clientAddress, yourAddress, serverAddress, relayAddress] = addresses;
@@ -77,13 +77,24 @@ export function decodePacket(bytes: Uint8Array): DhcpPacket {
   };
 }
 
+/** A packet's bytes, and the numbers of the options that have no place in it. */
+export interface EncodedPacket {
+  readonly bytes: Uint8Array;
+  readonly leftOut: readonly number[];
+}
+
+/** As `fitPacket`, where all options are known to have their place. */
+export function encodePacket(packet: DhcpPacket, maximumLength?: number): Uint8Array {
+  return fitPacket(packet, maximumLength).bytes;
+}
+
 /**
  * The packet's bytes: options in the order of its map, 82 last. What does not fit goes to the fields `file` and `sname`
- * where they are empty, and is left out where they are full too.
+ * where they are empty, and is left out where they are full too: first what a client can do without.
  *
  * @param maximumLength as option 57 of the client has it: with the headers of IP and UDP, in bytes
  */
-export function encodePacket(packet: DhcpPacket, maximumLength?: number): Uint8Array {
+export function fitPacket(packet: DhcpPacket, maximumLength?: number): EncodedPacket {
   const limit = Math.min(Math.max((maximumLength ?? 0) - ipAndUdpLength, defaultLength), mostLength);
   const writer = new ByteWriter(limit);
   putHeader(writer, packet);
@@ -92,7 +103,7 @@ export function encodePacket(packet: DhcpPacket, maximumLength?: number): Uint8A
   const end = writer.position;
   if (places.file.length > 0) writer.bytes.set(places.file, fileOffset);
   if (places.serverName.length > 0) writer.bytes.set(places.serverName, serverNameOffset);
-  return writer.bytes.subarray(0, Math.max(end, leastLength));
+  return { bytes: writer.bytes.subarray(0, Math.max(end, leastLength)), leftOut: places.leftOut };
 }
 
 function putHeader(writer: ByteWriter, packet: DhcpPacket): void {
@@ -124,34 +135,71 @@ interface Places {
   readonly options: Uint8Array;
   readonly file: Uint8Array;
   readonly serverName: Uint8Array;
+  readonly leftOut: readonly number[];
+}
+
+/**
+ * What gets its place first: what makes it an answer, an address and a way to others, then what is started and what that
+ * needs to know, each group in its order; then all else as it comes, and last what only has the client wait for less.
+ */
+const ranks: ReadonlyMap<number, number> = new Map(
+  [
+    [codes.MESSAGE_TYPE, codes.SERVER_IDENTIFIER, codes.LEASE_TIME, codes.SUBNET_MASK, codes.CLIENT_IDENTIFIER],
+    [codes.VENDOR_CLASS, codes.MACHINE_IDENTIFIER, codes.BOOT_FILE_NAME, codes.ROOT_PATH, codes.VENDOR_SPECIFIC],
+    [codes.ROUTER, codes.DOMAIN_NAME_SERVER, codes.TFTP_SERVER_NAME, codes.CONFIGURATION_FILE, codes.PATH_PREFIX],
+    [codes.INITIATOR_NAME],
+  ]
+    .flat()
+    .map((code, rank) => [code, rank]),
+);
+const othersRank = ranks.size;
+const lastRanks: ReadonlyMap<number, number> = new Map(
+  [
+    codes.HOST_NAME,
+    codes.DOMAIN_NAME,
+    codes.IPXE,
+    codes.BROADCAST_ADDRESS,
+    codes.RENEWAL_TIME,
+    codes.REBINDING_TIME,
+  ].map((code, rank) => [code, othersRank + 1 + rank]),
+);
+
+function rankOf(code: number): number {
+  return ranks.get(code) ?? lastRanks.get(code) ?? othersRank;
 }
 
 /** Source: RFC 2131, section 4.1; RFC 3046, section 2.1 (82 stands last, and is never in other fields). */
 function fitOptions({ options, file, serverName }: DhcpPacket, room: number): Places {
-  const relay = options.get(optionCodes.RELAY_AGENT);
-  const last = relay === undefined ? new Uint8Array() : encodeOption(optionCodes.RELAY_AGENT, relay);
+  const relay = options.get(codes.RELAY_AGENT);
+  const last = relay === undefined ? new Uint8Array() : encodeOption(codes.RELAY_AGENT, relay);
   const overloadLength = 3;
   const fields = [
     { flag: 0, room: room - last.length - 1 - overloadLength, parts: [] as Uint8Array[] },
     { flag: 1, room: file === '' ? fileLength - 1 : 0, parts: [] as Uint8Array[] },
     { flag: 2, room: serverName === '' ? serverNameLength - 1 : 0, parts: [] as Uint8Array[] },
   ];
-  for (const [code, value] of options) {
-    if (code === optionCodes.RELAY_AGENT || code === optionCodes.OVERLOAD) continue;
-    const encoded = encodeOption(code, value);
+  const asked = [...options.keys()].filter((code) => code !== codes.RELAY_AGENT && code !== codes.OVERLOAD);
+  const placed = new Map<number, { readonly encoded: Uint8Array; readonly parts: Uint8Array[] }>();
+  for (const code of asked.toSorted((one, other) => rankOf(one) - rankOf(other))) {
+    const encoded = encodeOption(code, options.get(code)!);
     const field = fields.find((place) => place.room >= encoded.length);
     if (field === undefined) continue;
-    field.parts.push(encoded);
     field.room -= encoded.length;
+    placed.set(code, { encoded, parts: field.parts });
+  }
+  for (const code of asked) {
+    const place = placed.get(code);
+    place?.parts.push(place.encoded);
   }
   const overload = fields.reduce((sum, { flag, parts }) => sum + (parts.length > 0 ? flag : 0), 0);
-  if (overload > 0) fields[0]!.parts.push(Uint8Array.of(optionCodes.OVERLOAD, 1, overload));
-  const end = Uint8Array.of(optionCodes.END);
+  if (overload > 0) fields[0]!.parts.push(Uint8Array.of(codes.OVERLOAD, 1, overload));
+  const end = Uint8Array.of(codes.END);
   const [main, inFile, inName] = fields.map(({ parts }) => parts);
   return {
     options: Buffer.concat([...main!, last, end]),
     file: inFile!.length > 0 ? Buffer.concat([...inFile!, end]) : new Uint8Array(),
     serverName: inName!.length > 0 ? Buffer.concat([...inName!, end]) : new Uint8Array(),
+    leftOut: asked.filter((code) => !placed.has(code)),
   };
 }
 

@@ -2,6 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { systemError } from '../../base/varve-error.ts';
 import { bindToDevice } from '../../linux/bind-to-device.ts';
+import { log } from '../../log/log.ts';
 import { AddressPool } from '../../protocol/dhcp/address-pool.ts';
 import { answerRequest, type DhcpAnswer, type DhcpContext } from '../../protocol/dhcp/answer.ts';
 import { answerAsProxy, proxyPort } from '../../protocol/dhcp/answer-as-proxy.ts';
@@ -9,7 +10,7 @@ import { clientOf } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, type Ipv4 } from '../../protocol/dhcp/ipv4.ts';
 import { numberOf } from '../../protocol/dhcp/option-codec.ts';
 import { optionCodes } from '../../protocol/dhcp/option-codes.ts';
-import { type DhcpPacket, decodePacket, encodePacket } from '../../protocol/dhcp/packet-codec.ts';
+import { type DhcpPacket, decodePacket, fitPacket } from '../../protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../protocol/dhcp/subnet.ts';
 import { descriptorOf } from './descriptor-of.ts';
 import { type EmptyAdvertiser, openEmptyAdvertiser } from './empty-advertiser.ts';
@@ -20,6 +21,8 @@ export interface DhcpEvent {
   readonly request: DhcpPacket;
   /** What was sent. */
   readonly reply?: DhcpPacket | undefined;
+  /** The numbers of options of it that had no place in the packet, and that the client does not know. */
+  readonly leftOut?: readonly number[] | undefined;
   readonly failure?: unknown;
 }
 
@@ -116,8 +119,8 @@ class Server implements AsyncDisposable {
     try {
       const answer = this.#answer(request, port);
       if (answer.change !== undefined) await this.#options.leases?.journal.append(answer.change);
-      this.#send(socket, request, answer, sender);
-      this.#options.onEvent?.({ request, reply: answer.reply?.packet });
+      const leftOut = this.#send(socket, request, answer, sender);
+      this.#options.onEvent?.({ request, reply: answer.reply?.packet, leftOut });
     } catch (failure) {
       this.#options.onEvent?.({ request, failure });
     } finally {
@@ -131,9 +134,18 @@ class Server implements AsyncDisposable {
     return answerRequest(request, { server, isKnown, planFor, nowMs: Date.now(), pools: this.#pools });
   }
 
-  #send(socket: dgram.Socket, request: DhcpPacket, { reply }: DhcpAnswer, sender: dgram.RemoteInfo): void {
-    if (reply === undefined || !this.#sockets.includes(socket)) return;
-    const bytes = encodePacket(reply.packet, numberOf(request.options.get(optionCodes.MAXIMUM_MESSAGE_SIZE), 2));
+  /** Gives the options that had no place. */
+  #send(
+    socket: dgram.Socket,
+    request: DhcpPacket,
+    { reply }: DhcpAnswer,
+    sender: dgram.RemoteInfo,
+  ): readonly number[] | undefined {
+    if (reply === undefined || !this.#sockets.includes(socket)) return undefined;
+    const { bytes, leftOut } = fitPacket(
+      reply.packet,
+      numberOf(request.options.get(optionCodes.MAXIMUM_MESSAGE_SIZE), 2),
+    );
     const { address, port } = reply.destination;
     const { ports = usualPorts } = this.#options;
     const isToSender = address === 'sender';
@@ -142,5 +154,8 @@ class Server implements AsyncDisposable {
     socket.send(bytes, isToSender ? sender.port : ourPort, target, () => {});
     // A relay's clients are not on this network.
     if (request.relayAddress === 0 && clientOf(request).isIpxe) this.#advertiser?.advertiseTo(request.hardwareAddress);
+    if (leftOut.length === 0) return undefined;
+    log(1, 'an answer of DHCP has no place for options %s', leftOut.join(', '));
+    return leftOut;
   }
 }
