@@ -13,6 +13,7 @@ import { guestKernel } from './guest-kernel.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelExfat } from './kernel-exfat.ts';
+import { tryKernelIscsi } from './kernel-iscsi.ts';
 import { tryKernelNfs, tryNfsRoot } from './kernel-nfs.ts';
 import { tryKernelClientAfterKill, tryQemuClientAfterKill } from './killed-server.ts';
 import { tryLiveSnapshots } from './live-snapshots.ts';
@@ -82,4 +83,8 @@ guestTest('disks become block devices by Linux’s own NBD client, in a guest th
 guestTest(
   'Linux’s own NFS client sees what Linux’s own ext4 does, and goes on when the server is started again',
   (directory) => tryKernelNfs({ directory, kernel }),
+);
+guestTest(
+  'a server is killed while Linux’s own iSCSI initiator writes; it goes on, and what it trims takes no space',
+  async (directory) => tryKernelIscsi({ disk: await emptyImage(directory), kernel }),
 );
