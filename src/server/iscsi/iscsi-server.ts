@@ -8,6 +8,7 @@ import type { NbdExport, NbdExports } from '../nbd/nbd-export.ts';
 import { SocketWire } from '../nbd/socket-wire.ts';
 import { StreamWire } from '../nbd/stream-wire.ts';
 import { onceAborted } from '../once-aborted.ts';
+import { plainAddress } from '../plain-address.ts';
 import type { ConnectionOptions, InitiatorPort, Opened, SessionCarrier } from './connection-options.ts';
 import { diskUnit } from './disk-unit.ts';
 import { IscsiConnection } from './iscsi-connection.ts';
@@ -245,11 +246,6 @@ async function endAll(standing: ReadonlyMap<string, StandingSession>, nexus: str
 
 function inBrackets(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** Of an IPv4 client on an IPv6 socket. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d)/, '');
 }
 
 function listenError(where: string, error: NodeJS.ErrnoException): unknown {
