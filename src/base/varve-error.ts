@@ -50,6 +50,7 @@ const codesByErrno: Readonly<Record<string, ErrorCode>> = {
   EDQUOT: 'NO_SPACE',
   EFBIG: 'NO_SPACE',
   EBUSY: 'BUSY',
+  EADDRINUSE: 'BUSY',
   ETXTBSY: 'BUSY',
 };
 
@@ -65,6 +66,8 @@ const reasonsByErrno: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is exceeded',
   EFBIG: 'the file would be larger than the file system allows',
   EIO: 'input/output error',
+  EADDRINUSE: 'another program listens there; end that, or use another port',
+  EADDRNOTAVAIL: 'no network interface here has that address',
   EMFILE: 'too many open files',
 };
 

@@ -39,6 +39,12 @@ export interface DhcpServerOptions extends Pick<DhcpContext, 'isKnown' | 'planFo
   readonly onEvent?: ((event: DhcpEvent) => void) | undefined;
 }
 
+/** A server that answers. Disposing closes its sockets. */
+export interface DhcpServer extends AsyncDisposable {
+  /** Gives out addresses of these networks from now on, by the sockets that are open; leases stay, what was only offered does not. */
+  setSubnets(subnets: readonly Subnet[]): void;
+}
+
 /** Answers that wait for the disk; who asks meanwhile asks again. */
 const maximumWaiting = 4096;
 /** Bytes; what comes while the disk or another program has the processors waits, a second of a room's questions. */
@@ -50,7 +56,7 @@ const usualPorts = { server: 67, client: 68 } as const;
  *
  * @throws VarveError `PERMISSION` or `BUSY` for ports that cannot be had, `IO`
  */
-export async function listenDhcp(options: DhcpServerOptions): Promise<AsyncDisposable> {
+export async function listenDhcp(options: DhcpServerOptions): Promise<DhcpServer> {
   const server = new Server(options);
   try {
     await server.listen(options.ports?.server ?? usualPorts.server);
@@ -62,21 +68,25 @@ export async function listenDhcp(options: DhcpServerOptions): Promise<AsyncDispo
   return server;
 }
 
-class Server implements AsyncDisposable {
+class Server implements DhcpServer {
   readonly #options: DhcpServerOptions;
-  readonly #pools: readonly AddressPool[];
+  #pools: readonly AddressPool[] = [];
   readonly #sockets: dgram.Socket[] = [];
   readonly #advertiser: EmptyAdvertiser | undefined;
   #waitingCount = 0;
 
   constructor(options: DhcpServerOptions) {
     this.#options = options;
-    const { subnets = [], journal } = options.leases ?? {};
     if (options.interfaceName !== undefined) this.#advertiser = openEmptyAdvertiser(options.interfaceName);
-    this.#pools = subnets.map((subnet) => new AddressPool(subnet));
-    for (const lease of journal?.leases() ?? []) {
-      this.#pools.find((pool) => pool.contains(lease.address))?.restore(lease);
+    this.setSubnets(options.leases?.subnets ?? []);
+  }
+
+  setSubnets(subnets: readonly Subnet[]): void {
+    const pools = subnets.map((subnet) => new AddressPool(subnet));
+    for (const lease of this.#options.leases?.journal.leases() ?? []) {
+      pools.find((pool) => pool.contains(lease.address))?.restore(lease);
     }
+    this.#pools = pools;
   }
 
   async listen(port: number): Promise<void> {

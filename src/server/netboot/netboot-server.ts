@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { Mutex } from '../../base/mutex.ts';
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { log } from '../../log/log.ts';
 import { formatIpv4 } from '../../protocol/dhcp/ipv4.ts';
 import { parseReference } from '../../store/image-name.ts';
 import type { Store } from '../../store/store.ts';
@@ -17,6 +19,7 @@ import { readChapLogin } from './chap-secrets.ts';
 import { findPlace } from './find-place.ts';
 import { findLoaders } from './loaders/find-loaders.ts';
 import { Machines } from './machines/machines.ts';
+import type { ChapLogin } from './menus/root-place.ts';
 import { netbootFiles } from './netboot-files.ts';
 import { type PlaceParts, PlaceServers, type ServedPlace } from './place-servers.ts';
 import type { Privileges } from './privileges.ts';
@@ -49,7 +52,10 @@ export class NetbootServer implements AsyncDisposable {
   readonly #resources = new AsyncDisposableStack();
   readonly #places: PlaceServers[] = [];
   readonly #addresses = new Map<string, string>();
+  readonly #changing = new Mutex();
   #room: Room;
+  /** Read once for each room, so that machines are told what their disks want. */
+  #chap: ChapLogin | undefined;
   #prepare = (): void => {};
 
   private constructor(options: NetbootOptions) {
@@ -80,17 +86,21 @@ export class NetbootServer implements AsyncDisposable {
 
   /** Goes on with another room; boots that are under way are not touched. @throws VarveError, and the room before goes on */
   async change(room: Room): Promise<void> {
-    const before = this.#room;
-    if (String(room.interfaces) !== String(before.interfaces)) {
-      throw new VarveError('INVALID', 'interfaces cannot change while the server runs; start it again');
+    using _lock = await this.#changing.lock();
+    const [before, chapBefore] = [this.#room, this.#chap];
+    for (const name of ['interfaces', 'loaders', 'certificates'] as const) {
+      if (JSON.stringify(room[name]) === JSON.stringify(before[name])) continue;
+      throw new VarveError('INVALID', `${name} cannot change while the server runs; start it again`);
     }
-    await requireGood(room, findPlace(room.interfaces[0]!, this.#options.ports));
-    this.#room = room;
+    const chap = await requireGood(room, findPlace(room.interfaces[0]!, this.#options.ports));
+    [this.#room, this.#chap] = [room, chap];
     try {
       for (const place of this.#places) await place.change();
       this.#prepare();
     } catch (error) {
-      this.#room = before;
+      [this.#room, this.#chap] = [before, chapBefore];
+      // Those that have changed already change back.
+      for (const place of this.#places) await place.change().catch((again) => log.error(again));
       throw error;
     }
   }
@@ -107,7 +117,7 @@ export class NetbootServer implements AsyncDisposable {
       throw new VarveError('INVALID', 'name the network interface that machines are on: --interface eth1');
     }
     const found = interfaces.map((name) => findPlace(name, ports));
-    await requireGood(this.#room, found[0]!);
+    this.#chap = await requireGood(this.#room, found[0]!);
     const directory = traceDirectory(store.path);
     fs.mkdirSync(directory, { recursive: true });
     const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
@@ -129,14 +139,14 @@ export class NetbootServer implements AsyncDisposable {
     const ram = this.#resources.use(new RamImages({ directory: join(directory, 'ram'), guests, allowed }));
     const templates = new TemplateServer();
     const secrets = (): Room['secrets'] => this.#room.secrets;
-    const chap = (): ReturnType<typeof readChapLogin> => readChapLogin(this.#room.chap);
+    const chap = (): ChapLogin | undefined => this.#chap;
     const nfs = this.#resources.use(await openNfsDisks([], { store: async () => store, all: true }));
     const nfsKey = await keptHandleKey(join(directory, 'nfs-handles.key'));
     const starter = new BootStarter({ machines, guests, templates, chap, secrets, ram });
     const loaders = findLoaders(this.#room.loaders);
     const files: FileSource = netbootFiles({ room, loaders: loaders.source, images, ram, templates });
     const parts: PlaceParts = {
-      ...{ room, store, trace, journal, machines, starter, files, loaders, templates, signal, nfsKey },
+      ...{ room, chap, trace, journal, machines, starter, files, loaders, templates, signal, nfsKey },
       nfs: servedOnly(nfs, allowed),
       addresses: this.#addresses,
     };
@@ -149,10 +159,10 @@ export class NetbootServer implements AsyncDisposable {
   }
 }
 
-/** @throws VarveError for secrets and templates that are not as they have to be */
-async function requireGood(room: Room, place: ServerPlace): Promise<void> {
-  readChapLogin(room.chap);
+/** The room's secrets. @throws VarveError for secrets and templates that are not as they have to be */
+async function requireGood(room: Room, place: ServerPlace): Promise<ChapLogin | undefined> {
   await requireGoodTemplates(room, place);
+  return readChapLogin(room.chap);
 }
 
 /** Those exports that machines of the room may mount. Who has mounted one already goes on with it. */

@@ -3,13 +3,13 @@ import { neighbourAddress } from '../../linux/neighbours.ts';
 import { log } from '../../log/log.ts';
 import { clientOf, type DhcpClient } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
-import type { Store } from '../../store/store.ts';
-import { type DhcpEvent, listenDhcp } from '../dhcp/dhcp-server.ts';
+import type { Subnet } from '../../protocol/dhcp/subnet.ts';
+import { type DhcpEvent, type DhcpServer, listenDhcp } from '../dhcp/dhcp-server.ts';
 import { findDhcpServers } from '../dhcp/find-servers.ts';
 import type { LeaseJournal } from '../dhcp/lease-journal.ts';
 import type { FileSource } from '../files/file-source.ts';
 import { type HttpEvent, listenHttp } from '../http/http-server.ts';
-import { listenIscsi } from '../iscsi/iscsi-server.ts';
+import { type IscsiServerOptions, listenIscsi } from '../iscsi/iscsi-server.ts';
 import type { NbdExports } from '../nbd/nbd-export.ts';
 import { listenNbd } from '../nbd/nbd-server.ts';
 import type { MountEvent } from '../nfs/mount-program.ts';
@@ -19,9 +19,10 @@ import { listenTftp } from '../tftp/tftp-server.ts';
 import { BootFiles } from './boot-files.ts';
 import { bootPlanFor, scriptlessEntry, silenceFor } from './boot-plans.ts';
 import type { BootStarter } from './boot-starter.ts';
-import { readChapLogin, targetSecrets } from './chap-secrets.ts';
+import { targetSecrets } from './chap-secrets.ts';
 import type { FoundLoaders } from './loaders/find-loaders.ts';
 import type { Machines } from './machines/machines.ts';
+import type { ChapLogin } from './menus/root-place.ts';
 import type { BootMethod, DhcpMode, Entry, Room } from './room/room.ts';
 import { dashedMac, settingsOf } from './room/settings-of.ts';
 import { subnetsOf } from './room/subnets-of.ts';
@@ -34,7 +35,8 @@ import type { BootTrace } from './trace/trace.ts';
 /** What the servers of all interfaces share. */
 export interface PlaceParts {
   readonly room: () => Room;
-  readonly store: Store;
+  /** The secrets of the room. */
+  readonly chap: () => ChapLogin | undefined;
   readonly trace: BootTrace;
   readonly journal: LeaseJournal;
   readonly machines: Machines;
@@ -70,7 +72,7 @@ export class PlaceServers implements AsyncDisposable {
   readonly #place: ServerPlace;
   readonly #parts: PlaceParts;
   readonly #resources = new AsyncDisposableStack();
-  #dhcp: AsyncDisposable | undefined;
+  #dhcp: DhcpServer | undefined;
   #networks = '';
   #mode: ServedPlace['dhcp'] = 'off';
   #because: string | undefined;
@@ -107,11 +109,13 @@ export class PlaceServers implements AsyncDisposable {
     if (dhcp !== 'auto' && dhcp !== this.#mode) {
       throw new VarveError('INVALID', 'dhcp cannot change while the server runs; start it again');
     }
+    const networks = this.#networksNow();
+    const subnets = this.#subnets();
     await this.#startDisks();
-    if (this.#mode === 'server' && this.#networks !== this.#networksNow()) {
-      await this.#dhcp?.[Symbol.asyncDispose]();
-      await this.#startDhcp();
-    }
+    if (networks === this.#networks) return;
+    // Its port is root's, which we may not be any more: the sockets stay.
+    this.#dhcp?.setSubnets(subnets);
+    this.#networks = networks;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,10 +182,10 @@ export class PlaceServers implements AsyncDisposable {
 
   async #startDhcp(): Promise<void> {
     if (this.#mode === 'off') return;
-    const { address, interfaceName, ports, prefix } = this.#place;
+    const { address, interfaceName, ports } = this.#place;
     const { journal, room } = this.#parts;
     this.#networks = this.#networksNow();
-    const subnets = subnetsOf(room(), { address: parseIpv4(address), prefix });
+    const subnets = this.#subnets();
     this.#dhcp = await listenDhcp({
       ...{ interfaceName, server: parseIpv4(address) },
       ports: { server: ports.dhcpServer, client: ports.dhcpClient },
@@ -193,6 +197,11 @@ export class PlaceServers implements AsyncDisposable {
       },
       onEvent: (event) => this.#noteDhcp(event),
     });
+  }
+
+  #subnets(): Subnet[] {
+    const { address, prefix } = this.#place;
+    return subnetsOf(this.#parts.room(), { address: parseIpv4(address), prefix });
   }
 
   #networksNow(): string {
@@ -240,7 +249,7 @@ export class PlaceServers implements AsyncDisposable {
   /** Starts the servers of disks that the room's entries need and that do not run yet. */
   async #startDisks(): Promise<void> {
     const { address: host, ports } = this.#place;
-    const { room } = this.#parts;
+    const { chap, room } = this.#parts;
     const methods = new Set(Array.from(room().entries.values(), ({ boot }) => boot));
     const needs = (...wanted: BootMethod[]): boolean => wanted.some((method) => methods.has(method));
     if (needs('nbd') && !this.#started.has('nbd')) {
@@ -250,11 +259,15 @@ export class PlaceServers implements AsyncDisposable {
       this.#started.add('nbd');
     }
     if (needs('iscsi', 'sanboot') && !this.#started.has('iscsi')) {
-      const login = readChapLogin(room().chap);
-      const chap = login && targetSecrets(login);
-      this.#resources.use(
-        await listenIscsi({ host, port: ports.iscsi }, { exports: this.#exportsOver('iscsi'), chap, maximumClients }),
-      );
+      const options: IscsiServerOptions = {
+        ...{ exports: this.#exportsOver('iscsi'), maximumClients },
+        // Of the room as it is when somebody logs in.
+        get chap() {
+          const login = chap();
+          return login && targetSecrets(login);
+        },
+      };
+      this.#resources.use(await listenIscsi({ host, port: ports.iscsi }, options));
       this.#started.add('iscsi');
     }
     if (needs('nfs') && !this.#started.has('nfs')) {
