@@ -17,7 +17,7 @@ export interface InitiatorPort {
 export type Opened = { readonly session: Session | undefined; readonly handle: number } | { readonly status: number };
 
 /** A connection, as the session on it needs it. */
-export interface SessionCarrier extends Pick<DataInOptions, 'pdus' | 'parameters' | 'room'> {
+export interface SessionCarrier extends Pick<DataInOptions, 'pdus' | 'parameters' | 'room' | 'share'> {
   readonly window: CommandWindow;
   /** Ends it at once. */
   destroy(): void;

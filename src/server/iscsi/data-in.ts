@@ -1,8 +1,8 @@
 import type { MaybePromise } from '../../block/block-device.ts';
 import { responses } from '../../protocol/iscsi/constants.ts';
 import type { OperationalParameters } from '../../protocol/iscsi/operational-keys.ts';
-import type { MemoryBudget } from '../nbd/memory-budget.ts';
 import { type DiskUnit, deviceFailure, type Failure } from './disk-unit.ts';
+import type { MemoryShare } from './memory-share.ts';
 import type { PduOutput } from './pdu-output.ts';
 import { residualOf, type Task } from './task.ts';
 
@@ -21,7 +21,7 @@ export interface DataInOptions {
   readonly parameters: OperationalParameters;
   /** Returns when the initiator has taken enough of what it was sent; at once where nothing waits. */
   readonly room: () => MaybePromise<void>;
-  readonly budget: MemoryBudget;
+  readonly share: MemoryShare;
 }
 
 /** Sends what commands read: in segments, and bursts, the last with the status. Hot: bench/iscsi.ts watches it. */
@@ -29,15 +29,15 @@ export class DataIn {
   readonly #pdus: PduOutput;
   readonly #parameters: OperationalParameters;
   readonly #room: () => MaybePromise<void>;
-  readonly #budget: MemoryBudget;
+  readonly #share: MemoryShare;
   /** Reads have been done when they returned, so that the next may go straight into the output. */
   #readsAtOnce = false;
 
-  constructor({ budget, parameters, pdus, room }: DataInOptions) {
+  constructor({ parameters, pdus, room, share }: DataInOptions) {
     this.#pdus = pdus;
     this.#parameters = parameters;
     this.#room = room;
-    this.#budget = budget;
+    this.#share = share;
   }
 
   /** Sends bytes, of which there were `total`, and that the command ended well. */
@@ -155,7 +155,7 @@ export class DataIn {
     for (let offset = from; offset < length; sn += 1) {
       const segment = this.#segmentLength(offset, length);
       const buffer = new Uint8Array(segment);
-      this.#budget.change(segment);
+      this.#share.change(segment);
       try {
         const pending = unit.device.read(buffer, diskOffset + offset);
         this.#readsAtOnce = pending === undefined;
@@ -164,7 +164,7 @@ export class DataIn {
       } catch (error) {
         return deviceFailure(error, false);
       } finally {
-        this.#budget.change(-segment);
+        this.#share.change(-segment);
       }
       if (task.isAborted) return undefined;
       const position = this.#begin(task, offset, segment, length, total, sn);

@@ -2,7 +2,7 @@ import type { MaybePromise } from '../../block/block-device.ts';
 import { noTag, responses } from '../../protocol/iscsi/constants.ts';
 import type { OperationalParameters } from '../../protocol/iscsi/operational-keys.ts';
 import { type Sense, senses } from '../../protocol/scsi/sense.ts';
-import type { MemoryBudget } from '../nbd/memory-budget.ts';
+import type { MemoryShare } from './memory-share.ts';
 import type { PduOutput } from './pdu-output.ts';
 import type { TakingTask, Task } from './task.ts';
 
@@ -13,7 +13,7 @@ const maximumAsked = 2 ** 24;
 export interface DataOutOptions {
   readonly pdus: PduOutput;
   readonly parameters: OperationalParameters;
-  readonly budget: MemoryBudget;
+  readonly share: MemoryShare;
   /** All data that is wanted is there. */
   readonly done: (task: TakingTask, data: Uint8Array) => MaybePromise<void>;
 }
@@ -37,7 +37,7 @@ export class DataOut {
     const { firstBurstLength } = this.#options.parameters;
     const buffer = new Uint8Array(isUnsolicited ? Math.min(wanted, firstBurstLength) : Math.min(wanted, data.length));
     buffer.set(data.subarray(0, buffer.length));
-    this.#options.budget.change(buffer.length);
+    this.#options.share.change(buffer.length);
     return {
       ...task,
       wanted,
@@ -86,7 +86,7 @@ export class DataOut {
   /** The command has ended, and others may ask for data. */
   release(task: TakingTask): void {
     this.#waiting.delete(task);
-    this.#options.budget.change(-task.buffer.length);
+    this.#options.share.change(-task.buffer.length);
     if (task.isAdmitted) this.#asked -= task.wanted;
     for (const next of this.#waiting) {
       if (!this.#hasRoom(next)) break;
@@ -105,7 +105,7 @@ export class DataOut {
   }
 
   #hasRoom({ wanted }: TakingTask): boolean {
-    return this.#asked === 0 || (this.#asked + wanted <= maximumAsked && !this.#options.budget.isFull);
+    return this.#asked === 0 || (this.#asked + wanted <= maximumAsked && !this.#options.share.isTooMuch(wanted));
   }
 
   #admit(task: TakingTask): boolean {
@@ -115,7 +115,7 @@ export class DataOut {
     }
     const buffer = new Uint8Array(task.wanted);
     buffer.set(task.buffer.subarray(0, Math.min(task.received, task.buffer.length)));
-    this.#options.budget.change(buffer.length - task.buffer.length);
+    this.#options.share.change(buffer.length - task.buffer.length);
     task.buffer = buffer;
     task.requested = task.received;
     task.isAdmitted = true;

@@ -63,6 +63,8 @@ export class UnitState {
   settings: ModeSettings = defaultSettings;
   /** Held by whoever goes through a piece of the disk. */
   readonly walks = new Mutex();
+  /** Where that is read to, or written from; only for who holds `walks`. */
+  piece: Uint8Array | undefined;
   readonly #mutex = new Mutex();
   readonly #attentions = new Map<string, Sense>();
   readonly #nexuses = new Map<string, number>();

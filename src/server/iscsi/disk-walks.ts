@@ -12,34 +12,33 @@ import { check, type DiskUnit, deviceFailure, type Failure, type Outcome, type W
 
 /** A multiple of each block size, in bytes. */
 const pieceLength = 2 ** 20;
+/** What is shorter, in bytes, takes no turn of the event loop. */
+const longestAtOnce = 2 ** 16;
 /** So many ranges are unmapped before others have their turn. */
 const rangesAtOnce = 16;
 /** GET LBA STATUS looks at so many extents at most, and tells of less where there are more. */
 const maximumExtents = 4096;
 
-/** Goes through `length` bytes, until `visit` says that something is wrong. */
+/** Goes through `length` bytes, until `visit` says that something is wrong; it may do as it likes with the piece. */
 async function walk(
   { state }: DiskUnit,
   waiter: Waiter,
   length: number,
-  visit: (done: number, length: number) => MaybePromise<Outcome>,
+  visit: (done: number, piece: Uint8Array) => MaybePromise<Outcome>,
 ): Promise<Outcome> {
   for (let done = 0; done < length && !waiter.isAborted; done += pieceLength) {
     using _turn = await state.walks.lock();
-    const outcome = await visit(done, Math.min(pieceLength, length - done));
+    state.piece ??= new Uint8Array(pieceLength);
+    const outcome = await visit(done, state.piece.subarray(0, Math.min(pieceLength, length - done)));
     if (outcome !== undefined) return outcome;
-    if (length > pieceLength) await setImmediate();
+    if (length > longestAtOnce) await setImmediate();
   }
   return undefined;
 }
 
 /** Has all of a range read. */
 export function readThrough(unit: DiskUnit, waiter: Waiter, offset: number, length: number): Promise<Outcome> {
-  let buffer: Uint8Array | undefined;
-  return walk(unit, waiter, length, async (done, piece) => {
-    buffer ??= new Uint8Array(piece);
-    return await readPiece(unit, buffer.subarray(0, piece), offset + done);
-  });
+  return walk(unit, waiter, length, (done, piece) => readPiece(unit, piece, offset + done));
 }
 
 /** Says where what is on the disk differs first from `data`, which is expected again and again up to `length`. */
@@ -48,12 +47,9 @@ export function compareThrough(
   waiter: Waiter,
   { data, length, offset }: { readonly data: Uint8Array; readonly offset: number; readonly length: number },
 ): Promise<Outcome> {
-  let buffer: Uint8Array | undefined;
-  return walk(unit, waiter, length, async (done, pieceSize) => {
-    buffer ??= new Uint8Array(pieceSize);
-    const piece = buffer.subarray(0, pieceSize);
+  return walk(unit, waiter, length, async (done, piece) => {
     const failure = await readPiece(unit, piece, offset + done);
-    const expected = data.length === length ? data.subarray(done, done + pieceSize) : data;
+    const expected = data.length === length ? data.subarray(done, done + piece.length) : data;
     return failure ?? difference(piece, expected, done);
   });
 }
@@ -94,14 +90,10 @@ export async function fill(
   }: { readonly block: Uint8Array | undefined; readonly offset: number; readonly length: number },
 ): Promise<Outcome> {
   const { device } = unit;
-  let filled: Uint8Array | undefined;
   return await changing(unit, () =>
     walk(unit, waiter, length, async (done, piece) => {
-      if (block === undefined) await device.zero(offset + done, piece);
-      else {
-        filled ??= repeated(block, piece);
-        await device.write(filled.subarray(0, piece), offset + done);
-      }
+      if (block === undefined) await device.zero(offset + done, piece.length);
+      else await device.write(repeat(block, piece), offset + done);
       return undefined;
     }),
   );
@@ -133,10 +125,10 @@ async function changing({ device, state }: DiskUnit, change: () => Promise<Outco
   }
 }
 
-function repeated(block: Uint8Array, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; done += block.length) bytes.set(block, done);
-  return bytes;
+function repeat(block: Uint8Array, target: Uint8Array): Uint8Array {
+  target.set(block);
+  for (let done = block.length; done < target.length; done *= 2) target.copyWithin(done, 0, done);
+  return target;
 }
 
 /** Which blocks are mapped from `lba` on, in `maximumRuns` runs at most; a block is mapped where any of it is data. */

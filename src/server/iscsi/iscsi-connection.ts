@@ -21,6 +21,7 @@ import type { Wire, WireReceiver } from '../nbd/wire.ts';
 import { CommandWindow } from './command-window.ts';
 import type { ConnectionOptions, SessionCarrier } from './connection-options.ts';
 import { InitiatorWatch } from './initiator-watch.ts';
+import { MemoryShare } from './memory-share.ts';
 import { PduOutput, paddedLength } from './pdu-output.ts';
 import type { Session } from './session.ts';
 import { TextAnswers } from './text-answers.ts';
@@ -30,7 +31,7 @@ const loginSegmentLength = 8192;
 /** Bytes that wait to be taken by the initiator; then it has to wait. */
 const maximumPendingLength = 2 ** 23;
 /** The same, where all that the server may hold is used up. */
-const leastPendingLength = 2 ** 20;
+const leastPendingLength = 2 ** 19;
 
 /**
  * One connection, which is one session: takes PDUs apart, logs the initiator in, and hands on its commands. Ends when the
@@ -46,6 +47,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
   readonly #resume = (): void => this.#process();
   readonly #roomWaiters: (() => void)[] = [];
   readonly window = new CommandWindow();
+  readonly share: MemoryShare;
   readonly pdus: PduOutput;
   parameters: OperationalParameters = defaultParameters();
   #texts: TextAnswers | undefined;
@@ -66,6 +68,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#wire = wire;
     this.#options = options;
     this.#login = new TargetLogin(options.policy);
+    this.share = new MemoryShare(options.budget);
     this.#output = new ReplyOutput(wire, () => this.#drained());
     this.pdus = new PduOutput(this.#output, this.window);
     this.#watch = new InitiatorWatch({
@@ -158,18 +161,18 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
       this.#isWaiting ||
       this.#output.shouldDrain ||
       pendingLength >= maximumPendingLength ||
-      (this.#options.budget.isFull && pendingLength > 0)
+      (this.share.isFull && pendingLength >= leastPendingLength)
     );
   }
 
   #pause(): void {
     if (!this.#isPaused) this.#wire.pause();
     this.#isPaused = true;
-    if (this.#options.budget.isFull) this.#options.budget.wait(this.#resume);
+    if (this.share.isFull) this.share.wait(this.#resume);
   }
 
   #hasRoom(): boolean {
-    return this.#output.pendingLength < (this.#options.budget.isFull ? leastPendingLength : maximumPendingLength);
+    return this.#output.pendingLength < (this.share.isFull ? leastPendingLength : maximumPendingLength);
   }
 
   /** It does not take what it was sent, or does not send the rest of what it has begun. */
@@ -189,7 +192,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     if (held === this.#held) return;
     const difference = held - this.#held;
     this.#held = held;
-    this.#options.budget.change(difference);
+    this.share.change(difference);
   }
 
   /** Takes a PDU; false where more has to come. */
@@ -256,11 +259,10 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#writesAtOnce = pending === undefined;
     if (pending === undefined) return;
     const arena = isInPlace ? this.#input.giveAway() : undefined;
-    const { budget } = this.#options;
-    budget.change(data.length);
+    this.share.change(data.length);
     this.#await(
       pending.finally(() => {
-        budget.change(-data.length);
+        this.share.change(-data.length);
         if (arena !== undefined) this.#input.takeBack(arena);
       }),
     );
@@ -346,13 +348,8 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#session = opened.session;
     this.pdus.headerDigest = this.parameters.headerDigest;
     this.pdus.dataDigest = this.parameters.dataDigest;
-    const targets = (): Iterable<readonly [string, string]> => this.#options.targets();
-    this.#texts = new TextAnswers({
-      pdus: this.pdus,
-      parameters: this.parameters,
-      own: login.target,
-      targets,
-    });
+    const { parameters, pdus } = this;
+    this.#texts = new TextAnswers({ pdus, parameters, own: login.target, targets: () => this.#options.targets() });
     this.#isLoggedIn = true;
     this.#watch.begin();
   }
@@ -393,7 +390,7 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     this.#isOver = true;
     this.#input.clear();
     this.#report();
-    this.#options.budget.forget(this.#resume);
+    this.share.forget(this.#resume);
     for (const wake of this.#roomWaiters.splice(0)) wake();
     this.#wire.end();
     this.#ended.resolve();

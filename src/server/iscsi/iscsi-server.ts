@@ -216,7 +216,7 @@ class Server implements IscsiServer {
       parameters: connection.parameters,
       room: () => connection.room(),
       window: connection.window,
-      budget: this.#budget,
+      share: connection.share,
       siblings: sessions,
     });
     const gone = Promise.withResolvers<void>();

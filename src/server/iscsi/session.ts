@@ -3,11 +3,11 @@ import { rejectReasons, responses, taskFunctions, taskResponses } from '../../pr
 import type { OperationalParameters } from '../../protocol/iscsi/operational-keys.ts';
 import { scsiStatus } from '../../protocol/scsi/operation-codes.ts';
 import { type Sense, senses } from '../../protocol/scsi/sense.ts';
-import type { MemoryBudget } from '../nbd/memory-budget.ts';
 import type { CommandWindow } from './command-window.ts';
 import { DataIn, type DataInOptions } from './data-in.ts';
 import { DataOut } from './data-out.ts';
 import { check, type DiskUnit, type Outcome, type Plan } from './disk-unit.ts';
+import type { MemoryShare } from './memory-share.ts';
 import type { PduOutput } from './pdu-output.ts';
 import { planCommand, planWithoutUnit } from './plan-command.ts';
 import { residualOf, type TakingTask, type Task, transferLength } from './task.ts';
@@ -34,7 +34,7 @@ export class Session {
   readonly #window: CommandWindow;
   readonly #dataIn: DataIn;
   readonly #dataOut: DataOut;
-  readonly #budget: MemoryBudget;
+  readonly #share: MemoryShare;
   readonly #siblings: ReadonlySet<Session>;
   readonly #tasks = new Map<number, Task>();
   #managed = 0;
@@ -44,7 +44,7 @@ export class Session {
     this.#pdus = options.pdus;
     this.#parameters = options.parameters;
     this.#window = options.window;
-    this.#budget = options.budget;
+    this.#share = options.share;
     this.#siblings = options.siblings;
     this.#dataIn = new DataIn(options);
     this.#dataOut = new DataOut({ ...options, done: (task, data) => this.#run(task, data) });
@@ -72,7 +72,7 @@ export class Session {
     }
     const bits = view.getUint8(at + 1);
     const cdb = new DataView(view.buffer, view.byteOffset + at + 32, 16);
-    const isHeld = this.#tasks.size > 0 && this.#budget.isFull;
+    const isHeld = this.#tasks.size > 0 && this.#share.isHeld;
     const plan: Plan =
       isHeld || this.#tasks.size >= maximumTasks
         ? { kind: 'done', outcome: { status: scsiStatus.TASK_SET_FULL } }
