@@ -16,8 +16,9 @@ export class ReplyOutput {
   readonly #wire: Wire;
   readonly #onDrain: () => void;
   readonly #spare: Uint8Array[] = [];
-  #arena: Uint8Array;
-  #view: DataView;
+  /** None as long as nothing was answered: most strangers who connect never get that far. */
+  #arena: Uint8Array = new Uint8Array();
+  #view: DataView = new DataView(this.#arena.buffer);
   /** Up to where the arena was handed to the socket. */
   #sent = 0;
   #used = 0;
@@ -28,8 +29,6 @@ export class ReplyOutput {
   constructor(wire: Wire, onDrain: () => void) {
     this.#wire = wire;
     this.#onDrain = onDrain;
-    this.#arena = new Uint8Array(arenaLength);
-    this.#view = new DataView(this.#arena.buffer);
   }
 
   /** Bytes that wait to be sent. */
