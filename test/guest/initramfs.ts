@@ -103,7 +103,7 @@ function mustFind(name: string): string {
 }
 
 /** The libraries that a program is started with, and what loads them; none where it is linked statically. */
-async function librariesOf(path: string): Promise<string[]> {
+export async function librariesOf(path: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)('ldd', [path]).catch(() => ({ stdout: '' }));
   return [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map(([, library = '']) => library);
 }

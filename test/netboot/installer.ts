@@ -20,7 +20,7 @@ netbootTest(
     kernel: linux
     initramfs: initrd.gz
     template: { kind: preseed, file: ./preseed.cfg }
-    arguments: console=ttyS0 DEBIAN_FRONTEND=text net.ifnames=0
+    arguments: console=ttyS0 no_timer_check panic=-1 DEBIAN_FRONTEND=text net.ifnames=0
 machines:
   - { mac: "52:54:00:*", name: alice, entry: installer }
 `);

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCommand } from '../../scripts/setup/project.mjs';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import type { GuestKernel } from '../guest/guest-kernel.ts';
+import { librariesOf } from '../guest/initramfs.ts';
 import { debianInitramfs } from './debian-initramfs.ts';
 
 const run = promisify(execFile);
@@ -15,6 +16,7 @@ export const roomPrompt = /^room# /m;
 /** What the disk is made with, by the package that has it. */
 export const roomDiskFiles: Readonly<Record<string, string>> = {
   '/usr/bin/grub-mkimage': 'grub-common',
+  '/usr/sbin/iscsid': 'open-iscsi',
   '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
 };
 
@@ -30,6 +32,8 @@ export PATH=/bin:/sbin
 [ -e /sys/class ] || mount -t sysfs sysfs /sys
 [ -c /dev/ttyS0 ] || mount -t devtmpfs devtmpfs /dev
 mount -o remount,rw / 2> /dev/null
+# It connects again what the initramfs connected, when the server was away.
+[ -e /sys/class/iscsi_session/session1 ] && iscsid -f &
 echo
 echo "room: $(cat /sys/class/net/eth0/address) runs from $(grep ' / ' /proc/mounts | tail -n 1 | cut -d ' ' -f 1)"
 PS1='room# ' sh
@@ -40,7 +44,7 @@ poweroff -f
 
 const grubConfiguration = `set root=(hd0,msdos1)
 echo 'room: the boot loader of the disk'
-linux /boot/vmlinuz root=ROOT console=ttyS0 loglevel=4 panic=-1 net.ifnames=0 ip=dhcp iscsi_auto
+linux /boot/vmlinuz root=ROOT console=ttyS0 loglevel=4 no_timer_check panic=-1 net.ifnames=0 ip=dhcp iscsi_auto
 initrd /boot/initrd.img
 boot
 `;
@@ -58,7 +62,22 @@ export async function makeRoomDisk(directory: string, kernel: GuestKernel): Prom
     string,
     string,
   ];
-  for (const name of ['bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'etc', 'boot', 'mnt', 'root', 'tmp', 'var/log']) {
+  for (const name of [
+    'bin',
+    'sbin',
+    'dev',
+    'proc',
+    'sys',
+    'run',
+    'etc/iscsi',
+    'run/lock/iscsi',
+    'var/lib/iscsi',
+    'boot',
+    'mnt',
+    'root',
+    'tmp',
+    'var/log',
+  ]) {
     await mkdir(join(root, name), { recursive: true });
   }
   const busybox = findCommand('busybox') ?? '';
@@ -69,6 +88,10 @@ export async function makeRoomDisk(directory: string, kernel: GuestKernel): Prom
   await chmod(join(root, 'sbin/init'), 0o755);
   await copyFile(kernel.path, join(root, 'boot/vmlinuz'));
   await copyFile(await debianInitramfs(kernel), join(root, 'boot/initrd.img'));
+  await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+  await addProgram(root, '/usr/sbin/iscsid');
+  await copyFile('/etc/iscsi/iscsid.conf', join(root, 'etc/iscsi/iscsid.conf'));
+  await writeFile(join(root, 'etc/iscsi/initiatorname.iscsi'), 'InitiatorName=iqn.1993-08.org.debian:01:room\n');
   await writeFile(partition, '');
   await truncate(partition, partitionLength);
   const identity = roomRoot.replace('UUID=', '');
@@ -76,6 +99,14 @@ export async function makeRoomDisk(directory: string, kernel: GuestKernel): Prom
   await run('mke2fs', options, { env: { ...process.env, MKE2FS_CONFIG: '/dev/null' } });
   await assemble(disk, partition, directory);
   return disk;
+}
+
+async function addProgram(root: string, path: string): Promise<void> {
+  await copyFile(path, join(root, 'sbin', basename(path)));
+  for (const library of await librariesOf(path)) {
+    await mkdir(join(root, dirname(library)), { recursive: true });
+    await copyFile(library, join(root, library));
+  }
 }
 
 /** GRUB's first sector loads what lies behind it, and that the rest; both lie before the partition. */
