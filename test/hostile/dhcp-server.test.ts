@@ -32,23 +32,29 @@ machines:
   - { mac: "${known}", name: alice, entry: own }
 `;
 
+interface Running {
+  readonly child: ChildProcess;
+  readonly said: readonly string[];
+  readonly storePath: string;
+}
+
 /** `varve netboot` on the loopback interface, and a relay that asks it. Disposing ends both. */
 class Served implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #socket: dgram.Socket;
   readonly #port: number;
   readonly #child: ChildProcess;
-  readonly storePath: string;
-  readonly said: string[] = [];
+  readonly #storePath: string;
+  readonly #said: readonly string[];
   #transaction = 1;
 
-  private constructor(stack: AsyncDisposableStack, socket: dgram.Socket, child: ChildProcess, storePath: string) {
+  private constructor(stack: AsyncDisposableStack, socket: dgram.Socket, { child, said, storePath }: Running) {
     this.#stack = stack;
     this.#socket = socket;
     this.#port = socket.address().port;
     this.#child = child;
-    this.storePath = storePath;
-    child.stderr!.on('data', (text) => this.said.push(String(text)));
+    this.#said = said;
+    this.#storePath = storePath;
   }
 
   static async start(): Promise<Served> {
@@ -68,10 +74,11 @@ class Served implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     stack.defer(async () => void (await endProcess(child)));
-    const served = new Served(stack.move(), socket, child, temporary.path);
-    await Promise.race([once(child.stdout!, 'data'), once(child, 'exit')]);
-    assert.equal(child.exitCode, null, served.said.join(''));
-    return served;
+    const said: string[] = [];
+    child.stderr.on('data', (text) => said.push(String(text)));
+    await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+    assert.equal(child.exitCode, null, said.join(''));
+    return new Served(stack.move(), socket, { child, said, storePath: temporary.path });
   }
 
   send(bytes: Uint8Array): void {
@@ -97,7 +104,7 @@ class Served implements AsyncDisposable {
         this.send(encodePacket({ ...question(mac, type, options), transaction, ...rest }));
         const answer = await Promise.race([answered.promise, setTimeout(500)]);
         if (answer !== undefined) return answer;
-        assert.equal(this.#child.exitCode ?? this.#child.signalCode, null, this.said.join(''));
+        assert.equal(this.#child.exitCode ?? this.#child.signalCode, null, this.#said.join(''));
       }
     } finally {
       this.#socket.off('message', take);
@@ -136,8 +143,8 @@ class Served implements AsyncDisposable {
 
   /** What is in the store besides its own, in bytes. */
   get written(): number {
-    const paths = readdirSync(this.storePath, { recursive: true, encoding: 'utf8' });
-    return paths.reduce((sum, path) => sum + statSync(join(this.storePath, path)).size, 0);
+    const paths = readdirSync(this.#storePath, { recursive: true, encoding: 'utf8' });
+    return paths.reduce((sum, path) => sum + statSync(join(this.#storePath, path)).size, 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
