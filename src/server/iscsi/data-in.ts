@@ -195,7 +195,7 @@ export class DataIn {
     const end = offset + segment;
     const isLast = end === length;
     const isBurstEnd = isLast || end % this.#parameters.maximumBurstLength === 0;
-    const residual = isLast ? residualOf(task.expectedLength, total) : { flags: 0, count: 0 };
+    const residual = isLast ? residualOf(task.expectedLength, total) : residualOf(0, 0);
     const bits = (isBurstEnd ? flags.final : 0) | (isLast ? flags.hasStatus | residual.flags : 0);
     const position = isFile
       ? pdus.beginFromFile(responses.DATA_IN, bits, task.tag, segment)

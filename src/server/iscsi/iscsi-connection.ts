@@ -216,13 +216,14 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
     if (headerDigest && crc32c(bytes.subarray(at, at + headersLength)) !== view.getUint32(at + headersLength, true)) {
       return this.#lose('the digest of a header is wrong');
     }
-    const padded = bytes.subarray(at + dataStart, at + dataEnd);
+    const data = dataLength === 0 ? noData : bytes.subarray(at + dataStart, at + dataStart + dataLength);
     input.take(total);
-    if (dataDigest && dataLength > 0 && crc32c(padded) !== view.getUint32(at + dataEnd, true)) {
+    const isChecked = dataDigest && dataLength > 0;
+    if (isChecked && crc32c(bytes.subarray(at + dataStart, at + dataEnd)) !== view.getUint32(at + dataEnd, true)) {
       this.pdus.reject(rejectReasons.DATA_DIGEST_ERROR, bytes.subarray(at, at + headerLength));
       return this.#lose('the digest of data is wrong');
     }
-    this.#handle(view, at, padded.subarray(0, dataLength));
+    this.#handle(view, at, data);
     return true;
   }
 

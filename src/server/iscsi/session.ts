@@ -37,6 +37,8 @@ export class Session {
   readonly #share: MemoryShare;
   readonly #siblings: ReadonlySet<Session>;
   readonly #tasks = new Map<number, Task>();
+  /** Of the command that came last; plans keep nothing of it. */
+  readonly #commandBlock = new DataView(new ArrayBuffer(16));
   #managed = 0;
 
   constructor(options: SessionOptions) {
@@ -71,7 +73,8 @@ export class Session {
       return;
     }
     const bits = view.getUint8(at + 1);
-    const cdb = new DataView(view.buffer, view.byteOffset + at + 32, 16);
+    const cdb = this.#commandBlock;
+    for (let offset = 0; offset < 16; offset += 4) cdb.setUint32(offset, view.getUint32(at + 32 + offset));
     const isHeld = this.#tasks.size > 0 && this.#share.isHeld;
     const plan: Plan =
       isHeld || this.#tasks.size >= maximumTasks

@@ -41,10 +41,13 @@ export interface TakingTask extends Task {
   isAdmitted: boolean;
 }
 
+const noResidual = { flags: 0, count: 0 };
+
 /** What an initiator is told that expected more, or less, than there was: flags and count. */
 export function residualOf(expected: number, actual: number): { readonly flags: number; readonly count: number } {
+  if (actual === expected) return noResidual;
   if (actual > expected) return { flags: 0x04, count: actual - expected };
-  return actual < expected ? { flags: 0x02, count: expected - actual } : { flags: 0, count: 0 };
+  return { flags: 0x02, count: expected - actual };
 }
 
 /** How long what a command transfers is, in bytes, where it ends well. */
