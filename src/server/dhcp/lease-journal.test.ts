@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { mountTmpfs } from '../../../test/command/tmpfs.ts';
 import type { Lease } from '../../protocol/dhcp/address-pool.ts';
 import { LeaseJournal } from './lease-journal.ts';
 
@@ -77,4 +78,29 @@ test('what was reported kept outlives a kill', async (t) => {
   await using journal = LeaseJournal.open(path);
   const addresses = new Set(Array.from(journal.leases(), ({ address }) => address));
   for (let address = 0; address <= last; address += 1) assert.ok(addresses.has(address), `lease ${address} of ${last}`);
+});
+
+test('where the disk was full, what is kept later does not go with what was torn', async (t) => {
+  const directory = dirname(journalPath(t));
+  using mounted = mountTmpfs(t, directory, '64k');
+  if (mounted === undefined) return;
+  const path = join(directory, 'leases');
+  const filler = join(directory, 'filler');
+  writeFileSync(filler, new Uint8Array(56 * 1024));
+  let kept = 0;
+  {
+    await using journal = LeaseJournal.open(path);
+    const append = async (): Promise<void> => {
+      for (;;) {
+        await journal.append({ kind: 'bound', lease: lease(kept + 1) });
+        kept += 1;
+      }
+    };
+    await assert.rejects(append(), { code: 'NO_SPACE' });
+    rmSync(filler);
+    await journal.append({ kind: 'bound', lease: lease(1_000_000) });
+  }
+  await using again = LeaseJournal.open(path);
+  const addresses = Array.from(again.leases(), ({ address }) => address);
+  assert.deepEqual(addresses, [...Array.from({ length: kept }, (_, index) => index + 1), 1_000_000]);
 });

@@ -30,6 +30,7 @@ export class LeaseJournal implements AsyncDisposable {
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
   #isClosed = false;
+  #isTorn = false;
 
   private constructor(path: string, leases: Map<number, Lease>) {
     this.#path = path;
@@ -81,7 +82,7 @@ export class LeaseJournal implements AsyncDisposable {
       const group = this.#waiting;
       this.#waiting = [];
       try {
-        await writeAndSync(this.#fd, group.map(({ line }) => line).join(''));
+        await this.#write(group.map(({ line }) => line).join(''));
         this.#recordCount += group.length;
         if (this.#recordCount > this.#leases.size + excessRecords) this.#compact();
         for (const { resolve } of group) resolve();
@@ -91,6 +92,14 @@ export class LeaseJournal implements AsyncDisposable {
       }
     }
     this.#flushing = undefined;
+  }
+
+  /** After a write that did not come to its end, as on a full disk, what follows begins a line of its own. */
+  async #write(text: string): Promise<void> {
+    const isTorn = this.#isTorn;
+    this.#isTorn = true;
+    await writeAndSync(this.#fd, isTorn ? `\n${text}` : text);
+    this.#isTorn = false;
   }
 
   #compact(): void {
@@ -152,7 +161,8 @@ function applyChange(leases: Map<number, Lease>, change: LeaseChange): void {
 
 async function writeAndSync(fd: number, text: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  fs.writeSync(fd, text);
+  // All of it, or an error.
+  fs.writeFileSync(fd, text);
   fs.fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
   await promise;
 }
