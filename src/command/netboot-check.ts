@@ -32,7 +32,9 @@ export const checkVerb: NetbootVerb = {
     if (context.json) context.show({ findings, problems }, () => '');
     else
       context.print(
-        problems === 0 ? 'machines can be switched on' : `${problems} problems; machines will not all boot`,
+        problems === 0
+          ? 'machines can be switched on'
+          : `${problems} problem${problems === 1 ? '' : 's'}; machines will not all boot`,
       );
     return problems === 0 ? undefined : failedStatus;
   },

@@ -21,6 +21,9 @@ export const serveVerb: NetbootVerb = {
     const { ControlServer } = await import('../server/control/control-server.ts');
     const { watchRoom } = await import('../server/netboot/room/watch-room.ts');
     await using store = await context.openStore();
+    // An entry of a room may wait for its image; who names one alone has misspelt it.
+    const { image } = options;
+    if (image !== undefined && store.images.pendingNumber(image) === undefined) store.images.resolve(image);
     await using control = await ControlServer.listen();
     await using server = await NetbootServer.start({ room, store, control, ports, privileges, signal });
     show(context, server.places, privileges.user);

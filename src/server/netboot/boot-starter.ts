@@ -71,7 +71,7 @@ export class BootStarter {
     this.#parts = parts;
   }
 
-  /** Looks at what entries boot before the first machine asks; whoever asks hears why one cannot. */
+  /** Looks at what entries boot before the first machine asks; those that cannot be booted are told of at once. */
   async prepare(entries: Iterable<Entry>): Promise<void> {
     for (const entry of entries) {
       if (entry.image === undefined) continue;
@@ -80,7 +80,7 @@ export class BootStarter {
         await this.#kernelOf(entry, image);
         if (entry.boot === 'ram') await this.#parts.ram.prepare(image.disk);
       } catch (error) {
-        log(1, 'entry %s cannot be booted now: %s', entry.name, error);
+        log.fail('entry %s cannot be booted now: %s', entry.name, (error as Error).message);
       }
     }
   }

@@ -8,7 +8,6 @@ import { parseReference } from '../../store/image-name.ts';
 import type { Store } from '../../store/store.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { LeaseJournal } from '../dhcp/lease-journal.ts';
-import { diskGuests } from '../files/disk-guests.ts';
 import type { FileSource } from '../files/file-source.ts';
 import { guestSource } from '../files/guest-source.ts';
 import { openNfsDisks } from '../nfs/disk-exports.ts';
@@ -21,10 +20,11 @@ import { findLoaders } from './loaders/find-loaders.ts';
 import { Machines } from './machines/machines.ts';
 import type { ChapLogin } from './menus/root-place.ts';
 import { netbootFiles } from './netboot-files.ts';
+import { netbootGuests } from './netboot-guests.ts';
 import { type PlaceParts, PlaceServers, type ServedPlace } from './place-servers.ts';
 import type { Privileges } from './privileges.ts';
 import { RamImages } from './ram/ram-images.ts';
-import type { Room } from './room/room.ts';
+import type { BootMethod, Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
 import { requireGoodTemplates } from './room-templates.ts';
 import type { NetbootPorts, ServerPlace } from './server-place.ts';
@@ -40,9 +40,10 @@ export interface NetbootOptions {
   /** Where commands talk to the server. */
   readonly control: ControlServer;
   readonly ports: NetbootPorts;
-  /** Dropped once all ports are open, unless they are kept for what comes then. */
+  /** Dropped once all ports are open. */
   readonly privileges: Privileges;
-  readonly keepsPrivileges?: boolean | undefined;
+  /** Started for a moment, to be looked at: it keeps its privileges, and makes nothing ready for boots. */
+  readonly isTrial?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -110,7 +111,7 @@ export class NetbootServer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { control, keepsPrivileges = false, ports, privileges, signal, store } = this.#options;
+    const { control, isTrial = false, ports, privileges, signal, store } = this.#options;
     const room = (): Room => this.#room;
     const { interfaces } = this.#room;
     if (interfaces.length === 0) {
@@ -133,10 +134,11 @@ export class NetbootServer implements AsyncDisposable {
         },
       }),
     );
-    const guests = diskGuests({ store }) as Required<ReturnType<typeof diskGuests>>;
+    const guests = netbootGuests(store);
     const allowed = (disk: string): boolean => isServed(disk, this.#room, machines);
     const images = this.#resources.use(guestSource(guests, { allowed }));
-    const ram = this.#resources.use(new RamImages({ directory: join(directory, 'ram'), guests, allowed }));
+    const isPacked = (disk: string): boolean => isNamed(disk, this.#room, 'ram');
+    const ram = this.#resources.use(new RamImages({ directory: join(directory, 'ram'), guests, allowed: isPacked }));
     const templates = new TemplateServer();
     const secrets = (): Room['secrets'] => this.#room.secrets;
     const chap = (): ChapLogin | undefined => this.#chap;
@@ -153,7 +155,8 @@ export class NetbootServer implements AsyncDisposable {
     await privileges.asRoot(async () => {
       for (const place of found) this.#places.push(this.#resources.use(await PlaceServers.start(place, parts)));
     });
-    if (!keepsPrivileges) privileges.drop();
+    if (isTrial) return;
+    privileges.drop();
     this.#prepare = () => void starter.prepare(this.#room.entries.values());
     this.#prepare();
   }
@@ -176,15 +179,22 @@ function servedOnly(exports: NfsExports, allowed: (disk: string) => boolean): Nf
 
 /** Whether files of a disk are served: of images that the room names, or that a machine boots. */
 function isServed(disk: string, room: Room, machines: Machines): boolean {
-  let image: string;
+  const image = imageOf(disk);
+  return image !== undefined && (isNamed(disk, room) || machines.boots(image));
+}
+
+/** Whether an entry of the room boots a disk's image, in some way or in this one. */
+function isNamed(disk: string, room: Room, boot?: BootMethod): boolean {
+  const image = imageOf(disk);
+  const fitting = [...room.entries.values()].filter((entry) => boot === undefined || entry.boot === boot);
+  return image !== undefined && fitting.some((entry) => entry.image !== undefined && imageOf(entry.image) === image);
+}
+
+function imageOf(disk: string): string | undefined {
   try {
-    ({ image } = parseReference(disk));
+    return parseReference(disk).image;
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    return false;
+    return undefined;
   }
-  for (const entry of room.entries.values()) {
-    if (entry.image !== undefined && parseReference(entry.image).image === image) return true;
-  }
-  return machines.boots(image);
 }

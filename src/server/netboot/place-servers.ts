@@ -3,6 +3,8 @@ import { neighbourAddress } from '../../linux/neighbours.ts';
 import { log } from '../../log/log.ts';
 import { clientOf, type DhcpClient } from '../../protocol/dhcp/client.ts';
 import { formatIpv4, parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
+import { numberOf } from '../../protocol/dhcp/option-codec.ts';
+import { messageTypes, optionCodes } from '../../protocol/dhcp/option-codes.ts';
 import type { Subnet } from '../../protocol/dhcp/subnet.ts';
 import { type DhcpEvent, type DhcpServer, listenDhcp } from '../dhcp/dhcp-server.ts';
 import { findDhcpServers } from '../dhcp/find-servers.ts';
@@ -213,7 +215,7 @@ export class PlaceServers implements AsyncDisposable {
     const { addresses, loaders, room, trace } = this.#parts;
     const client = clientOf(event.request);
     const entry = scriptlessEntry(settingsOf(room(), identityOf(client)));
-    if (event.reply !== undefined && client.isIpxe && entry !== undefined) this.#begin(client.hardwareAddress, entry);
+    if (client.isIpxe && entry !== undefined && this.#goesOn(event)) this.#begin(client.hardwareAddress, entry);
     for (const step of dhcpSteps(event, Date.now(), (client) => silenceFor(client, loaders))) {
       if (step.kind === 'ack' && step.mac !== undefined && step.address !== undefined) {
         addresses.delete(step.mac);
@@ -223,6 +225,13 @@ export class PlaceServers implements AsyncDisposable {
       trace.note(step);
     }
     if (event.failure !== undefined) log.error(event.failure);
+  }
+
+  /** Whether iPXE has all it needs; a flood of machines that only ask begins no boots, where it is we who give addresses. */
+  #goesOn({ reply }: DhcpEvent): boolean {
+    if (this.#mode !== 'server' || reply === undefined) return reply !== undefined;
+    const type = numberOf(reply.options.get(optionCodes.MESSAGE_TYPE), 1);
+    return type === messageTypes.ACK && reply.yourAddress !== 0;
   }
 
   /** Begins the boot of a machine that asks for no script; who connects meanwhile waits for its disk. */

@@ -32,7 +32,8 @@ export async function* checkNetboot(options: CheckOptions): AsyncGenerator<Findi
     }
   }
   const [first] = places;
-  if (first === undefined) return yield problem('interfaces', 'there is none to serve on; name one with --interface');
+  if (room.interfaces.length === 0) yield problem('interfaces', 'name the one that machines are on: --interface eth1');
+  if (first === undefined) return;
   const loaders = findLoaders(room.loaders);
   yield* checkRoom(room, { loaders, place: first, store });
   for (const place of places) {
@@ -40,14 +41,21 @@ export async function* checkNetboot(options: CheckOptions): AsyncGenerator<Findi
     else yield* await privileges.asRoot(() => Array.fromAsync(checkPorts(room, place)));
   }
   yield await privileges.asRoot(() => checkFirewall(places.flatMap((place) => neededPorts(room, place))));
-  for (const place of places) yield await privileges.asRoot(() => findOthers(room, place, options));
+  let isFree = true;
+  for (const place of places) {
+    const finding = await privileges.asRoot(() => findOthers(room, place, options));
+    isFree &&= finding.state !== 'problem';
+    yield finding;
+  }
+  if (!isFree) return;
   try {
-    await using _server = isServed ? undefined : await NetbootServer.start({ ...options, keepsPrivileges: true });
+    await using _server = isServed ? undefined : await NetbootServer.start({ ...options, isTrial: true });
     if (room.dhcp === 'off') return;
     for (const place of places) {
       yield* await privileges.asRoot(() => Array.fromAsync(probePlace(place, loaderFiles(loaders.source), signal)));
     }
   } catch (error) {
+    signal.throwIfAborted();
     yield problemOf('server', error);
   }
 }
@@ -66,6 +74,7 @@ async function findOthers({ dhcp }: Room, place: ServerPlace, { signal }: CheckO
     if (dhcp === 'proxy' && others.length === 0) return warning(what, 'nobody gives out addresses; use dhcp: server');
     return ok(what, others.length === 0 ? 'none' : names);
   } catch (error) {
+    signal.throwIfAborted();
     return problemOf(what, error);
   }
 }

@@ -3,10 +3,10 @@ import type { Guest } from '../../../guest/open-guest.ts';
 import type { Platform } from '../../../protocol/dhcp/architectures.ts';
 import type { Store } from '../../../store/store.ts';
 import { directorySource } from '../../files/directory-source.ts';
-import { diskGuests } from '../../files/disk-guests.ts';
 import { readChapLogin } from '../chap-secrets.ts';
 import { type FoundLoaders, missingLoader } from '../loaders/find-loaders.ts';
 import { guestBootOf, missingForBoot } from '../menus/guest-boot.ts';
+import { netbootGuests } from '../netboot-guests.ts';
 import type { Entry, Room } from '../room/room.ts';
 import { requireGoodTemplates } from '../room-templates.ts';
 import type { ServerPlace } from '../server-place.ts';
@@ -100,8 +100,8 @@ async function lookAtDirectory(what: string, { files, initramfs, kernel }: Entry
 }
 
 async function lookAtImage(what: string, entry: Entry, store: Store): Promise<Seen> {
-  const guests = diskGuests({ store });
-  const { disk } = await guests.pin!(entry.image!);
+  const guests = netbootGuests(store);
+  const { disk } = await guests.pin(entry.image!);
   if (entry.boot === 'sanboot') return { finding: ok(what, `${disk}, by its own boot loader`) };
   await using guest = await guests.open(disk);
   const boot = await guestBootOf(guest);
