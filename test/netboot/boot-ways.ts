@@ -89,7 +89,7 @@ machines:
 `);
   await using machine = room.lab.boot();
   await machine.waitFor(/What to boot on/);
-  // Down, and the line is ended.
-  machine.type('\x1b[B');
+  // The key down, and Enter.
+  machine.type('\x1b[B\r');
   await machine.waitFor(/room: the boot loader of the disk/);
 });
