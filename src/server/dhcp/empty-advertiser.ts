@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { interfaceAddress } from '../../linux/interface-address.ts';
 import { openPacketSocket, type PacketSocket } from '../../linux/packet-socket.ts';
 import { log } from '../../log/log.ts';
 import { encodeEmptyAdvertisement } from '../../protocol/ndp/router-advertisement.ts';
@@ -16,7 +16,7 @@ export interface EmptyAdvertiser extends Disposable {
  * there is none; one that is there may say otherwise before or afterwards. Where that cannot be sent, iPXE waits.
  */
 export function openEmptyAdvertiser(interfaceName: string): EmptyAdvertiser {
-  const own = hardwareAddressOf(interfaceName);
+  const own = interfaceAddress(interfaceName)?.hardwareAddress;
   const socket = own === undefined ? undefined : tryOpen(interfaceName);
   return {
     advertiseTo(hardwareAddress) {
@@ -25,16 +25,6 @@ export function openEmptyAdvertiser(interfaceName: string): EmptyAdvertiser {
     },
     [Symbol.dispose]: () => socket?.[Symbol.dispose](),
   };
-}
-
-/** Node would tell it only of interfaces that have a carrier. */
-function hardwareAddressOf(interfaceName: string): Uint8Array | undefined {
-  try {
-    const text = readFileSync(`/sys/class/net/${interfaceName}/address`, 'latin1');
-    return Buffer.from(text.trim().replaceAll(':', ''), 'hex');
-  } catch {
-    return undefined;
-  }
 }
 
 function tryOpen(interfaceName: string): PacketSocket | undefined {

@@ -1,11 +1,7 @@
-import fs from 'node:fs';
 import os from 'node:os';
-import { join } from 'node:path';
 import { VarveError } from '../../base/varve-error.ts';
 import { interfaceAddress } from '../../linux/interface-address.ts';
 import type { NetbootPorts, ServerPlace } from './server-place.ts';
-
-const interfacesDirectory = '/sys/class/net';
 
 /**
  * Where machines on a network interface find us: at its first IPv4 address. Nothing need be connected to it yet.
@@ -13,20 +9,22 @@ const interfacesDirectory = '/sys/class/net';
  * @throws VarveError `NOT_FOUND` for an interface that is not there, `INVALID` for one without an address
  */
 export function findPlace(interfaceName: string, ports: NetbootPorts): ServerPlace {
-  const directory = join(interfacesDirectory, interfaceName);
-  if (!/^[^/]+$/.test(interfaceName) || !fs.existsSync(directory)) {
+  const found = interfaceAddress(interfaceName);
+  if (found === undefined) {
     const names = Object.keys(os.networkInterfaces()).filter((name) => name !== 'lo');
     throw new VarveError('NOT_FOUND', `there is no network interface ${interfaceName}; there are ${names.join(', ')}`);
   }
-  const own = interfaceAddress(interfaceName);
-  if (own === undefined) {
+  const { hardwareAddress, ipv4 } = found;
+  if (ipv4 === undefined) {
     throw new VarveError('INVALID', `${interfaceName} has no IPv4 address; give it one: ip address add …`);
   }
   return {
     interfaceName,
-    address: own.address.join('.'),
-    prefix: own.mask.reduce((count, byte) => count + bitCount(byte), 0),
-    hardwareAddress: fs.readFileSync(join(directory, 'address'), 'latin1').trim(),
+    address: ipv4.address.join('.'),
+    prefix: ipv4.mask.reduce((count, byte) => count + bitCount(byte), 0),
+    hardwareAddress: Buffer.from(hardwareAddress)
+      .toString('hex')
+      .replaceAll(/(..)(?=.)/g, '$1:'),
     ports,
   };
 }
