@@ -10,6 +10,7 @@ import { tryAttachNbd } from './attach-nbd.ts';
 import { tryBootDebian, tryBootFromFile, tryBootFromOverlay, tryBootFromStore } from './boot-served.ts';
 import { tryBusyKernelClient } from './busy-kernel-client.ts';
 import { guestKernel } from './guest-kernel.ts';
+import { tryIpxeAfterKill } from './ipxe-iscsi.ts';
 import { tryKernelClient } from './kernel-client.ts';
 import { tryKernelClientTls } from './kernel-client-tls.ts';
 import { tryKernelExfat } from './kernel-exfat.ts';
@@ -87,4 +88,7 @@ guestTest(
 guestTest(
   'a server is killed while Linux’s own iSCSI initiator writes; it goes on, and what it trims takes no space',
   async (directory) => tryKernelIscsi({ disk: await emptyImage(directory), kernel }),
+);
+guestTest('a server is killed while a boot loader reads by iPXE over iSCSI, and the loader reads on', (directory) =>
+  tryIpxeAfterKill({ directory, kernel }),
 );

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { endProcess } from '../process/end-process.ts';
 import { startGuest, userNetwork } from './guest.ts';
 import type { GuestKernel } from './guest-kernel.ts';
 import { makeInitramfs } from './initramfs.ts';
-import { varveProgram } from './run-varve.ts';
 import type { Guest } from './running-guest.ts';
 import type { ServedDisk } from './served-disk.ts';
+import { startIscsi } from './serving-iscsi.ts';
 
 /** What is tried. */
 export interface KernelIscsiTrial {
@@ -30,7 +29,7 @@ const programs = ['iscsid', 'iscsiadm', 'mkfs.ext4', 'e2fsck', ...judges];
  * sg3-utils understand what the disk says of itself.
  */
 export async function tryKernelIscsi({ disk, kernel }: KernelIscsiTrial): Promise<void> {
-  let server = await startServer(disk);
+  let server = await startIscsi(disk);
   try {
     const initramfs = await makeInitramfs({
       kernel,
@@ -43,7 +42,7 @@ export async function tryKernelIscsi({ disk, kernel }: KernelIscsiTrial): Promis
     await guest.waitFor(/file 12 is there/);
     await endProcess(server.child, 'SIGKILL');
     await sleep(pauseMs);
-    server = await startServer(disk, server.port);
+    server = await startIscsi(disk, server.port);
     const full = await spaceAt(guest, disk, /^== the disk is full$/m);
     const trimmed = await spaceAt(guest, disk, /^== it is trimmed$/m);
     const empty = await spaceAt(guest, disk, /^== it is discarded$/m);
@@ -56,23 +55,6 @@ export async function tryKernelIscsi({ disk, kernel }: KernelIscsiTrial): Promis
   } finally {
     await endProcess(server.child, 'SIGTERM');
   }
-}
-
-interface IscsiServing {
-  readonly child: ChildProcess;
-  readonly port: number;
-}
-
-async function startServer({ argument, store }: ServedDisk, port = 0): Promise<IscsiServing> {
-  const child = spawn(varveProgram, ['serve', argument, '--protocol', 'iscsi', '--listen', String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, VARVE_STORE: store },
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, bound] = /^serving iscsi:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
-    if (bound !== undefined) return { child, port: Number(bound) };
-  }
-  throw new Error('varve serve has ended');
 }
 
 /** What the store's overlays take once the guest has said something; the guest goes on then. */
