@@ -50,7 +50,8 @@ export class DataOutput {
   async add(block: Uint8Array): Promise<() => Promise<StoredBlock>> {
     while (this.#underWay >= mostUnderWay) await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#underWay += 1;
-    const packing = pack(block, { params });
+    // Without its length zstd ends a whole block by an empty one, which Linux cannot read where it begins another page.
+    const packing = pack(block, { params, pledgedSrcSize: block.length });
     // Whoever waits for it next hears of a failure.
     packing.catch(() => {});
     const stored = this.#store(this.#last, block, packing);
