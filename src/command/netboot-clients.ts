@@ -1,7 +1,8 @@
 import { formatSize } from '../base/size.ts';
+import type { MachineOverlay } from '../image/machine/machine-overlays.ts';
 import { knownMachines } from '../image/machine/machine-overlays.ts';
 import { listMachines } from '../server/netboot/machines/list-machines.ts';
-import type { MachineOverlay, MachineStatus } from '../server/netboot/machines/machine-types.ts';
+import type { MachineStatus } from '../server/netboot/machines/machine-types.ts';
 import type { Store } from '../store/store.ts';
 import { askForMachines } from './framework/ask-machines.ts';
 import type { NetbootVerb } from './netboot-verb.ts';

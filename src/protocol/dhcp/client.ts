@@ -1,4 +1,5 @@
 import { decodeUuid, type Guid } from '../../bytes/guid.ts';
+import { formatHardwareAddress } from '../../bytes/hardware-address.ts';
 import { type Architecture, architectures } from './architectures.ts';
 import { textOf } from './option-codec.ts';
 import { optionCodes } from './option-codes.ts';
@@ -28,7 +29,7 @@ export interface DhcpClient {
 
 /** What a request says of who sent it. */
 export function clientOf({ hardwareType, hardwareAddress, options }: DhcpPacket): DhcpClient {
-  const address = Array.from(hardwareAddress, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  const address = formatHardwareAddress(hardwareAddress);
   const identifier = options.get(optionCodes.CLIENT_IDENTIFIER);
   const types = options.get(optionCodes.ARCHITECTURE);
   const architectureNumber = types !== undefined && types.length >= 2 ? types[0]! * 256 + types[1]! : undefined;

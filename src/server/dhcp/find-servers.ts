@@ -1,3 +1,4 @@
+import { hardwareAddressBytes } from '../../bytes/hardware-address.ts';
 import type { Ipv4 } from '../../protocol/dhcp/ipv4.ts';
 import { numberOf } from '../../protocol/dhcp/option-codec.ts';
 import { messageTypes, optionCodes } from '../../protocol/dhcp/option-codes.ts';
@@ -21,7 +22,7 @@ const timing = { sendAfterMs: [0, 1500], waitMs: 4500, lingerMs: 200 };
  */
 export async function findDhcpServers(options: FindServersOptions): Promise<Ipv4[]> {
   await using asker = await DhcpAsker.open(options);
-  const hardwareAddress = Uint8Array.from(options.hardwareAddress.split(':'), (digits) => Number.parseInt(digits, 16));
+  const hardwareAddress = hardwareAddressBytes(options.hardwareAddress);
   const wanted = Uint8Array.of(optionCodes.SUBNET_MASK, optionCodes.ROUTER);
   const client = { hardwareAddress, options: new Map([[optionCodes.PARAMETER_REQUEST_LIST, wanted]]) };
   const offers = await asker.discover(client, isOfAddress, timing);

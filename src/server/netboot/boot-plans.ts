@@ -1,3 +1,4 @@
+import { dashedMac } from '../../bytes/hardware-address.ts';
 import { type BootPlan, loaderFor } from '../../protocol/dhcp/boot-options.ts';
 import type { DhcpClient } from '../../protocol/dhcp/client.ts';
 import { parseIpv4 } from '../../protocol/dhcp/ipv4.ts';
@@ -6,7 +7,6 @@ import type { FoundLoaders } from './loaders/find-loaders.ts';
 import { menuName, urlOf } from './menus/menu-names.ts';
 import { initiatorName, iscsiRootPath } from './menus/root-place.ts';
 import type { Entry, MachineSettings } from './room/room.ts';
-import { dashedMac } from './room/settings-of.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import type { Silence } from './trace/dhcp-steps.ts';
 

@@ -1,5 +1,6 @@
 import { LruMap } from '../../base/lru.ts';
 import { VarveError } from '../../base/varve-error.ts';
+import { dashedMac } from '../../bytes/hardware-address.ts';
 import { log } from '../../log/log.ts';
 import type { GuestOpener, PinnedDisk } from '../files/guest-source.ts';
 import { targetName } from '../iscsi/targets.ts';
@@ -169,7 +170,7 @@ export class BootStarter {
     const { address, ports } = place;
     switch (boot) {
       case 'nbd':
-        return { kind: 'nbd', address, port: ports.nbd, exportName: mac.replaceAll(':', '-') };
+        return { kind: 'nbd', address, port: ports.nbd, exportName: dashedMac(mac) };
       case 'iscsi':
         return this.#iscsiPlace(mac, place);
       case 'nfs':
@@ -182,7 +183,7 @@ export class BootStarter {
   }
 
   #iscsiPlace(mac: string, { address, ports }: ServerPlace): IscsiPlace {
-    const target = targetName(mac.replaceAll(':', '-'));
+    const target = targetName(dashedMac(mac));
     return {
       kind: 'iscsi',
       address,

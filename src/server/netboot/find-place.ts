@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { VarveError } from '../../base/varve-error.ts';
+import { formatHardwareAddress } from '../../bytes/hardware-address.ts';
 import { interfaceAddress } from '../../linux/interface-address.ts';
 import type { NetbootPorts, ServerPlace } from './server-place.ts';
 
@@ -22,9 +23,7 @@ export function findPlace(interfaceName: string, ports: NetbootPorts): ServerPla
     interfaceName,
     address: ipv4.address.join('.'),
     prefix: ipv4.mask.reduce((count, byte) => count + bitCount(byte), 0),
-    hardwareAddress: Buffer.from(hardwareAddress)
-      .toString('hex')
-      .replaceAll(/(..)(?=.)/g, '$1:'),
+    hardwareAddress: formatHardwareAddress(hardwareAddress),
     ports,
   };
 }

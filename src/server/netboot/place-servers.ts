@@ -1,4 +1,5 @@
 import { isVarveError, VarveError } from '../../base/varve-error.ts';
+import { dashedMac } from '../../bytes/hardware-address.ts';
 import { neighbourAddress } from '../../linux/neighbours.ts';
 import { log } from '../../log/log.ts';
 import { clientOf, type DhcpClient } from '../../protocol/dhcp/client.ts';
@@ -26,7 +27,7 @@ import type { FoundLoaders } from './loaders/find-loaders.ts';
 import type { Machines } from './machines/machines.ts';
 import type { ChapLogin } from './menus/root-place.ts';
 import type { BootMethod, DhcpMode, Entry, Room } from './room/room.ts';
-import { dashedMac, settingsOf } from './room/settings-of.ts';
+import { settingsOf } from './room/settings-of.ts';
 import { subnetsOf } from './room/subnets-of.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import type { TemplateServer } from './templates/template-server.ts';

@@ -1,3 +1,4 @@
+import type { MachineOverlay } from '../../../image/machine/machine-overlays.ts';
 import type { Snapshot } from '../../../store/image-table.ts';
 import type { OverlayPolicy } from '../../../store/overlay/machine-owner.ts';
 
@@ -58,18 +59,6 @@ export interface MachineEvent {
   readonly protocol?: MachineProtocol | undefined;
   /** Connections that are there now. */
   readonly connectionCount: number;
-}
-
-/** An overlay of a machine. */
-export interface MachineOverlay {
-  readonly image: string;
-  /** The number of the snapshot that it lies on. */
-  readonly number: number;
-  readonly overlay: OverlayPolicy;
-  /** What it takes on disk, in bytes. */
-  readonly changedBytes: number;
-  /** Whether the image has another newest snapshot by now. */
-  readonly hasMoved: boolean;
 }
 
 /** A machine, as `varve netboot clients` lists it. Times are milliseconds since 1970. */

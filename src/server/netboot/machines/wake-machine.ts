@@ -2,6 +2,7 @@ import dgram from 'node:dgram';
 import { isIPv4 } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { systemError, VarveError } from '../../../base/varve-error.ts';
+import { hardwareAddressBytes } from '../../../bytes/hardware-address.ts';
 import { macOf, requireMac } from '../../../image/machine/mac-address.ts';
 import { encodeMagicPacket } from '../../../protocol/wake-on-lan/magic-packet.ts';
 
@@ -24,7 +25,7 @@ const discardPort = 9;
  * @throws VarveError `INVALID`, `NOT_FOUND` for an interface that is not there or has no IPv4 address, `IO`
  */
 export async function wakeMachine(options: WakeOptions): Promise<string[]> {
-  const mac = bytesOf(requireMac(options.mac));
+  const mac = hardwareAddressBytes(requireMac(options.mac));
   const packet = encodeMagicPacket(mac, options.password === undefined ? undefined : passwordOf(options.password));
   const targets = broadcastsOf(networkInterfaces(), options.interface);
   for (const target of targets) await send(packet, target, options.port ?? discardPort);
@@ -80,11 +81,7 @@ async function send(packet: Uint8Array, { from, to }: Broadcast, port: number): 
 function passwordOf(text: string): Uint8Array {
   if (isIPv4(text)) return Uint8Array.from(text.split('.').map(Number));
   const mac = macOf(text);
-  if (mac !== undefined) return bytesOf(mac);
+  if (mac !== undefined) return hardwareAddressBytes(mac);
   // It is a secret: it is not repeated.
   throw new VarveError('INVALID', 'a SecureOn password is 6 bytes as 01:02:03:04:05:06, or 4 as 1.2.3.4');
-}
-
-function bytesOf(mac: string): Uint8Array {
-  return Buffer.from(mac.replaceAll('-', ''), 'hex');
 }

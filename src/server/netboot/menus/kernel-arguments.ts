@@ -1,6 +1,6 @@
 import { VarveError } from '../../../base/varve-error.ts';
+import { dashedMac } from '../../../bytes/hardware-address.ts';
 import type { Entry, MachineSettings } from '../room/room.ts';
-import { dashedMac } from '../room/settings-of.ts';
 import type { GuestBoot, InitramfsMaker } from './guest-boot.ts';
 import type { IscsiPlace, NbdPlace, NfsPlace, RamPlace, RootPlace } from './root-place.ts';
 

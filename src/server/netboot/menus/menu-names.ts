@@ -1,4 +1,4 @@
-import { dashedMac } from '../room/settings-of.ts';
+import { colonMac, dashedMac } from '../../../bytes/hardware-address.ts';
 
 /** What to do with an overlay that is there, as somebody chose in a menu. */
 export type OverlayChoice = 'keep' | 'discard';
@@ -37,15 +37,15 @@ export function parseMenuName(name: string): MenuName | undefined {
   ] as const;
   for (const [kind, pattern] of simple) {
     const [, address] = pattern.exec(plain) ?? [];
-    if (address !== undefined) return { kind, mac: withColons(address) };
+    if (address !== undefined) return { kind, mac: colonMac(address) };
   }
   const [, owner, entryName, choice] = script.exec(plain) ?? [];
   if (owner !== undefined) {
-    return { kind: 'entry', mac: withColons(owner), entry: entryName!, overlay: choice as OverlayChoice | undefined };
+    return { kind: 'entry', mac: colonMac(owner), entry: entryName!, overlay: choice as OverlayChoice | undefined };
   }
   const [, address, ofEntry, chosen, isKernel, index = '0'] = file.exec(plain) ?? [];
   if (address === undefined) return undefined;
-  const common = { mac: withColons(address), entry: ofEntry!, overlay: chosen as OverlayChoice | undefined };
+  const common = { mac: colonMac(address), entry: ofEntry!, overlay: chosen as OverlayChoice | undefined };
   return { ...common, kind: isKernel === undefined ? 'initramfs' : 'kernel', index: Number(index) };
 }
 
@@ -68,8 +68,4 @@ export function fileName(address: string, of: string, choice: OverlayChoice | un
 export function urlOf(server: string, name: string): string {
   const path = name.split('/').filter((part) => part !== '');
   return `${server}/${path.map((part) => encodeURIComponent(part).replaceAll('%40', '@')).join('/')}`;
-}
-
-function withColons(dashed: string): string {
-  return dashed.replaceAll('-', ':');
 }

@@ -1,3 +1,4 @@
+import { dashedMac } from '../../../bytes/hardware-address.ts';
 /** The secret by which a machine says who it is to a target; and the target to it, where `mutualUser` is there. */
 export interface ChapLogin {
   readonly user: string;
@@ -52,5 +53,5 @@ export function iscsiRootPath({ address, port, target }: Pick<IscsiPlace, 'addre
 
 /** The name by which a machine logs in. */
 export function initiatorName(mac: string): string {
-  return `iqn.2026-11.internal.varve:initiator:${mac.toLowerCase().replaceAll(':', '-')}`;
+  return `iqn.2026-11.internal.varve:initiator:${dashedMac(mac)}`;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { dashedMac } from '../../../bytes/hardware-address.ts';
 import { formatIpv4 } from '../../../protocol/dhcp/ipv4.ts';
 import { parseRoom } from './parse-room.ts';
-import { dashedMac, settingsOf } from './settings-of.ts';
+import { settingsOf } from './settings-of.ts';
 
 const uuid = '0a1b2c3d-0000-4000-8000-0123456789ab';
 const room = parseRoom(

@@ -1,3 +1,4 @@
+import { colonMac, dashedMac } from '../../../bytes/hardware-address.ts';
 import type { Entry, Machine, MachineSettings, Room } from './room.ts';
 
 /** Who boots. */
@@ -7,17 +8,12 @@ export interface MachineIdentity {
   readonly uuid?: string | undefined;
 }
 
-/** A MAC address as URIs have it: `52-54-00-12-34-56`. */
-export function dashedMac(mac: string): string {
-  return mac.toLowerCase().replaceAll(':', '-');
-}
-
 /**
  * What the room has for a machine: what names its MAC address comes before what names its UUID, and both before
  * patterns; among several the first. A machine that nothing fits gets every entry, and its own disk as the default.
  */
 export function settingsOf(room: Room, { mac, uuid }: MachineIdentity): MachineSettings {
-  const address = mac.toLowerCase().replaceAll('-', ':');
+  const address = colonMac(mac);
   const machineId = uuid?.toLowerCase();
   const { machines } = room;
   const own =

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../../../base/duration.ts';
 import { VarveError } from '../../../base/varve-error.ts';
+import { colonMac } from '../../../bytes/hardware-address.ts';
 import { formatIpv4, type Ipv4, isSameNetwork, parseIpv4 } from '../../../protocol/dhcp/ipv4.ts';
 import { parseReference } from '../../../store/image-name.ts';
 import type { AddressRange } from './room.ts';
@@ -78,7 +79,7 @@ export function parseYesNo(text: string): boolean {
 
 /** A MAC address in small letters, with `:`; with `*` for what may stand there. @throws VarveError `INVALID` */
 export function parseMacPattern(text: string): string {
-  const mac = text.toLowerCase().replaceAll('-', ':');
+  const mac = colonMac(text);
   const isPattern = mac.length <= 17 && /^[0-9a-f:]*\*[0-9a-f:*]*$/.test(mac);
   if (isPattern || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) return mac;
   throw new VarveError('INVALID', `${show(text)} is no MAC address; write 52:54:00:12:34:56, or "52:54:00:*"`);

@@ -1,3 +1,4 @@
+import { colonMac } from '../../../bytes/hardware-address.ts';
 /**
  * A file's name in the one way in which names are compared and shown: without a server before it, with `/`, and without
  * the token of a template, which is nobody else's business.
@@ -12,5 +13,6 @@ const macInName = /(?:^|[/-])(?:01-)?([0-9a-f]{2}(?:[:-][0-9a-f]{2}){5})(?=[./]|
 
 /** The MAC address that a name has in it, as scripts and configurations of machines do: `ipxe/52-54-00-12-34-56.ipxe`, `grub.cfg-01-52-…`. */
 export function macOfName(name: string): string | undefined {
-  return macInName.exec(name)?.[1]?.toLowerCase().replaceAll('-', ':');
+  const [, mac] = macInName.exec(name) ?? [];
+  return mac === undefined ? undefined : colonMac(mac);
 }

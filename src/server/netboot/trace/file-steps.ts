@@ -1,3 +1,4 @@
+import { colonMac } from '../../../bytes/hardware-address.ts';
 import { plainAddress } from '../../plain-address.ts';
 import type { TftpEvent } from '../../tftp/tftp-server.ts';
 import type { MachineEvent } from '../machines/machine-types.ts';
@@ -38,7 +39,7 @@ export type MachineSeen = Pick<MachineEvent, 'mac' | 'timeMs' | 'kind' | 'detail
 /** What a machine does to its disk, in the trace. */
 export function machineStep(event: MachineSeen, protocol: 'iscsi' | 'nbd' | 'nfs'): TraceStep | undefined {
   const { connectionCount, detail, kind, timeMs } = event;
-  const common = { timeMs, mac: event.mac.toLowerCase().replaceAll('-', ':') };
+  const common = { timeMs, mac: colonMac(event.mac) };
   const login = { ...common, kind: 'login', protocol, disk: detail } as const;
   if (kind === 'login') return login;
   if (kind === 'failed') return { ...login, disk: event.mac, failure: detail };
