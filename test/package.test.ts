@@ -54,7 +54,7 @@ suite('the package', () => {
   }
 
   test('holds what runs, its types and the documents, and no source or test', () => {
-    const library = ['dist/main.js', 'dist/index.js', 'dist/index.d.ts'];
+    const library = ['dist/main.js', 'dist/command/LICENSES.txt', 'dist/index.js', 'dist/index.d.ts'];
     const browser = ['dist/browser/index.js', 'dist/browser/index.d.ts', 'dist/browser/LICENSES.txt'];
     for (const needed of [...library, ...browser, 'README.md', 'LICENSE', 'CHANGELOG.md']) {
       assert.ok(files.includes(needed), `${needed} is missing`);

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { licensesOf } from './bundled-licenses.mjs';
 import { projectDirectory } from './project.mjs';
 
 /**
@@ -84,29 +85,4 @@ export async function replaceByBundle(distribution) {
   const outputs = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
   const total = outputs.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   return { fileCount: outputs.length, byteCount: total };
-}
-
-/**
- * The licences of the libraries that are in the bundle.
- * @param {string[]} inputs
- */
-function licensesOf(inputs) {
-  const names = inputs.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
-  const texts = [...new Set(names)].sort().map((name) => {
-    if (name === undefined) return '';
-    const directory = join(projectDirectory, 'node_modules', name);
-    const file = readdirSync(directory).find((each) => /^licen[cs]e/i.test(each));
-    const text =
-      file === undefined ? readPackage(directory).license : readFileSync(join(directory, file), 'utf8').trim();
-    return `${name}\n\n${text}\n`;
-  });
-  return texts.filter((text) => text !== '').join('\n---\n\n');
-}
-
-/**
- * @param {string} directory
- * @returns {{ license?: string }}
- */
-function readPackage(directory) {
-  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceByBundle } from './browser-bundle.mjs';
+import { bundleCommandLine } from './command-bundle.mjs';
 import { projectDirectory, runtimePath } from './project.mjs';
 import { SetupError } from './setup-error.mjs';
 
@@ -22,6 +23,7 @@ export async function build({ force = false } = {}) {
     compile(scratch);
     const { byteCount, fileCount } = await replaceByBundle(scratch);
     if (force) console.log(`dist/browser: ${Math.round(byteCount / 1000)} kB of JavaScript in ${fileCount} files`);
+    await bundleCommandLine(scratch);
     rmSync(output, { recursive: true, force: true });
     // What mkdtemp makes is for its user alone; drivers that run as another one have to read it.
     chmodSync(scratch, 0o777 & ~process.umask());
@@ -50,7 +52,9 @@ function isBuilt() {
 function sources() {
   const directory = join(projectDirectory, 'src');
   const entries = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  const names = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/setup/browser-bundle.mjs'];
+  const scripts = readdirSync(join(projectDirectory, 'scripts/setup'), { recursive: true, encoding: 'utf8' });
+  const bundlers = scripts.filter((name) => /bundle.*\.mjs$/.test(name)).map((name) => join('scripts/setup', name));
+  const names = ['package.json', 'tsconfig.json', 'tsconfig.build.json', ...bundlers];
   const settings = names.map((name) => join(projectDirectory, name));
   return [
     directory,

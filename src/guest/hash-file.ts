@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { loadBlake } from '../bytes/load-blake.ts';
 import { piecesOf } from './file-pieces.ts';
 import type { GuestFile } from './guest-tree.ts';
 import type { HashName } from './hash-names.ts';
@@ -23,7 +23,7 @@ export async function hashFile(file: GuestFile, name: HashName): Promise<string 
 
 function hasher(name: HashName): { update(bytes: Uint8Array): void; digest(): string } {
   if (name === 'blake3') {
-    const hash = new Blake3Hasher();
+    const hash = new (loadBlake().Blake3Hasher)();
     return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
   }
   const hash = createHash(name);

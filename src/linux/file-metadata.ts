@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { VarveError } from '../base/varve-error.ts';
 import { errnoError, isLinux } from './libc.ts';
+import { loadKoffi } from './load-koffi.ts';
 
 /*
  * What Node cannot give to a file. Paths are bytes, and followed to their end: `/proc/self/fd/N` is the file that is open as
@@ -32,7 +32,7 @@ function calls(): Calls {
 
 function load(): Calls {
   if (!isLinux) throw new VarveError('UNSUPPORTED', 'cannot give files what Linux keeps of them: this is no Linux');
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   const library = koffi.load(null);
   const set = 'int setxattr(const void *path, const void *name, const void *value, uint64_t length, int flags)';
   const times = 'int utimensat(int directory, const void *path, const void *times, int flags)';

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { systemError, VarveError } from '../base/varve-error.ts';
+import { loadKoffi } from './load-koffi.ts';
 
 /** The system calls that Node lacks, as C has them: −1 is a failure, and `errno` then says which. */
 interface Libc {
@@ -63,7 +63,7 @@ export interface MessageHeader {
 let loaded: Libc | undefined;
 
 /**
- * The C library of this process, loaded at the first call: loading koffi costs about 13 ms, which a command that
+ * The C library of this process, loaded at the first call: loading koffi takes about 4 ms, which a command that
  * makes no such call must not pay.
  *
  * @throws VarveError `UNSUPPORTED` on other systems than 64-bit Linux
@@ -78,7 +78,7 @@ function load(): Libc {
   if (!isLinux || process.arch === 'arm' || process.arch === 'ia32') {
     throw new VarveError('UNSUPPORTED', `cannot make Linux system calls: this is ${process.platform} ${process.arch}`);
   }
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   // What Node itself is linked with, so that glibc and musl both will do.
   const library = koffi.load(null);
   const ioctl = library.func('int ioctl(int fd, unsigned long request, void *argument)');

@@ -1,16 +1,13 @@
+import { loadBlake } from '../../bytes/load-blake.ts';
+
 /** SHA-256. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return process.getBuiltinModule('node:crypto').hash('sha256', bytes, 'buffer');
 }
 
-let blake: typeof import('@napi-rs/blake-hash') | undefined;
-
 /** BLAKE2b with a digest of 32 bytes. The library is loaded at the first call: hardly any disk has these. */
 export function blake2b(bytes: Uint8Array): Uint8Array {
-  blake ??= process.getBuiltinModule('node:module').createRequire(import.meta.url)(
-    '@napi-rs/blake-hash',
-  ) as typeof import('@napi-rs/blake-hash');
-  const { Blake2BHasher, Blake2BParam } = blake;
+  const { Blake2BHasher, Blake2BParam } = loadBlake();
   const parameters = new Blake2BParam();
   parameters.hashLength(32);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,4 +1,4 @@
-import { constants, inflateRawSync, zstdDecompressSync } from 'node:zlib';
+import { zlib } from '../../bytes/zlib.ts';
 import type { Compression } from '../image-format.ts';
 import { zstdFrameLength } from './zstd-frame.ts';
 
@@ -17,8 +17,8 @@ export function decompressCluster(compression: Compression, bytes: Uint8Array, c
 
 function decompress(compression: Compression, bytes: Uint8Array, clusterSize: number): Uint8Array {
   try {
-    if (compression === 'deflate') return inflateRawSync(bytes, deflateOptions(clusterSize));
-    return zstdDecompressSync(zstdFrame(bytes), zstdOptions(clusterSize));
+    if (compression === 'deflate') return zlib().inflateRawSync(bytes, deflateOptions(clusterSize));
+    return zlib().zstdDecompressSync(zstdFrame(bytes), zstdOptions(clusterSize));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw cause;
     throw new Error(`it gives more than the ${clusterSize} bytes of a cluster`, { cause });
@@ -32,11 +32,11 @@ function outputOptions(clusterSize: number) {
 
 /** A stream that ends without its end mark is good when the cluster is there. */
 function deflateOptions(clusterSize: number) {
-  return { ...outputOptions(clusterSize), finishFlush: constants.Z_SYNC_FLUSH };
+  return { ...outputOptions(clusterSize), finishFlush: zlib().constants.Z_SYNC_FLUSH };
 }
 
 function zstdOptions(clusterSize: number) {
-  return { ...outputOptions(clusterSize), params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } };
+  return { ...outputOptions(clusterSize), params: { [zlib().constants.ZSTD_d_windowLogMax]: zstdWindowLog } };
 }
 
 function zstdFrame(bytes: Uint8Array): Uint8Array {

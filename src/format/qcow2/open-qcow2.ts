@@ -4,11 +4,9 @@ import { runSteps } from '../../block/run-steps.ts';
 import { FileHoles } from '../file-holes.ts';
 import type { FormatDevice, OpenImageOptions } from '../image-format.ts';
 import { mergedChain } from '../merged-chain.ts';
-import { checkQcow2 } from './check/check-qcow2.ts';
 import { checkHeader, hasFeature } from './check-header.ts';
 import { type ClusterData, externalData, ownData } from './cluster-data.ts';
-import { encryptedData } from './encryption/encrypted-data.ts';
-import { openEncryption } from './encryption/open-encryption.ts';
+import { cryptMethod } from './encryption/encryption-header.ts';
 import type { Qcow2Header } from './header.ts';
 import { extensionData, extensionType } from './header-extensions.ts';
 import { readContents } from './image-contents.ts';
@@ -70,6 +68,7 @@ function refuseWriting(file: BlockDevice, header: Qcow2Header, name: string): vo
 
 /** Sets right the refcounts of an image that was not closed by who wrote to it last; gives its new header. */
 async function repaired(file: BlockDevice, name: string): Promise<Qcow2Header> {
+  const { checkQcow2 } = await import('./check/check-qcow2.ts');
   const { corruptions, problems } = await checkQcow2(file, { name, repair: 'all' });
   if (corruptions === 0) return readHeader(file, name);
   const found = `it was not closed, and ${corruptions} of its faults cannot be repaired, first: ${problems[0]}`;
@@ -77,9 +76,11 @@ async function repaired(file: BlockDevice, name: string): Promise<Qcow2Header> {
 }
 
 async function dataOf(file: BlockDevice, header: Qcow2Header, options: OpenImageOptions): Promise<ClusterData> {
-  const cipher = options.informationOnly ? undefined : await openEncryption(file, header, options);
-  const data = await plainDataOf(file, header, options);
-  return cipher === undefined ? data : encryptedData(data, cipher);
+  if (options.informationOnly || header.cryptMethod === cryptMethod.none) return plainDataOf(file, header, options);
+  const { openEncryption } = await import('./encryption/open-encryption.ts');
+  const cipher = await openEncryption(file, header, options);
+  const { encryptedData } = await import('./encryption/encrypted-data.ts');
+  return encryptedData(await plainDataOf(file, header, options), cipher);
 }
 
 async function plainDataOf(file: BlockDevice, header: Qcow2Header, options: OpenImageOptions): Promise<ClusterData> {

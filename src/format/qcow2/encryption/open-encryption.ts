@@ -9,14 +9,14 @@ import { openLuks1 } from '../../../luks/unlock-luks1.ts';
 import type { AskSecret, OpenImageOptions } from '../../image-format.ts';
 import type { Qcow2Header } from '../header.ts';
 import type { ClusterCipher } from './encrypted-data.ts';
-import { cryptMethod, encryptionHeaderOf } from './encryption-header.ts';
+import { encryptionHeaderOf } from './encryption-header.ts';
 
 const sectorLength = 512;
 /** Of the older method, AES with 128 bits, in bytes: as many of the passphrase are its key. */
 const aesKeyLength = 16;
 
 /**
- * The cipher of an image's clusters, by the secret that the caller gives; undefined where it is not encrypted.
+ * The cipher of an image's clusters, by the secret that the caller gives.
  *
  * @throws VarveError `PERMISSION` where there is no secret or not the right one, `CORRUPT`, `UNSUPPORTED`
  */
@@ -24,8 +24,7 @@ export async function openEncryption(
   file: BlockDevice,
   header: Qcow2Header,
   { askSecret, name }: Pick<OpenImageOptions, 'name' | 'askSecret'>,
-): Promise<ClusterCipher | undefined> {
-  if (header.cryptMethod === cryptMethod.none) return undefined;
+): Promise<ClusterCipher> {
   const place = encryptionHeaderOf(header, file.size, name);
   if (place === undefined) return aesCipher(await secretFor(name, askSecret));
   const locked = await openLuks1(file, { ...place, name });
