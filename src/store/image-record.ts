@@ -1,5 +1,6 @@
 import { VarveError } from '../base/varve-error.ts';
 import { isImageName, isTagName } from './image-name.ts';
+import { parseRecord } from './parse-record.ts';
 
 /**
  * What the manifests of an image cannot say, because it changes: kept beside them in `images/<uuid>.json`, replaced
@@ -39,13 +40,8 @@ export function encodeImageRecord(record: ImageRecord): Uint8Array {
 
 /** @throws CORRUPT, or UNSUPPORTED for a newer version */
 export function decodeImageRecord(bytes: Uint8Array, what: string): ImageRecord {
-  let json: Record<string, unknown>;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Record<string, unknown>;
-  } catch (cause) {
-    throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
-  }
-  if (json?.varve !== 'image') throw new VarveError('CORRUPT', `${what}: it is no image record`);
+  const json = parseRecord(bytes, what);
+  if (json.varve !== 'image') throw new VarveError('CORRUPT', `${what}: it is no image record`);
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
   const { uuid, name, next_number: nextNumber, tags, messages, rewrites } = json;

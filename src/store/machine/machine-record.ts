@@ -1,6 +1,7 @@
 import { VarveError } from '../../base/varve-error.ts';
 import { isUuid } from '../image-record.ts';
 import type { OverlayPolicy } from '../overlay/machine-owner.ts';
+import { asObject, parseRecord } from '../parse-record.ts';
 
 // What a store knows of a machine that boots over the network: `machines/52-54-00-12-34-56.json` (docs/netboot-machines.md).
 // Its overlays are in the catalog; this says what it was told to boot, which survives the catalog.
@@ -55,7 +56,7 @@ export function encodeMachineRecord({ boot, ...record }: MachineRecord): Uint8Ar
 
 /** @throws CORRUPT, or UNSUPPORTED for a newer version */
 export function decodeMachineRecord(bytes: Uint8Array, what: string): MachineRecord {
-  const json = parse(bytes, what);
+  const json = parseRecord(bytes, what);
   if (json.varve !== 'machine') throw new VarveError('CORRUPT', `${what}: it is no record of a machine`);
   if (json.version !== 1) {
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
@@ -70,20 +71,6 @@ export function decodeMachineRecord(bytes: Uint8Array, what: string): MachineRec
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
   return { mac, name, boot, lastContactMs, firstWriteMs, next, committed };
-}
-
-type Json = Record<string, unknown>;
-
-function parse(bytes: Uint8Array, what: string): Json {
-  try {
-    return asObject(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-  } catch (cause) {
-    throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
-  }
-}
-
-function asObject(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
 }
 
 function bootOf(value: unknown): BootRecord | undefined | 'damaged' {

@@ -2,6 +2,7 @@ import { VarveError } from '../../base/varve-error.ts';
 import { hexOf, nameFromHex } from '../chunk.ts';
 import { isImageName, isTagName } from '../image-name.ts';
 import { isUuid } from '../image-record.ts';
+import { asObject, parseRecord } from '../parse-record.ts';
 import type { Layer, LayerBase, PendingNote } from './overlay-table.ts';
 
 /** What the catalog knows of a layer of changes, kept beside it, so that the catalog can be rebuilt. */
@@ -33,7 +34,7 @@ export function encodeOverlayRecord(record: OverlayRecord): Uint8Array {
 
 /** @throws CORRUPT, or UNSUPPORTED for a newer version */
 export function decodeOverlayRecord(bytes: Uint8Array, what: string): OverlayRecord {
-  const json = parse(bytes, what);
+  const json = parseRecord(bytes, what);
   if (json.varve !== 'overlay') throw new VarveError('CORRUPT', `${what}: it is no record of an overlay`);
   if (json.version !== 1)
     throw new VarveError('UNSUPPORTED', `${what}: version ${json.version} is newer than this Varve`);
@@ -48,20 +49,6 @@ export function decodeOverlayRecord(bytes: Uint8Array, what: string): OverlayRec
     throw new VarveError('CORRUPT', `${what}: a field is missing or of the wrong kind`);
   }
   return { id, image, owner, position, size, created, base, pending, savepoint };
-}
-
-type Json = Record<string, unknown>;
-
-function parse(bytes: Uint8Array, what: string): Json {
-  try {
-    return asObject(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-  } catch (cause) {
-    throw new VarveError('CORRUPT', `${what}: it is no JSON`, { cause });
-  }
-}
-
-function asObject(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
 }
 
 function imageOf(value: unknown): OverlayRecord['image'] | undefined {
