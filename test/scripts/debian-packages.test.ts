@@ -14,7 +14,8 @@ test('debian-packages.txt names a command, known purposes and a use for each pac
     assert.match(name, /^[a-z0-9][a-z0-9.+-]+$/);
     assert.match(command, /^(?:[\w.-]+|\/[\w./-]+)$/);
     assert.ok(use.length > 10, `${name} has no use`);
-    for (const purpose of purposes) assert.ok(['start', 'test', 'netboot', 'bench'].includes(purpose), `${name}: ${purpose}`);
+    for (const purpose of purposes)
+      assert.ok(['start', 'test', 'netboot', 'bench'].includes(purpose), `${name}: ${purpose}`);
   }
 });
 

@@ -58,7 +58,10 @@ export function refuseMachines(parts: StoreParts, image: Image, verb: string, nu
   const list = macs.length > mostNamed ? `${named} and ${macs.length - mostNamed} more` : named;
   const what = numbers === undefined ? image.name : found.map(([number]) => `${image.name}@${number}`).join(', ');
   const why = `${list} ${macs.length === 1 ? 'has an overlay' : 'have overlays'} on it`;
-  throw new VarveError('CONFLICT', `cannot ${verb} ${what}: ${why}; varve netboot reset ${first} ${image.name} drops it`);
+  throw new VarveError(
+    'CONFLICT',
+    `cannot ${verb} ${what}: ${why}; varve netboot reset ${first} ${image.name} drops it`,
+  );
 }
 
 function nameOf(parts: StoreParts, mac: string): string {
