@@ -57,12 +57,12 @@ export class Lab implements AsyncDisposable {
 
   /** What runs `command` in the network; it ends with this process, however that ends. */
   inside(...command: readonly string[]): string[] {
-    return ['ip', 'netns', 'exec', this.namespace, 'setpriv', '--pdeathsig', 'KILL', '--', ...command];
+    return [...insideOf(this.namespace), 'setpriv', '--pdeathsig', 'KILL', '--', ...command];
   }
 
   /** Starts a program at the server of the network, or by `elsewhere`. */
   start(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const [program = '', ...args] = command[0] === 'ip' ? command : this.inside(...command);
+    const [program = '', ...args] = command[0] === 'nsenter' ? command : this.inside(...command);
     const child = spawn(program, args, options);
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
@@ -82,7 +82,7 @@ export class Lab implements AsyncDisposable {
       ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', interfaceName);
       ip('-n', namespace, 'link', 'set', interfaceName, 'up');
     }
-    return ['ip', 'netns', 'exec', namespace, ...command];
+    return [...insideOf(namespace), ...command];
   }
 
   /** Switches a new machine on. */
@@ -140,4 +140,12 @@ function existsTap(namespace: string, name: string): boolean {
 function ip(...args: readonly string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+}
+
+/**
+ * What runs a command in a network namespace. `ip netns exec` would make a mount namespace as well, which holds copies of what
+ * other tests have mounted: they could not take that away until this one is over.
+ */
+function insideOf(namespace: string): string[] {
+  return ['nsenter', `--net=/run/netns/${namespace}`, '--'];
 }
