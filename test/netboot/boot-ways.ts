@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import { initramfsFiles } from './debian-initramfs.ts';
 import { netbootTest } from './netboot-test.ts';
+import { roomOf } from './room-file.ts';
 import { ask, consoleArguments, powerOff, untilRunning } from './room-machine.ts';
-
-/** A room in which every machine boots the image by `boot`; `more` is the rest of its file. */
-export function roomOf(boot: string, more = ''): string {
-  const words = boot === 'sanboot' ? '' : `, arguments: ${consoleArguments}`;
-  return `entries:
-  web: { image: web, boot: ${boot}${words} }
-machines:
-  - { mac: "52:54:00:*", entry: web }
-${more}`;
-}
 
 const login = 'chap: { user: room, secretFile: ./secret }\n';
 const secret = 'a-secret-of-sixteen\n';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { roomOf } from './boot-ways.ts';
 import { ia32Firmware, type Machine, type MachineOptions } from './machine.ts';
 import { netbootTest } from './netboot-test.ts';
+import { roomOf } from './room-file.ts';
 import type { RoomLab } from './room-lab.ts';
 import { consoleArguments } from './room-machine.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { roomOf } from './boot-ways.ts';
 import { interfaceName } from './lab.ts';
 import { netbootTest } from './netboot-test.ts';
+import { roomOf } from './room-file.ts';
 import { consoleArguments, untilRunning } from './room-machine.ts';
 
 const otherServer = '10.9.0.2';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { roomOf } from './boot-ways.ts';
 import { netbootTest } from './netboot-test.ts';
+import { roomOf } from './room-file.ts';
 import { ask, powerOff, untilRunning } from './room-machine.ts';
 
 const pauseMs = 2000;
