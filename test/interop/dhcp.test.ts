@@ -16,6 +16,7 @@ import { messageTypes, optionCodes } from '../../src/protocol/dhcp/option-codes.
 import { type DhcpPacket, encodePacket } from '../../src/protocol/dhcp/packet-codec.ts';
 import type { Subnet } from '../../src/protocol/dhcp/subnet.ts';
 import { endProcess } from '../process/end-process.ts';
+import { findDhcpCommand } from './find-dhcp.ts';
 import { requireTool } from './require-tool.ts';
 import { serveDhcpCommand } from './serve-dhcp.ts';
 
@@ -112,10 +113,8 @@ test('servers are found before one more is started', async (t) => {
   const place = prepare(t);
   if (place === undefined) return;
   const { cable, directory } = place;
-  const look = async (): Promise<string> =>
-    (await cable.inClient(process.execPath, join(import.meta.dirname, 'find-dhcp.ts'), 'cli')).stdout;
   await cable.serve(t, directory, 'server');
-  assert.equal(await look(), '10.77.0.1\n');
+  assert.equal((await cable.inClient(...findDhcpCommand('cli'))).stdout, '10.77.0.1\n');
 });
 
 test('a proxy is no server of addresses', async (t) => {
@@ -123,8 +122,7 @@ test('a proxy is no server of addresses', async (t) => {
   if (place === undefined) return;
   const { cable, directory } = place;
   await cable.serve(t, directory, 'proxy');
-  const command = [process.execPath, join(import.meta.dirname, 'find-dhcp.ts'), 'cli'];
-  assert.equal((await cable.inClient(...command)).stdout, '\n');
+  assert.equal((await cable.inClient(...findDhcpCommand('cli'))).stdout, '\n');
 });
 
 const captured = [
