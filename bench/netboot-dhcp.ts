@@ -70,7 +70,7 @@ await runBenchmark({ title: 'netboot: addresses given out', programs, rounds: 3 
     const middle = (of: (outcome: Outcome) => number): string => median(outcomes.get(name)!.map(of)).toFixed(0);
     bench.report.add(name, summary, {
       'exchanges/s': (1000 / summary.median).toFixed(0),
-      'of those with ≤ 1 % lost': middle((outcome) => outcome.lossless),
+      '… with ≤ 1 % lost': middle((outcome) => outcome.lossless),
       'processor, µs each': middle((outcome) => outcome.processor),
     });
   }
