@@ -1,4 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
+import { stripVTControlCharacters } from 'node:util';
+
+const escapeByte = '\x1b';
 
 /** A virtual machine that runs. Disposing ends it. */
 export interface Guest extends AsyncDisposable {
@@ -20,6 +23,8 @@ export class RunningGuest implements Guest {
   readonly #child: ChildProcess;
   readonly #news = new Set<() => void>();
   #isOver = false;
+  /** The beginning of a control sequence that goes on. */
+  #unfinished = '';
 
   /** After `timeoutMs` it is ended, and whoever waits is told what it had printed. */
   constructor(child: ChildProcess, timeoutMs: number) {
@@ -66,9 +71,19 @@ export class RunningGuest implements Guest {
   }
 
   #print(text: string): void {
-    this.printed += text.replaceAll('\r', '');
+    const plain = withoutControls(this.#unfinished + text.replaceAll('\r', ''));
+    this.#unfinished = plain.unfinished;
+    this.printed += plain.text;
     const news = [...this.#news];
     this.#news.clear();
     for (const tell of news) tell();
   }
+}
+
+/** Text as it would stand on paper: a screen that is cleared is a new line, and what moves the cursor or changes colours is nothing. */
+function withoutControls(text: string): { readonly text: string; readonly unfinished: string } {
+  const last = text.lastIndexOf(escapeByte);
+  const end = last !== -1 && /^(?:\[[0-9;?]*)?$/.test(text.slice(last + 1)) ? last : text.length;
+  const cleared = text.slice(0, end).replaceAll(`${escapeByte}c`, '\n').replaceAll(`${escapeByte}[2J`, '\n');
+  return { text: stripVTControlCharacters(cleared), unfinished: text.slice(end) };
 }

@@ -10,9 +10,6 @@ import { debianInitramfs } from './debian-initramfs.ts';
 
 const run = promisify(execFile);
 
-/** What its shell says when it waits for a command. */
-export const roomPrompt = /^room# /m;
-
 /** What the disk is made with, by the package that has it. */
 export const roomDiskFiles: Readonly<Record<string, string>> = {
   '/usr/bin/grub-mkimage': 'grub-common',
@@ -50,7 +47,7 @@ boot
 `;
 
 /** Where the root file system is, whatever the disk is called. */
-export const roomRoot = 'UUID=0a0b0c0d-1111-2222-3333-444455556666';
+const roomRoot = 'UUID=0a0b0c0d-1111-2222-3333-444455556666';
 
 /**
  * Makes a disk of 64 MiB with a boot loader for BIOS and one partition: a system of busybox, Debian's kernel and initramfs.
