@@ -80,6 +80,11 @@ export class TargetLogin {
     return { initiator: this.#initiator as string, target: this.#target, parameters: this.#parameters };
   }
 
+  /** The target that was asked for; undefined as long as none was, and for discovery. */
+  get wanted(): string | undefined {
+    return this.#target;
+  }
+
   step(request: LoginRequest): LoginResponse {
     const stage = (request.flags >> 2) & 3;
     const next = request.flags & 3;

@@ -33,6 +33,8 @@ export interface ConnectionOptions {
   readonly stallTimeoutMs: number;
   /** Opens the session; `undefined` instead of one for discovery. */
   open(port: InitiatorPort, connection: SessionCarrier): Promise<Opened>;
+  /** Hears of a login that is refused: its status, and the target that was asked for. */
+  refused?(status: number, target: string | undefined): void;
   /** Each target with where it is. */
   targets(): Iterable<readonly [string, string]>;
 }

@@ -361,7 +361,9 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
       view.setUint16(at + 14, handle);
       view.setUint16(at + 36, status);
     });
-    if (status !== loginStatus.SUCCESS) this.#lose(`the login was refused: ${status.toString(16).padStart(4, '0')}`);
+    if (status === loginStatus.SUCCESS) return;
+    this.#options.refused?.(status, this.#login.wanted);
+    this.#lose(`the login was refused: ${status.toString(16).padStart(4, '0')}`);
   }
 
   #ping(): void {

@@ -30,11 +30,21 @@ export interface IscsiServerOptions {
   readonly handshakeTimeoutMs?: number | undefined;
   /** Asks a silent initiator whether it is there, in milliseconds; 0 is never; 15 s where nothing is given. */
   readonly pingIntervalMs?: number | undefined;
+  readonly onRefused?: ((login: RefusedLogin) => void) | undefined;
   /**
    * For an initiator that does not take what it is sent, or does not send what it has begun with, in milliseconds; 0 is
    * for ever; 30 s where nothing is given.
    */
   readonly stallTimeoutMs?: number | undefined;
+}
+
+/** A login that was refused. */
+export interface RefusedLogin {
+  /** The initiator's address. */
+  readonly client: string;
+  /** That it asked for; undefined where it asked for none. */
+  readonly target: string | undefined;
+  readonly reason: string;
 }
 
 /** A target that listens. Disposing shuts it down. */
@@ -150,6 +160,12 @@ class Server implements IscsiServer {
       pingIntervalMs,
       stallTimeoutMs,
       open: (port, connection) => this.#open(port, connection, stack),
+      refused: (status, target) =>
+        this.#options.onRefused?.({
+          client: plainAddress(socket.remoteAddress ?? ''),
+          target,
+          reason: reasonOf(status),
+        }),
       targets: () => this.#targets.names().map((name) => [name, address] as const),
     };
     const none = new Uint8Array();
@@ -253,4 +269,10 @@ function listenError(where: string, error: NodeJS.ErrnoException): unknown {
     return new VarveError('BUSY', `cannot listen on ${where}: the port is in use; choose another`, { cause: error });
   }
   return systemError(`listen on ${where}`, error);
+}
+
+function reasonOf(status: number): string {
+  if (status === loginStatus.AUTHENTICATION_FAILURE) return 'the user or the secret is wrong (CHAP)';
+  if (status === loginStatus.NOT_FOUND) return 'there is no such target';
+  return `the login is not as it has to be (status ${status.toString(16).padStart(4, '0')})`;
 }

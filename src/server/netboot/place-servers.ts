@@ -12,7 +12,7 @@ import { findDhcpServers } from '../dhcp/find-servers.ts';
 import type { LeaseJournal } from '../dhcp/lease-journal.ts';
 import type { FileSource } from '../files/file-source.ts';
 import { type HttpEvent, listenHttp } from '../http/http-server.ts';
-import { type IscsiServerOptions, listenIscsi } from '../iscsi/iscsi-server.ts';
+import { type IscsiServerOptions, listenIscsi, type RefusedLogin } from '../iscsi/iscsi-server.ts';
 import type { NbdExports } from '../nbd/nbd-export.ts';
 import { listenNbd } from '../nbd/nbd-server.ts';
 import type { MountEvent } from '../nfs/mount-program.ts';
@@ -276,6 +276,7 @@ export class PlaceServers implements AsyncDisposable {
           const login = chap();
           return login && targetSecrets(login);
         },
+        onRefused: (refused) => this.#noteRefused(refused),
       };
       this.#resources.use(await listenIscsi({ host, port: ports.iscsi }, options));
       this.#started.add('iscsi');
@@ -284,6 +285,11 @@ export class PlaceServers implements AsyncDisposable {
       this.#resources.use(await this.#listenNfs());
       this.#started.add('nfs');
     }
+  }
+
+  #noteRefused({ client: address, reason: failure, target = 'no target' }: RefusedLogin): void {
+    const common = { timeMs: Date.now(), address, failure };
+    this.#parts.trace.note({ ...common, kind: 'login', protocol: 'iscsi', disk: target });
   }
 
   /** Where another program tells clients the ports, or we may not, those are served that know them. */
