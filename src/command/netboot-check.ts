@@ -1,6 +1,6 @@
 import { machinesHolder } from '../image/machine/hold-machines.ts';
 import type { Finding } from '../server/netboot/check/finding.ts';
-import { portsOf, roomOfOptions, roomOptionNames } from './input/room-options.ts';
+import { needsNoImage, portsOf, roomOfOptions, roomOptionNames } from './input/room-options.ts';
 import type { NetbootVerb } from './netboot-verb.ts';
 
 const failedStatus = 1;
@@ -20,7 +20,7 @@ export const checkVerb: NetbootVerb = {
     const room = await roomOfOptions(options);
     const ports = await portsOf(options.port ?? []);
     const privileges = Privileges.take(options.user, context.storePath);
-    await using store = await context.openStore();
+    await using store = await context.openStore({ create: needsNoImage(room) });
     await using control = await ControlServer.listen();
     const isServed = machinesHolder(store) !== undefined;
     const findings: Finding[] = [];

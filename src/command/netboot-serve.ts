@@ -1,7 +1,7 @@
 import type { ServedPlace } from '../server/netboot/place-servers.ts';
 import type { Room } from '../server/netboot/room/room.ts';
 import type { CommandContext } from './framework/command-context.ts';
-import { portsOf, roomOfOptions, roomOptionNames, withInterfaces } from './input/room-options.ts';
+import { needsNoImage, portsOf, roomOfOptions, roomOptionNames, withInterfaces } from './input/room-options.ts';
 import type { NetbootVerb } from './netboot-verb.ts';
 
 /** `varve netboot`, with nothing behind it: serves a room of machines until it is stopped. */
@@ -20,7 +20,7 @@ export const serveVerb: NetbootVerb = {
     const privileges = Privileges.take(options.user, context.storePath);
     const { ControlServer } = await import('../server/control/control-server.ts');
     const { watchRoom } = await import('../server/netboot/room/watch-room.ts');
-    await using store = await context.openStore();
+    await using store = await context.openStore({ create: needsNoImage(room) });
     // An entry of a room may wait for its image; who names one alone has misspelt it.
     const { image } = options;
     if (image !== undefined && store.images.pendingNumber(image) === undefined) store.images.resolve(image);

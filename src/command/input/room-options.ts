@@ -52,3 +52,8 @@ export async function portsOf(given: readonly string[]): Promise<NetbootPorts> {
   }
   return ports as unknown as NetbootPorts;
 }
+
+/** Whether a room boots no image, so that a store that is not there yet is none too few: leases and traces are kept in it. */
+export function needsNoImage({ entries }: Room): boolean {
+  return [...entries.values()].every(({ image }) => image === undefined);
+}
