@@ -152,6 +152,8 @@ class Server implements IscsiServer {
   async #serve(socket: net.Socket): Promise<void> {
     const { chap, handshakeTimeoutMs = 30_000, pingIntervalMs = 15_000, stallTimeoutMs = 30_000 } = this.#options;
     socket.on('error', () => undefined);
+    // Neither is known any more once the wire has the socket's descriptor.
+    const client = plainAddress(socket.remoteAddress ?? '');
     const address = `${inBrackets(plainAddress(socket.localAddress ?? this.host))}:${this.port},1`;
     await using stack = new AsyncDisposableStack();
     const options: ConnectionOptions = {
@@ -162,7 +164,7 @@ class Server implements IscsiServer {
       open: (port, connection) => this.#open(port, connection, stack),
       refused: (status, target) =>
         this.#options.onRefused?.({
-          client: plainAddress(socket.remoteAddress ?? ''),
+          client,
           target,
           reason: reasonOf(status),
         }),
