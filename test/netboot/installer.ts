@@ -13,7 +13,11 @@ netbootTest(
   { image: false, files: { [`${directory}/linux`]: 'debian-installer-12-netboot-amd64' } },
   async (room) => {
     room.write('preseed.cfg', preseed);
-    await room.serve(`entries:
+    // Without a router it would ask whether to go on.
+    await room.serve(`dhcp: server
+networks:
+  - { network: 10.9.0.0/24, range: 10.9.0.100-10.9.0.200, routers: [10.9.0.1] }
+entries:
   installer:
     boot: kernel
     files: ${directory}
