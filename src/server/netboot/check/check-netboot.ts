@@ -64,6 +64,7 @@ export async function* checkNetboot(options: CheckOptions): AsyncGenerator<Findi
 async function findOthers({ dhcp }: Room, place: ServerPlace, { signal }: CheckOptions): Promise<Finding> {
   const { address, hardwareAddress, interfaceName, ports } = place;
   const what = `${interfaceName}: other DHCP servers`;
+  if (dhcp === 'off') return ok(what, 'not looked for: dhcp is off, and one of them has to name us');
   try {
     const dhcpPorts = { server: ports.dhcpServer, client: ports.dhcpClient };
     const found = await findDhcpServers({ interfaceName, hardwareAddress, ports: dhcpPorts, signal });

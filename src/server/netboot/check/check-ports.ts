@@ -13,7 +13,7 @@ export interface NeededPort {
 }
 
 /** The ports that a room needs; those of DHCP are others', too. */
-export function neededPorts({ dhcp, entries }: Room, { ports }: ServerPlace): NeededPort[] {
+export function neededPorts({ certificates, dhcp, entries }: Room, { ports }: ServerPlace): NeededPort[] {
   const methods = new Set(Array.from(entries.values(), ({ boot }) => boot));
   const has = (...wanted: BootMethod[]): boolean => wanted.some((method) => methods.has(method));
   const all: (readonly [boolean, NeededPort])[] = [
@@ -21,6 +21,7 @@ export function neededPorts({ dhcp, entries }: Room, { ports }: ServerPlace): Ne
     [dhcp === 'proxy' || dhcp === 'auto', { what: 'proxyDHCP', protocol: 'udp', port: 4011 }],
     [true, { what: 'TFTP', protocol: 'udp', port: ports.tftp }],
     [true, { what: 'HTTP', protocol: 'tcp', port: ports.http }],
+    [certificates !== undefined, { what: 'HTTPS', protocol: 'tcp', port: ports.https }],
     [has('nbd'), { what: 'NBD', protocol: 'tcp', port: ports.nbd }],
     [has('iscsi', 'sanboot'), { what: 'iSCSI', protocol: 'tcp', port: ports.iscsi }],
     [has('nfs'), { what: 'NFS', protocol: 'tcp', port: ports.nfs }],
