@@ -20,7 +20,10 @@ const place: ServerPlace = {
   ...{ interfaceName: 'eth1', address: '10.9.0.1', prefix: 24, hardwareAddress: '52:54:00:00:00:ff' },
   ports: usualPorts,
 };
-const text = 'entries: { web: { image: web, boot: sanboot } }';
+/** What the room calls by its UUID alone. */
+const [named, uuid] = ['52:54:00:00:00:02', '0a0b0c0d-1111-2222-3333-444455556666'] as const;
+const text = `entries: { web: { image: web, boot: sanboot }, own: { boot: local } }
+machines: [{ uuid: ${uuid}, entry: own }, { mac: "*", entry: web }]`;
 
 /** A room in which whoever is in `neighbours` is on our network, and whoever is in `leases` got an address from us. */
 async function servedRoom(neighbours: Map<string, string>, leases: Map<string, string>) {
@@ -38,7 +41,7 @@ async function servedRoom(neighbours: Map<string, string>, leases: Map<string, s
   const steps: EntryStep[] = [];
   const files = new BootFiles({
     ...{ room: () => room, place, starter, files: { open: () => undefined } },
-    addressOf: (mac) => leases.get(mac),
+    seen: { get: (mac) => ({ address: leases.get(mac), uuid: mac === named ? uuid : undefined }) },
     known: { neighbour: async (address) => neighbours.get(address), leased: (mac) => leases.get(mac) },
     modules: { hasMenu: false },
     onEntry: (step) => steps.push(step),
@@ -84,4 +87,14 @@ test('behind a relay, machines are known by the address that they were given', a
 test('nobody is asked for an address who asks from within', async () => {
   await using room = await servedRoom(new Map(), new Map([[alice, '10.8.0.20']]));
   assert.equal(typeof (await room.files.open(script)), 'object');
+});
+
+test('a machine that the room knows by its UUID gets its own entry, though it asks by its MAC address', async () => {
+  await using room = await servedRoom(new Map(), new Map());
+  const first = await room.files.open(`ipxe/${named.replaceAll(':', '-')}.ipxe`);
+  assert.ok(typeof first === 'object');
+  const bytes = new Uint8Array(first.size);
+  await first.read(bytes, 0);
+  assert.match(Buffer.from(bytes).toString(), /^:boot-local$/m);
+  assert.equal(room.steps.at(-1)?.entry, 'own');
 });

@@ -10,6 +10,7 @@ import { type PxelinuxModules, pxelinuxMenu } from './menus/pxelinux-menu.ts';
 import { type KnownAddresses, requireOwn, StrangerError } from './require-own.ts';
 import type { Entry, MachineSettings, Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
+import type { SeenMachines } from './seen-machines.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import type { EntryStep } from './trace/trace-step.ts';
 
@@ -20,8 +21,7 @@ export interface BootFilesOptions {
   readonly starter: BootStarter;
   /** What has the files that scripts name. */
   readonly files: FileSource;
-  /** The address that a machine has, where that is known. */
-  readonly addressOf: (mac: string) => string | undefined;
+  readonly seen: Pick<SeenMachines, 'get'>;
   /** By what it is known who asks. */
   readonly known: KnownAddresses;
   /** What loaders without scripts have beside them. */
@@ -50,7 +50,7 @@ export class BootFiles implements FileSource {
   }
 
   async #openOwn(menu: MenuName, client: string | undefined): Promise<FoundFile> {
-    const settings = settingsOf(this.#options.room(), menu);
+    const settings = this.#settingsOf(menu.mac);
     if (client !== undefined) await this.#requireOwn(settings, menu, client);
     switch (menu.kind) {
       case 'menu':
@@ -69,7 +69,13 @@ export class BootFiles implements FileSource {
 
   /** Begins the boot of a machine that gets no script. */
   async begin(mac: string, entry: Entry): Promise<void> {
-    await this.#start(settingsOf(this.#options.room(), { mac }), entry, undefined).catch(() => {});
+    await this.#start(this.#settingsOf(mac), entry, undefined).catch(() => {});
+  }
+
+  /** What the room has for a machine; names have its MAC address alone, and rooms may know it by its UUID. */
+  #settingsOf(mac: string): MachineSettings {
+    const { room, seen } = this.#options;
+    return settingsOf(room(), { mac, uuid: seen.get(mac).uuid });
   }
 
   /** Whoever asks for an entry of another machine would end what runs there, and see its secrets. */
@@ -127,11 +133,12 @@ export class BootFiles implements FileSource {
 
   /** A menu of a loader without scripts: entries that cannot be booted now are left out. */
   async #plainMenu(settings: MachineSettings, menu: (boots: Map<string, EntryBoot>) => string): Promise<FoundFile> {
-    const { addressOf, place, starter } = this.#options;
+    const { place, seen, starter } = this.#options;
+    const { address } = seen.get(settings.mac);
     const boots = new Map<string, EntryBoot>();
     for (const entry of settings.entries) {
       try {
-        const described = await starter.describe({ settings, entry, place, address: addressOf(settings.mac) });
+        const described = await starter.describe({ settings, entry, place, address });
         boots.set(entry.name, described.boot);
         this.#remember(keyOf(settings, entry.name), described);
       } catch (error) {
@@ -154,9 +161,9 @@ export class BootFiles implements FileSource {
     choice: OverlayChoice | undefined,
     hasTemplate = false,
   ): Promise<StartedBoot> {
-    const { addressOf, onEntry, place, starter } = this.#options;
+    const { onEntry, place, seen, starter } = this.#options;
     const { mac } = settings;
-    const address = addressOf(mac);
+    const { address } = seen.get(mac);
     const step = { kind: 'entry', mac, address, entry: entry.name, boot: entry.boot } as const;
     try {
       const started = await starter.start({ settings, entry, place, address, choice, hasTemplate });

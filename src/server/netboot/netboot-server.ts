@@ -27,6 +27,7 @@ import { RamImages } from './ram/ram-images.ts';
 import type { BootMethod, Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
 import { requireGoodTemplates } from './room-templates.ts';
+import { SeenMachines } from './seen-machines.ts';
 import type { NetbootPorts, ServerPlace } from './server-place.ts';
 import { TemplateServer } from './templates/template-server.ts';
 import { machineStep } from './trace/file-steps.ts';
@@ -52,7 +53,7 @@ export class NetbootServer implements AsyncDisposable {
   readonly #options: NetbootOptions;
   readonly #resources = new AsyncDisposableStack();
   readonly #places: PlaceServers[] = [];
-  readonly #addresses = new Map<string, string>();
+  readonly #seen = new SeenMachines();
   readonly #changing = new Mutex();
   #room: Room;
   /** Read once for each room, so that machines are told what their disks want. */
@@ -121,11 +122,11 @@ export class NetbootServer implements AsyncDisposable {
     this.#chap = await requireGood(this.#room, found[0]!);
     const directory = traceDirectory(store.path);
     fs.mkdirSync(directory, { recursive: true });
-    const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac }).isKnown;
+    const isKnown = (mac: string): boolean => settingsOf(this.#room, { mac, uuid: this.#seen.get(mac).uuid }).isKnown;
     const trace = this.#resources.use(new BootTrace({ directory, isKnown }));
     const journal = this.#resources.use(LeaseJournal.open(join(directory, 'leases')));
     for (const { address, expiresMs, hardwareAddress } of journal.leases())
-      if (expiresMs > Date.now()) this.#addresses.set(hardwareAddress, formatIpv4(address));
+      if (expiresMs > Date.now()) this.#seen.note(hardwareAddress, { address: formatIpv4(address) });
     const machines = this.#resources.use(
       await Machines.open(store, control, {
         onEvent: (event) => {
@@ -150,7 +151,7 @@ export class NetbootServer implements AsyncDisposable {
     const parts: PlaceParts = {
       ...{ room, chap, trace, journal, machines, starter, files, loaders, templates, signal, nfsKey },
       nfs: servedOnly(nfs, allowed),
-      addresses: this.#addresses,
+      seen: this.#seen,
     };
     await privileges.asRoot(async () => {
       for (const place of found) this.#places.push(this.#resources.use(await PlaceServers.start(place, parts)));

@@ -29,6 +29,7 @@ import type { ChapLogin } from './menus/root-place.ts';
 import type { BootMethod, DhcpMode, Entry, Room } from './room/room.ts';
 import { settingsOf } from './room/settings-of.ts';
 import { subnetsOf } from './room/subnets-of.ts';
+import type { SeenMachines } from './seen-machines.ts';
 import { httpOf, type ServerPlace } from './server-place.ts';
 import type { TemplateServer } from './templates/template-server.ts';
 import { dhcpSteps } from './trace/dhcp-steps.ts';
@@ -47,8 +48,7 @@ export interface PlaceParts {
   readonly files: FileSource;
   readonly loaders: FoundLoaders;
   readonly templates: TemplateServer;
-  /** By MAC, what DHCP gave out or was told. */
-  readonly addresses: Map<string, string>;
+  readonly seen: SeenMachines;
   readonly nfs: NfsExports;
   /** By which file handles are made. */
   readonly nfsKey: Uint8Array;
@@ -65,8 +65,6 @@ export interface ServedPlace {
   readonly http: string;
 }
 
-/** Remembered for scripts; whoever is forgotten is known again when it asks DHCP. */
-const mostAddresses = 20_000;
 /** More machines than that no room has; each has a connection or two. */
 const maximumClients = 10_000;
 
@@ -128,15 +126,15 @@ export class PlaceServers implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { address: host, ports } = this.#place;
-    const { addresses, files, loaders, room, starter, trace } = this.#parts;
+    const { files, loaders, room, seen, starter, trace } = this.#parts;
     const source = new BootFiles({
       ...{ room, place: this.#place, starter, files },
       modules: { hasMenu: loaders.files.has('menu.c32') },
-      addressOf: (mac) => addresses.get(mac),
+      seen,
       known: {
         neighbour: (address) => neighbourAddress(address, this.#place.interfaceName),
         // What another server gives out is not known to us.
-        leased: (mac) => (this.#mode === 'server' ? addresses.get(mac) : undefined),
+        leased: (mac) => (this.#mode === 'server' ? seen.get(mac).address : undefined),
       },
       onEntry: (step) => trace.note(step),
     });
@@ -213,16 +211,13 @@ export class PlaceServers implements AsyncDisposable {
   }
 
   #noteDhcp(event: DhcpEvent): void {
-    const { addresses, loaders, room, trace } = this.#parts;
+    const { loaders, room, seen, trace } = this.#parts;
     const client = clientOf(event.request);
+    if (event.reply !== undefined) seen.note(client.hardwareAddress, { uuid: client.machine });
     const entry = scriptlessEntry(settingsOf(room(), identityOf(client)));
     if (client.isIpxe && entry !== undefined && this.#goesOn(event)) this.#begin(client.hardwareAddress, entry);
-    for (const step of dhcpSteps(event, Date.now(), (client) => silenceFor(client, loaders))) {
-      if (step.kind === 'ack' && step.mac !== undefined && step.address !== undefined) {
-        addresses.delete(step.mac);
-        addresses.set(step.mac, step.address);
-        if (addresses.size > mostAddresses) addresses.delete(addresses.keys().next().value!);
-      }
+    for (const step of dhcpSteps(event, Date.now(), (each) => silenceFor(each, loaders))) {
+      if (step.kind === 'ack' && step.mac !== undefined) seen.note(step.mac, { address: step.address });
       trace.note(step);
     }
     if (event.failure !== undefined) log.error(event.failure);
