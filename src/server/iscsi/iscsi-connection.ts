@@ -356,21 +356,14 @@ export class IscsiConnection implements WireReceiver, SessionCarrier {
   }
 
   #answerLogin(request: DataView, flags: number, status: number, handle: number, text: Uint8Array): void {
-    this.pdus.respond(responses.LOGIN, flags, request.getUint32(16), text, (view, at) => {
-      for (let index = 8; index < 14; index += 1) view.setUint8(at + index, request.getUint8(index));
-      view.setUint16(at + 14, handle);
-      view.setUint16(at + 36, status);
-    });
+    this.pdus.answerLogin(request, { flags, status, handle }, text);
     if (status === loginStatus.SUCCESS) return;
     this.#options.refused?.(status, this.#login.wanted);
     this.#lose(`the login was refused: ${status.toString(16).padStart(4, '0')}`);
   }
 
   #ping(): void {
-    const position = this.pdus.begin(responses.NOP_IN, 0x80, noTag, 0);
-    this.pdus.view.setUint32(position + 20, 1);
-    this.pdus.view.setUint32(position + 24, this.pdus.statSn);
-    this.pdus.end(position, 0);
+    this.pdus.ping();
     this.#output.flush();
   }
 

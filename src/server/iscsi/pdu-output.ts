@@ -128,6 +128,27 @@ export class PduOutput {
     this.end(position, data.length);
   }
 
+  /** Answers a request to log in, the header of which is `request`; `text` are the keys. */
+  answerLogin(
+    request: DataView,
+    { flags, handle, status }: { readonly flags: number; readonly handle: number; readonly status: number },
+    text: Uint8Array,
+  ): void {
+    this.respond(responses.LOGIN, flags, request.getUint32(16), text, (view, at) => {
+      for (let index = 8; index < 14; index += 1) view.setUint8(at + index, request.getUint8(index));
+      view.setUint16(at + 14, handle);
+      view.setUint16(at + 36, status);
+    });
+  }
+
+  /** Asks whether the initiator is there. */
+  ping(): void {
+    const position = this.begin(responses.NOP_IN, 0x80, noTag, 0);
+    this.view.setUint32(position + 20, 1);
+    this.view.setUint32(position + 24, this.statSn);
+    this.end(position, 0);
+  }
+
   /** Refuses a PDU, the header of which goes back. */
   reject(reason: (typeof rejectReasons)[keyof typeof rejectReasons], header: Uint8Array): void {
     this.respond(responses.REJECT, 0x80, noTag, header.slice(0, headerLength), (view, at) => {
