@@ -12,6 +12,7 @@ import { projectDirectory } from '../../scripts/project.ts';
 import { pattern } from '../../src/conformance/device-content.ts';
 import { noTag, requests, responses } from '../../src/protocol/iscsi/constants.ts';
 import { encodeText } from '../../src/protocol/iscsi/text.ts';
+import { endure as endureBeside, type GoodClient } from './endure.ts';
 import { codes, dataRest, encodePdu, PlainInitiator, type SentPdu, transferCommand } from './iscsi-initiator.ts';
 
 /** What the good initiator reads: the first half; bad ones write to the other. */
@@ -50,11 +51,6 @@ after(() => {
   fs.rmSync(directory, { recursive: true });
 });
 
-function highWaterMark(): number {
-  const [, kibibytes] = /VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
-  return Number(kibibytes) * 1024;
-}
-
 let names = 0;
 
 /** An initiator that is logged in, with a name that no other has. */
@@ -70,35 +66,21 @@ async function enterAndRead(): Promise<PlainInitiator> {
   return initiator;
 }
 
-/** An initiator that reads on while others are bad; every byte has to be right. */
-async function readsOn(until: Promise<unknown>): Promise<number> {
+/** An initiator that reads on. */
+async function goodInitiator(): Promise<GoodClient> {
   const initiator = await enter();
-  let isOver = false;
-  const end = (): void => {
-    isOver = true;
+  return {
+    async read(count) {
+      const lba = (count * 123) % (readLength / 512 - 8);
+      const bytes = await initiator.read(lba, 8);
+      assert.ok(bytes?.equals(content.subarray(lba * 512, lba * 512 + 4096)), `bytes at ${lba}`);
+    },
+    [Symbol.dispose]: () => initiator.stream.destroy(),
   };
-  void until.then(end, end);
-  let count = 0;
-  for (let lba = 0; !isOver || count < 10; lba = (lba + 123) % (readLength / 512 - 8)) {
-    const bytes = await initiator.read(lba, 8);
-    assert.ok(bytes?.equals(content.subarray(lba * 512, lba * 512 + 4096)), `bytes at ${lba}`);
-    count += 1;
-    await sleep(1);
-  }
-  initiator.stream.destroy();
-  return count;
 }
 
-/** Runs bad initiators beside a good one; the server lives on, and takes no more memory than it may. */
-async function endure(bad: () => Promise<unknown>, limit = maximumGrowth): Promise<void> {
-  const before_ = highWaterMark();
-  const suffering = bad();
-  assert.ok((await readsOn(suffering)) >= 10);
-  await suffering;
-  assert.equal(server.exitCode, null);
-  const growth = highWaterMark() - before_;
-  assert.ok(growth < limit, `the server took ${growth} bytes more`);
-}
+const endure = (bad: () => Promise<unknown>, limit = maximumGrowth): Promise<void> =>
+  endureBeside(server, goodInitiator, bad, limit);
 
 function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, (_, index) => make(index)));

@@ -11,6 +11,7 @@ import { projectDirectory } from '../../scripts/project.ts';
 import { pattern } from '../../src/conformance/device-content.ts';
 import { commands, optionReplies, options } from '../../src/protocol/nbd/constants.ts';
 import { encodeInfoRequest, encodeOption } from '../../src/protocol/nbd/option-codec.ts';
+import { endure as endureBeside, type GoodClient } from './endure.ts';
 import { PlainNbdClient } from './nbd-client.ts';
 
 const size = 2 ** 22;
@@ -39,40 +40,22 @@ after(() => {
   fs.rmSync(directory, { recursive: true });
 });
 
-function highWaterMark(): number {
-  const [, kibibytes] = /VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
-  return Number(kibibytes) * 1024;
-}
-
-/** A client that reads on while others are bad; every byte has to be right. */
-async function readsOn(until: Promise<unknown>): Promise<number> {
+/** A client that reads on. */
+async function goodClient(): Promise<GoodClient> {
   const client = await new PlainNbdClient(path).go({ style: 'structured' });
-  let isOver = false;
-  void until.finally(() => {
-    isOver = true;
-  });
-  let count = 0;
-  for (let offset = 0; !isOver || count < 10; offset = (offset + 12_345) % (size - 65536)) {
-    client.send({ command: commands.READ, offset, length: 4096 });
-    const chunk = (await client.answer())?.chunks[0];
-    assert.ok(chunk?.payload.subarray(8).equals(content.subarray(offset, offset + 4096)), `bytes at ${offset}`);
-    count += 1;
-    await sleep(1);
-  }
-  client.stream.destroy();
-  return count;
+  return {
+    async read(count) {
+      const offset = (count * 12_345) % (size - 65536);
+      client.send({ command: commands.READ, offset, length: 4096 });
+      const chunk = (await client.answer())?.chunks[0];
+      assert.ok(chunk?.payload.subarray(8).equals(content.subarray(offset, offset + 4096)), `bytes at ${offset}`);
+    },
+    [Symbol.dispose]: () => client.stream.destroy(),
+  };
 }
 
-/** Runs bad clients beside a good one; the server lives on, and takes no more memory than it may. */
-async function endure(bad: () => Promise<unknown>, limit = maximumGrowth): Promise<void> {
-  const before_ = highWaterMark();
-  const suffering = bad();
-  assert.ok((await readsOn(suffering)) >= 10);
-  await suffering;
-  assert.equal(server.exitCode, null);
-  const growth = highWaterMark() - before_;
-  assert.ok(growth < limit, `the server took ${growth} bytes more`);
-}
+const endure = (bad: () => Promise<unknown>, limit = maximumGrowth): Promise<void> =>
+  endureBeside(server, goodClient, bad, limit);
 
 /** Sends bytes, and waits until the server has had enough. */
 async function leftAfter(...pieces: Uint8Array[]): Promise<void> {
