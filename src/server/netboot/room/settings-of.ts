@@ -15,11 +15,9 @@ export interface MachineIdentity {
 export function settingsOf(room: Room, { mac, uuid }: MachineIdentity): MachineSettings {
   const address = colonMac(mac);
   const machineId = uuid?.toLowerCase();
-  const { machines } = room;
-  const own =
-    machines.find((each) => each.mac === address) ??
-    machines.find((each) => each.uuid !== undefined && each.uuid === machineId);
-  const machine = own ?? machines.find((each) => each.mac?.includes('*') && fits(each.mac, address));
+  const { byName, patterns } = indexOf(room);
+  const own = byName.get(address) ?? (machineId === undefined ? undefined : byName.get(machineId));
+  const machine = own ?? patterns.find(({ pattern }) => pattern.test(address))?.machine;
   const entries = entriesFor(room, machine);
   const isAlone = entries.length === 1 && !room.menu.always;
   return {
@@ -37,9 +35,29 @@ export function settingsOf(room: Room, { mac, uuid }: MachineIdentity): MachineS
   };
 }
 
-/** Whether a pattern with `*` fits all of an address. */
-function fits(pattern: string, mac: string): boolean {
-  return new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(mac);
+/** The machines of a room, so that none of them has to be looked at for each packet of another. */
+interface MachineIndex {
+  /** By MAC address and by UUID. */
+  readonly byName: ReadonlyMap<string, Machine>;
+  readonly patterns: readonly { readonly pattern: RegExp; readonly machine: Machine }[];
+}
+
+const indices = new WeakMap<Room, MachineIndex>();
+
+function indexOf(room: Room): MachineIndex {
+  const known = indices.get(room);
+  if (known !== undefined) return known;
+  const byName = new Map<string, Machine>();
+  const patterns: { pattern: RegExp; machine: Machine }[] = [];
+  for (const machine of room.machines) {
+    const { mac, uuid } = machine;
+    if (mac?.includes('*')) patterns.push({ pattern: new RegExp(`^${mac.replaceAll('*', '.*')}$`), machine });
+    // Among several the first.
+    for (const name of [mac, uuid]) if (name !== undefined && !byName.has(name)) byName.set(name, machine);
+  }
+  const index = { byName, patterns };
+  indices.set(room, index);
+  return index;
 }
 
 function entriesFor(room: Room, machine: Machine | undefined): Entry[] {
